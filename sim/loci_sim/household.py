@@ -1,0 +1,169 @@
+"""Does what is done to things: changes the `World`, what is rendered of it and where the robot can stand, all three together.
+
+Whether somebody sees and reaches a thing is not asked here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from loci.geometry import Array, transform_points
+from loci_sim.navigation import FloorMap, NavigationGrid
+from loci_sim.protocol import Interaction
+from loci_sim.rendering import Renderer
+from loci_sim.scenes import Scene, SceneThing
+from loci_sim.spots import box_at, box_inside, spots_on, upright_yaw
+from loci_sim.world import World
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where the robot stands: (x, y) [m], which nothing may be put upon, and how far it reaches [m]."""
+
+    x: float
+    y: float
+    reach: float = np.inf
+
+
+class Household:
+    """The things of a scene as they are now.
+
+    Args:
+        scene: whose things they are.
+        renderer: of the scene; shows every change from the next image on.
+        floor: of the scene.
+        grid: of the scene's floor at first.
+    """
+
+    def __init__(self, scene: Scene, renderer: Renderer, floor: FloorMap, grid: NavigationGrid) -> None:
+        self.world, self.grid = World(scene), grid
+        self._scene, self._renderer, self._floor = scene, renderer, floor
+        self._nodes = {n.name: n for n in scene.nodes}
+        # From a node's frame to its box: a moved box takes its node along.
+        self._T_box_node = {o.id: np.linalg.inv(o.T_map_box) @ self._nodes[o.node].T_map_node for o in scene.objects}
+
+    def do(self, interaction: Interaction, identity: str, robot: Standing) -> str:
+        """Do it, or say why it cannot be done; then nothing changed.
+
+        Raises:
+            ValueError: there is no such interaction or no such thing.
+        """
+        if reason := self.world.refusal(interaction, identity):
+            return reason
+        if interaction == "pick":
+            self.world.take(identity)
+            self._show(identity)
+            self._update_floor(robot)
+        elif interaction == "place":
+            return self._put(self.world.held, identity, robot, None)
+        else:
+            self.world.set_state(interaction, identity)
+            self._light(self.world.state(identity).room)
+        return ""
+
+    def carry(self, identity: str, target: str, robot: Standing, rng: np.random.Generator) -> str:
+        """Somebody else takes a thing and puts it on or into another one, opening and closing it as needed.
+
+        Returns:
+            Why it cannot be done; empty: it was done.
+
+        Raises:
+            ValueError: there is no such thing.
+        """
+        world, state = self.world, self.world.state(identity)
+        can = world.can(target)
+        if state.held:
+            return f"the robot holds {identity}"
+        if identity == target or not world.can(identity).pickable or not (can.surface or can.container):
+            return f"{identity} cannot be carried to {target}"
+        if things := world.resting_on(identity):
+            return f"{things[0]} lies on or in {identity}"
+        return self._put(identity, target, robot, rng)
+
+    def restore(self, robot: Standing) -> None:
+        """Everything as it was at first; nothing of it may then stand where the robot is, or the robot cannot move."""
+        self.world.restore()
+        for o in self._scene.objects:
+            self._show(o.id)
+        self._update_floor(robot)
+
+    def _put(self, identity: str, target: str, robot: Standing, rng: np.random.Generator | None) -> str:
+        world, before = self.world, self.world.state(identity)
+        inside = world.takes_inside(target) or not world.can(target).surface
+        things = {o.id: o for o in world.things}
+        T = self._place_for(things, identity, target, inside, robot, rng)
+        if T is None:
+            return f"{target} has no free place for {identity} {'inside' if inside else 'on top'}{_within(robot)}"
+        world.put(identity, T, target, inside)
+        self._show(identity)
+        self._light(before.room)
+        if self._update_floor(robot):
+            return ""
+        if before.held:
+            world.take(identity)
+        else:
+            world.put(identity, before.T_map_box, before.on, before.inside)
+        self._show(identity)
+        self._update_floor(robot)
+        return f"{identity} on {target} would touch the robot"
+
+    def _place_for(
+        self,
+        things: dict[str, SceneThing],
+        identity: str,
+        target: str,
+        inside: bool,
+        robot: Standing,
+        rng: np.random.Generator | None,
+    ) -> Array | None:
+        """Pose (4, 4) of a thing's box on or in another one: nearest to the robot, or drawn from ``rng``; None: there is none."""
+        size, goal = things[identity].size, things[target]
+        if inside:
+            held = [things[i] for i in self.world.resting_on(target) if i != identity and self.world.state(i).inside]
+            return box_inside(goal, size, held)
+        away = {identity, target, self.world.held}
+        # What is shut away in other things is in nobody's way.
+        others = [o for o in things.values() if o.id not in away and not self.world.state(o.id).inside]
+        for turn in (0.0, np.pi / 2):
+            # A long thing may fit across where it does not fit along.
+            covered = size if turn == 0.0 else size[[1, 0, 2]]
+            spots = spots_on(self._renderer, goal, covered, others)
+            distance = np.hypot(spots[:, 0] - robot.x, spots[:, 1] - robot.y)
+            near = np.flatnonzero(distance <= robot.reach)
+            if len(near):
+                chosen = near[np.argmin(distance[near])] if rng is None else near[int(rng.integers(len(near)))]
+                return box_at(spots[chosen], upright_yaw(goal.T_map_box) + turn, size)
+        return None
+
+    def _show(self, identity: str) -> None:
+        """Let images and floor follow a thing's state; one in the hand is on neither."""
+        thing, state = self.world.thing(identity), self.world.state(identity)
+        if state.held:
+            self._renderer.move(thing.node, None, state.room)
+            self._floor.put(thing.node, None)
+        else:
+            node = self._nodes[thing.node]
+            # Where it was at first it is exactly as it was.
+            moved = state.T_map_box is not thing.T_map_box
+            T = state.T_map_box @ self._T_box_node[identity] if moved else node.T_map_node
+            self._renderer.move(thing.node, T, state.room)
+            triangles = [transform_points(T, m.vertices)[m.triangles] for m in node.meshes]
+            self._floor.put(thing.node, np.concatenate(triangles))
+        self._light(state.room)
+
+    def _light(self, room: str) -> None:
+        self._renderer.set_light(room, self.world.light(room))
+
+    def _update_floor(self, robot: Standing) -> bool:
+        """The grid as things stand now; False if the robot then stands in one of them (the grid stays)."""
+        grid = self._floor.grid((robot.x, robot.y))
+        if not np.any(grid.navigable):
+            return False
+        self.grid = grid
+        return True
+
+
+def _within(robot: Standing) -> str:
+    return f" within {robot.reach:g} m of the robot" if np.isfinite(robot.reach) else ""

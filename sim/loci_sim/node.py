@@ -1,0 +1,211 @@
+"""The `simulator` ROS node: an RGB-D robot in a scene, driven by a service.
+
+In lock-step: images, pose and clock are published after each step and not otherwise, unless `rate_hz` says so. Instance ids, object
+positions and navigability stay inside. With a rate the robot also takes velocities from `cmd_vel`.
+"""
+
+from __future__ import annotations
+
+import array
+import threading
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from loci.nodes.process import pin_threads, run
+
+pin_threads()
+
+from geometry_msgs.msg import PoseStamped, Twist  # noqa: E402
+from loci_ros.msg import DetectionArray  # noqa: E402
+from loci_ros.srv import GetRobotPose, SimulatorStep  # noqa: E402
+from rosgraph_msgs.msg import Clock  # noqa: E402
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image  # noqa: E402
+
+from loci.nodes.conversions import header, to_camera_info, to_detection, to_pose, to_time  # noqa: E402
+from loci.nodes.errors import Code, RequestError  # noqa: E402
+from loci.nodes.images import encode_color, encode_depth  # noqa: E402
+from loci.nodes.lifecycle import RELIABLE_QOS, ManagedNode  # noqa: E402
+from loci.perception.simulated import SimulatedDetector  # noqa: E402
+from loci_sim.embedded import EmbeddedSimulator  # noqa: E402
+from loci_sim.motion import MAX_ANGULAR, MAX_LINEAR  # noqa: E402
+from loci_sim.parameters import SIMULATOR, noise_parameters, robot_parameters  # noqa: E402
+from loci_sim.protocol import SIMULATOR_ACTIONS, SimulatorObservation  # noqa: E402
+from loci_sim.scenes import resolve_scene  # noqa: E402
+
+DEPTH_UNIT = 0.001
+
+
+class SimulatorNode(ManagedNode):
+    """Publishes what the simulated camera sees after every step.
+
+    Args:
+        context: rclpy context; None: the default one.
+        options: further arguments of rclpy's Node.
+    """
+
+    def __init__(self, *, context: Any = None, **options: Any) -> None:
+        super().__init__("simulator", SIMULATOR, context=context, **options)
+        self._simulator: EmbeddedSimulator | None = None
+        # One step at a time: services run in several threads.
+        self._lock = threading.Lock()
+        color_type, color_topic = _topic("color/image", self.values["color_transport"])
+        depth_type, depth_topic = _topic("depth/image", self.values["depth_transport"])
+        self._time = self.create_publisher(Clock, "/clock", RELIABLE_QOS)
+        self._pose_publisher = self.create_publisher(PoseStamped, "pose", RELIABLE_QOS)
+        self._camera_pose = self.create_publisher(PoseStamped, "camera_pose", RELIABLE_QOS)
+        self._color = self.create_publisher(color_type, color_topic, RELIABLE_QOS)
+        self._color_info = self.create_publisher(CameraInfo, "color/camera_info", RELIABLE_QOS)
+        self._depth = self.create_publisher(depth_type, depth_topic, RELIABLE_QOS)
+        self._depth_info = self.create_publisher(CameraInfo, "depth/camera_info", RELIABLE_QOS)
+        self._detections = self.create_publisher(DetectionArray, "detections", RELIABLE_QOS)
+        self.serve(SimulatorStep, "step", self._step)
+        self.serve(GetRobotPose, "get_robot_pose", self._get_robot_pose)
+        # The newest velocity (linear, angular) and how long it still holds, in simulated time [s].
+        self._velocity, self._velocity_left = (0.0, 0.0), 0.0
+        rate = self.values["rate_hz"]
+        if rate > 0:
+            self.subscribe(Twist, "cmd_vel", self._take_velocity, RELIABLE_QOS)
+            self.every(1.0 / rate, partial(self._tick, 1.0 / rate))
+
+    def configure(self) -> None:
+        v = self.values
+        cache = Path(v["scene_directory"]).expanduser() if v["scene_directory"] else None
+        simulator = EmbeddedSimulator(
+            resolve_scene(v["scene"], cache), robot_parameters(v), noise=noise_parameters(v), threads=v["threads"]
+        )
+        simulator.observe()  # compiles the renderer, so that the first step is as quick as the others
+        self._detector = SimulatedDetector(simulator.instance_labels, seed=v["seed"], min_pixels=v["min_mask_pixels"])
+        self._simulator, self._velocity_left = simulator, 0.0
+        self.get_logger().info(f"scene {v['scene']}: map {simulator.map_id}")
+
+    def cleanup(self) -> None:
+        with self._lock:
+            if self._simulator is not None:
+                self._simulator.close()
+            self._simulator = None
+
+    def diagnose(self) -> tuple[dict[str, Any], str]:
+        simulator = self._simulator
+        return ({"map_id": simulator.map_id, "stamp_ns": simulator.stamp_ns} if simulator is not None else {}), ""
+
+    def _step(self, request: Any, response: Any) -> None:
+        if request.action not in (*SIMULATOR_ACTIONS, "reset"):
+            known = ", ".join((*SIMULATOR_ACTIONS, "reset"))
+            raise RequestError(Code.INVALID_REQUEST, f"expected an action among {known}, got {request.action!r}")
+        with self._lock:
+            simulator = self._require_simulator()
+            if request.action == "reset":
+                simulator.reset()
+            else:
+                response.collided = simulator.step(request.action).collided
+            observation = simulator.observe()
+            self._publish(observation)
+        response.stamp = to_time(observation.stamp_ns)
+        response.pose = to_pose(observation.T_map_base)
+
+    def _get_robot_pose(self, request: Any, response: Any) -> None:
+        with self._lock:
+            response.pose = self._pose_message(self._require_simulator().observe())
+
+    def _tick(self, seconds: float) -> None:
+        with self._lock:
+            simulator = self._simulator
+            if simulator is not None:
+                # Velocities hold for whole ticks, so that a run does not depend on when a message came in between.
+                if self._velocity_left > 1e-9 and any(self._velocity):
+                    simulator.drive(*self._velocity, seconds)
+                else:
+                    simulator.advance(seconds)
+                self._velocity_left -= seconds
+                self._publish(simulator.observe())
+
+    def _take_velocity(self, message: Any) -> None:
+        linear, angular = float(message.linear.x), float(message.angular.z)
+        if not (np.isfinite(linear) and np.isfinite(angular)):
+            self.complain("cmd_vel", f"expected finite velocities, got {linear} m/s and {angular} rad/s")
+            linear = angular = 0.0
+        with self._lock:
+            # A base drives as fast as it can, however much is asked for.
+            self._velocity = (
+                float(np.clip(linear, -MAX_LINEAR, MAX_LINEAR)),
+                float(np.clip(angular, -MAX_ANGULAR, MAX_ANGULAR)),
+            )
+            self._velocity_left = self.values["cmd_vel_timeout"]
+
+    def _require_simulator(self) -> EmbeddedSimulator:
+        if self._simulator is None:
+            raise RequestError(Code.UNAVAILABLE, "the simulator has no scene: configure and activate it first")
+        return self._simulator
+
+    def _publish(self, o: SimulatorObservation) -> None:
+        """Everything of one observation, all with its stamp; the colour image comes last, when all it needs is out."""
+        v, at = self.values, header(self.values["camera_frame"], o.stamp_ns)
+        self._time.publish(Clock(clock=to_time(o.stamp_ns)))
+        self._pose_publisher.publish(self._pose_message(o))
+        in_map = header(v["map_frame"], o.stamp_ns)
+        self._camera_pose.publish(PoseStamped(header=in_map, pose=to_pose(o.T_map_camera)))
+        self._color_info.publish(to_camera_info(o.camera, v["camera_frame"], o.stamp_ns))
+        self._depth_info.publish(to_camera_info(o.camera, v["camera_frame"], o.stamp_ns))
+        if v["publish_detections"]:
+            found = self._detector.detect_instances(o.instances)
+            self._detections.publish(DetectionArray(header=at, detections=[to_detection(d) for d in found]))
+        self._depth.publish(_depth_message(o, at, v["depth_transport"]))
+        self._color.publish(_color_message(o, at, v["color_transport"]))
+
+    def _pose_message(self, o: SimulatorObservation) -> PoseStamped:
+        return PoseStamped(header=header(self.values["map_frame"], o.stamp_ns), pose=to_pose(o.T_map_base))
+
+
+def _topic(name: str, transport: str) -> tuple[Any, str]:
+    return (CompressedImage, f"{name}/compressed") if transport == "compressed" else (Image, name)
+
+
+def _color_message(o: SimulatorObservation, at: Any, transport: str) -> Any:
+    if transport == "compressed":
+        return CompressedImage(
+            header=at, format="rgb8; jpeg compressed bgr8", data=array.array("B", encode_color(o.color))
+        )
+    return _image(o.color, "rgb8", at)
+
+
+def _depth_message(o: SimulatorObservation, at: Any, transport: str) -> Any:
+    if transport == "compressed":
+        return CompressedImage(
+            header=at, format="16UC1; png compressed", data=array.array("B", encode_depth(o.depth, DEPTH_UNIT))
+        )
+    if transport == "raw_float":
+        return _image(o.depth, "32FC1", at)
+    counts = np.rint(o.depth * np.float32(1.0 / DEPTH_UNIT))
+    counts[counts > 65534] = 0
+    return _image(counts.astype(np.uint16), "16UC1", at)
+
+
+def _image(pixels: Any, encoding: str, at: Any) -> Image:
+    # array.array is what the message holds: anything else would be copied byte by byte.
+    return Image(
+        header=at,
+        height=pixels.shape[0],
+        width=pixels.shape[1],
+        encoding=encoding,
+        is_bigendian=0,
+        step=pixels.strides[0],
+        data=array.array("B", pixels.tobytes()),
+    )
+
+
+def make_nodes(context: Any) -> Sequence[ManagedNode]:
+    """The nodes of the simulator's process."""
+    return [SimulatorNode(context=context)]
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Entry point of the executable `simulator`."""
+    return run(make_nodes, args, threads=3)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

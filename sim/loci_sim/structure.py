@@ -1,0 +1,147 @@
+"""Floors, ceilings, walls with their openings, and door leaves of a floor plan; how rooms look is decided in `finishes.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from loci_sim.catalogue import Model
+from loci_sim.finishes import Finish
+from loci_sim.floorplan import CEILING, DOOR_HEIGHT, WALL, Doorway, FloorPlan, Room
+from loci_sim.meshes import Floats, Material, Mesh, MeshBuilder, planar_pose
+
+_DOOR_COLORS = {"white": (232, 230, 224), "brown": (140, 96, 58)}
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A part of the building.
+
+    Attributes:
+        name: unique in the scene.
+        label: ``"wall"``, ``"floor"`` or ``"ceiling"``.
+        room: id of the room it belongs to.
+        meshes: in the map frame [m].
+    """
+
+    name: str
+    label: str
+    room: str
+    meshes: tuple[Mesh, ...]
+
+
+@dataclass(frozen=True)
+class DoorLeaf:
+    """A door leaf where it hangs.
+
+    Attributes:
+        model: its shape, centred on its footprint.
+        T_map_object: (4, 4).
+        doorway: the opening it belongs to.
+    """
+
+    model: Model
+    T_map_object: Floats
+    doorway: Doorway
+
+
+def build_structure(plan: FloorPlan, finishes: Mapping[str, Finish]) -> tuple[Piece, ...]:
+    """All walls, floors and ceilings of a plan, with the look of each room by its id."""
+    pieces: list[Piece] = []
+    for room in plan.rooms:
+        wall, floor = finishes[room.id].wall, finishes[room.id].floor
+        walls, floors, ceilings = MeshBuilder(), MeshBuilder(), MeshBuilder()
+        r = room.rect
+        floors.polygon([(r.x0, r.y0, 0), (r.x1, r.y0, 0), (r.x1, r.y1, 0), (r.x0, r.y1, 0)], floor)
+        ceilings.polygon(
+            [(r.x0, r.y0, CEILING), (r.x0, r.y1, CEILING), (r.x1, r.y1, CEILING), (r.x1, r.y0, CEILING)],
+            Material((244, 244, 240), "plaster"),
+        )
+        _add_walls(walls, room, plan.doors, wall)
+        for door in plan.doors:
+            if door.rooms[0] == room.id:
+                _add_reveal(walls, floors, door, wall, floor)
+        pieces += [
+            Piece(f"{room.id}/{label}", label, room.id, b.meshes())
+            for label, b in (("wall", walls), ("floor", floors), ("ceiling", ceilings))
+        ]
+    return tuple(pieces)
+
+
+def build_doors(plan: FloorPlan, rng: np.random.Generator) -> tuple[DoorLeaf, ...]:
+    """A leaf for every doorway: open by a right angle into its first room, or closed (the front door)."""
+    color = str(rng.choice(np.array(sorted(_DOOR_COLORS))))
+    leaves = []
+    for door in plan.doors:
+        name = "brown" if door.closed else color
+        width, rgb = door.end - door.start - 0.04, _DOOR_COLORS[name]
+        b = MeshBuilder()
+        # Built lying along y, hinge at y = -width / 2; thin along x.
+        b.box((-0.02, -width / 2, 0.0), (0.02, width / 2, DOOR_HEIGHT - 0.02), Material(rgb, "grain", (0.9, 2.2)))
+        panel = Material((int(rgb[0] * 0.85), int(rgb[1] * 0.85), int(rgb[2] * 0.85)))
+        for x0, x1 in ((0.02, 0.026), (-0.02, -0.026)):
+            for z0, z1 in ((0.2, 0.9), (1.1, 1.85)):
+                b.box((x0, -width / 2 + 0.12, z0), (x1, width / 2 - 0.12, z1), panel)
+            b.box((x0, width / 2 - 0.12, 1.0), (x1 * 3, width / 2 - 0.04, 1.03), Material((180, 182, 186)))
+        low, high = b.bounds()
+        model = Model("door", name, np.asarray(high - low), b.meshes(), ())
+        leaves.append(DoorLeaf(model, _leaf_pose(door, width), door))
+    return tuple(leaves)
+
+
+def _leaf_pose(door: Doorway, width: float) -> Floats:
+    inward = door.side
+    if door.closed:
+        along, across, yaw = (door.start + door.end) / 2, door.line + inward * (WALL / 2 + 0.03), 0.0
+    else:
+        along = door.start - 0.02 if door.hinge == "start" else door.end + 0.02
+        across, yaw = door.line + inward * (WALL / 2 + 0.03 + width / 2), np.pi / 2
+    # The model's length runs along y: along the wall for a closed leaf, across it for an open one.
+    if door.axis == "x":
+        return planar_pose(along, across, 0.004, yaw + np.pi / 2)
+    return planar_pose(across, along, 0.004, yaw)
+
+
+def _add_walls(b: MeshBuilder, room: Room, doors: tuple[Doorway, ...], material: Material) -> None:
+    """The four inner faces of a room's walls, with holes where doors are."""
+    r = room.rect
+    for axis, line, low, high, inward in (
+        ("x", r.y0, r.x0, r.x1, 1),
+        ("x", r.y1, r.x0, r.x1, -1),
+        ("y", r.x0, r.y0, r.y1, 1),
+        ("y", r.x1, r.y0, r.y1, -1),
+    ):
+        holes = sorted(
+            (d.start, d.end)
+            for d in doors
+            if room.id in d.rooms and d.axis == axis and abs(d.line - line) < WALL and not d.closed
+        )
+        edges = [low, *(e for hole in holes for e in hole), high]
+        strips = [(a, c, 0.0) for a, c in zip(edges[::2], edges[1::2], strict=True)] + [
+            (a, c, DOOR_HEIGHT) for a, c in holes
+        ]
+        for a, c, z0 in strips:
+            # Seen from inside the room the corners run counter-clockwise.
+            first, second = (c, a) if (axis == "x") == (inward > 0) else (a, c)
+            corners = [(first, z0), (second, z0), (second, CEILING), (first, CEILING)]
+            points = [(u, line, z) if axis == "x" else (line, u, z) for u, z in corners]
+            b.polygon(points, material, [(np.sign(second - first) * u, CEILING - z) for u, z in corners])
+
+
+def _add_reveal(walls: MeshBuilder, floors: MeshBuilder, door: Doorway, wall: Material, floor: Material) -> None:
+    """The inner faces of an opening through the wall, and its threshold."""
+    p = door.passage
+    if door.closed:
+        return
+    frame = replace(wall, color=(226, 222, 214), texture="")
+    floors.polygon([(p.x0, p.y0, 0), (p.x1, p.y0, 0), (p.x1, p.y1, 0), (p.x0, p.y1, 0)], floor)
+    z = DOOR_HEIGHT
+    walls.polygon([(p.x0, p.y0, z), (p.x0, p.y1, z), (p.x1, p.y1, z), (p.x1, p.y0, z)], frame)
+    if door.axis == "x":
+        walls.polygon([(p.x0, p.y1, 0), (p.x0, p.y0, 0), (p.x0, p.y0, z), (p.x0, p.y1, z)], frame)
+        walls.polygon([(p.x1, p.y0, 0), (p.x1, p.y1, 0), (p.x1, p.y1, z), (p.x1, p.y0, z)], frame)
+    else:
+        walls.polygon([(p.x0, p.y0, 0), (p.x1, p.y0, 0), (p.x1, p.y0, z), (p.x0, p.y0, z)], frame)
+        walls.polygon([(p.x1, p.y1, 0), (p.x0, p.y1, 0), (p.x0, p.y1, z), (p.x1, p.y1, z)], frame)

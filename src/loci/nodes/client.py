@@ -1,0 +1,495 @@
+"""`MemoryClient`: a robot's memory from a Python script, over its ROS services.
+
+    with MemoryClient() as memory:
+        for evidence in memory.recall(Query(text="mug", limit=3)).evidence:
+            print(evidence.text, evidence.position)
+
+Calls are synchronous and bounded in time; a context, node and executor of its own spin behind it, so that it can be used
+in any script and from any thread, also inside another node's callbacks. It is a `loci.planning.protocols.MemoryReader`.
+"""
+
+from __future__ import annotations
+
+import atexit
+import threading
+import time
+import weakref
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import rclpy
+from loci_ros import action, srv
+from rclpy.action import ActionClient
+from rclpy.context import Context
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
+
+from loci.geometry import Array
+from loci.nodes import images
+from loci.nodes.conversions import (
+    from_evidence,
+    from_point,
+    from_scene_object,
+    to_jpeg,
+    to_ns,
+    to_point,
+    to_points_array,
+    to_query,
+    to_time,
+    to_transform,
+)
+from loci.nodes.errors import Code
+from loci.nodes.process import spin
+from loci.planning.protocols import Answer, KnownFrontier, KnownObject, KnownPath, KnownRoom, Point
+from loci.query import MAX_LIMIT, Evidence, Query
+
+Progress = Callable[[float, str], None]
+
+
+class MemoryServiceError(RuntimeError):
+    """The memory answered with an error, or not at all.
+
+    Attributes:
+        code: what kind of error (msg/ErrorCode).
+    """
+
+    def __init__(self, code: Code, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@dataclass(frozen=True)
+class RecalledPage:
+    """A page of evidence, best first, and how many matched in all."""
+
+    evidence: tuple[Evidence, ...]
+    n_total: int
+
+
+@dataclass(frozen=True)
+class Located:
+    """Place and room of a point or an image; empty where not known."""
+
+    place: str
+    room: str
+    room_name: str
+    score: float
+
+
+class MemoryClient:
+    """Asks a memory that runs as ROS nodes.
+
+    Args:
+        namespace: of the memory's services, e.g. ``"robot1"``.
+        timeout: longest wait for an answer, and for the service to appear [s].
+        node_name: of the client's node.
+
+    Raises (every call):
+        MemoryServiceError: the memory answered with an error code; its ``code`` says which.
+        TimeoutError: no such service, or no answer in time.
+    """
+
+    def __init__(self, namespace: str = "", *, timeout: float = 10.0, node_name: str = "loci_client") -> None:
+        self.timeout = timeout
+        self._context = Context()
+        rclpy.init(context=self._context, signal_handler_options=SignalHandlerOptions.NO)
+        self._node = Node(
+            node_name,
+            namespace=namespace,
+            context=self._context,
+            start_parameter_services=False,
+            enable_rosout=False,
+            use_global_arguments=False,
+        )
+        self._clients: dict[str, Any] = {}
+        self._actions: dict[str, Any] = {}
+        self._lock = threading.Lock()
+        self._executor = SingleThreadedExecutor(context=self._context)
+        self._executor.add_node(self._node)
+        self._thread = threading.Thread(target=spin, args=(self._executor,), name="memory client", daemon=True)
+        self._thread.start()
+        # A thread that still spins when the interpreter ends aborts the process.
+        self._close = weakref.finalize(self, _close, self._executor, self._thread, self._node, self._context)
+        atexit.register(self._close)
+
+    def close(self) -> None:
+        """Stop; harmless when closed already."""
+        self._close()
+        atexit.unregister(self._close)
+
+    def __enter__(self) -> MemoryClient:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # --- all memories -------------------------------------------------------------------------------------------------
+
+    def recall(self, query: Query, min_stamp_ns: int = 0) -> RecalledPage:
+        """Ranked evidence from all memories. ``min_stamp_ns``: wait until observations up to it are in (in every call)."""
+        answer = self._call(srv.Recall, "recall", min_stamp_ns, query=to_query(query))
+        return RecalledPage(tuple(from_evidence(e) for e in answer.evidence), int(answer.n_total))
+
+    def timeline(
+        self,
+        *,
+        after_ns: int | None = None,
+        before_ns: int | None = None,
+        place: str = "",
+        object_id: str = "",
+        newest_first: bool = False,
+        limit: int = 100,
+        offset: int = 0,
+        with_images: bool = False,
+        min_stamp_ns: int = 0,
+    ) -> RecalledPage:
+        """What happened, in order of time."""
+        answer = self._call(
+            srv.Timeline,
+            "timeline",
+            min_stamp_ns,
+            after=to_time(after_ns or 0),
+            before=to_time(before_ns or 0),
+            place=place,
+            object_id=object_id,
+            newest_first=newest_first,
+            limit=limit,
+            offset=offset,
+            with_images=with_images,
+        )
+        return RecalledPage(tuple(from_evidence(e) for e in answer.evidence), int(answer.n_total))
+
+    def remember(
+        self,
+        text: str,
+        source: str,
+        *,
+        labels: Sequence[str] = (),
+        object_id: str = "",
+        state: str = "",
+        position: npt.ArrayLike | None = None,
+        pinned: bool = False,
+    ) -> str:
+        """Remember something that no camera saw; durable on return. Returns its id."""
+        request = srv.Remember.Request(source=source)
+        episode = request.episode
+        episode.text, episode.labels, episode.object_id = text, list(labels), object_id
+        episode.state, episode.pinned = state, pinned
+        if position is not None:
+            episode.has_position, episode.position = True, to_point(position)
+        return str(self._send(srv.Remember, "remember", request).id)
+
+    def forget(self, ids: Sequence[str]) -> int:
+        """Really forget episodes, keyframes or objects; returns how many."""
+        return int(self._call(srv.Forget, "forget", ids=list(ids)).n_forgotten)
+
+    def scene_graph(self, format: str = "text", max_characters: int = 100_000) -> str:
+        """Rooms, objects and relations as text for a prompt, or as JSON."""
+        return str(self._call(srv.SceneGraph, "scene_graph", format=format, max_characters=max_characters).graph)
+
+    def ask(
+        self,
+        question: str,
+        *,
+        limit: int = 10,
+        with_images: bool = False,
+        min_stamp_ns: int = 0,
+        timeout: float | None = None,
+    ) -> Answer:
+        """Ask the planner a question."""
+        answer = self._call(
+            srv.Ask, "ask", min_stamp_ns, timeout=timeout, question=question, limit=limit, with_images=with_images
+        )
+        return Answer(
+            answer.answer, answer.known, float(answer.confidence), tuple(from_evidence(e) for e in answer.evidence)
+        )
+
+    def statistics(self, min_stamp_ns: int = 0) -> dict[str, str]:
+        """Counts, sizes, rates; with ``memory_uuid``, ``name``, ``map_id``, ``session`` and ``newest_stamp_ns``."""
+        answer = self._call(srv.Statistics, "statistics", min_stamp_ns)
+        named = {
+            "memory_uuid": answer.memory_uuid,
+            "name": answer.name,
+            "map_id": answer.map_id,
+            "session": answer.session,
+        }
+        return {v.key: v.value for v in answer.values} | named | {"newest_stamp_ns": str(to_ns(answer.newest))}
+
+    @property
+    def newest_stamp_ns(self) -> int:
+        """Stamp of the newest observation taken in [ns]; 0: none yet."""
+        return to_ns(self._call(srv.Statistics, "statistics").newest)
+
+    # --- objects and rooms --------------------------------------------------------------------------------------------
+
+    def find_objects(
+        self,
+        text: str = "",
+        *,
+        labels: Sequence[str] = (),
+        room: str = "",
+        state: str = "",
+        position: npt.ArrayLike | None = None,
+        radius: float = 0.0,
+        limit: int = 10,
+        min_stamp_ns: int = 0,
+    ) -> tuple[KnownObject, ...]:
+        """Objects that meet all conditions, best first."""
+        where: dict[str, Any] = {}
+        if position is not None:
+            where = {"has_position": True, "position": to_point(position), "radius": float(radius)}
+        answer = self._call(
+            srv.FindObjects,
+            "find_objects",
+            min_stamp_ns,
+            text=text,
+            labels=list(labels),
+            room=room,
+            state=state,
+            limit=limit,
+            **where,
+        )
+        return tuple(from_scene_object(o, score) for o, score in zip(answer.objects, answer.scores, strict=True))
+
+    def known_objects(self) -> tuple[KnownObject, ...]:
+        """All objects, those that are missing included."""
+        found = self._pages(Query(kinds=("object",), limit=MAX_LIMIT))
+        by_id = {o.id: o for o in self.find_objects(limit=MAX_LIMIT)}
+        return tuple(
+            KnownObject(e, o.on, o.colors, o.size, o.first_seen_ns, o.n_detections)
+            for e in found
+            if (o := by_id.get(e.id)) is not None
+        )
+
+    def known_rooms(self) -> tuple[KnownRoom, ...]:
+        """All rooms."""
+        topology = self.topology()
+        return tuple(
+            KnownRoom(r.id, r.name, float(r.confidence), from_point(r.position), float(r.area)) for r in topology.rooms
+        )
+
+    def topology(self, min_stamp_ns: int = 0) -> Any:
+        """Places, edges and rooms, as a loci_ros/Topology message."""
+        return self._call(srv.GetTopology, "get_topology", min_stamp_ns).topology
+
+    def object_image(self, object_id: str) -> bytes | None:
+        """JPEG of an object's best view; None if there is no such object."""
+        try:
+            answer = self._call(srv.GetObject, "get_object", id=object_id, with_image=True)
+        except MemoryServiceError as error:
+            if error.code == Code.NOT_FOUND:
+                return None
+            raise
+        return bytes(answer.image.data) or None
+
+    def retrieve(self, question: str, *, limit: int = 10, with_frontiers: bool = True, with_images: bool = True) -> Any:
+        """The images that matter for a question, as a loci_ros/Retrieve response."""
+        return self._call(
+            srv.Retrieve,
+            "retrieve",
+            question=question,
+            limit=limit,
+            with_frontiers=with_frontiers,
+            with_images=with_images,
+        )
+
+    def snapshots(self, *, with_images: bool = False, limit: int = MAX_LIMIT, offset: int = 0) -> tuple[Any, ...]:
+        """Snapshots, as loci_ros/Snapshot messages."""
+        return tuple(
+            self._call(srv.GetSnapshots, "get_snapshots", limit=limit, offset=offset, with_images=with_images).snapshots
+        )
+
+    # --- space --------------------------------------------------------------------------------------------------------
+
+    def known_frontiers(self, position: Point | None = None, min_stamp_ns: int = 0) -> tuple[KnownFrontier, ...]:
+        """Frontiers with path lengths from ``position`` (None: where the robot was last seen), nearest first."""
+        where: dict[str, Any] = {} if position is None else {"has_position": True, "position": to_point(position)}
+        answer = self._call(srv.GetFrontiers, "get_frontiers", min_stamp_ns, limit=MAX_LIMIT, **where)
+        return tuple(
+            KnownFrontier(
+                f.id,
+                from_point(f.position),
+                from_point(f.centroid),
+                from_point(f.direction),
+                float(f.area),
+                float(f.path_length),
+                f.keyframe_id,
+            )
+            for f in answer.frontiers
+        )
+
+    def path_to(
+        self, goal: Point | str, start: Point | None = None, tolerance: float = 0.0, min_stamp_ns: int = 0
+    ) -> KnownPath:
+        """Path on known free floor to a point or a thing by its id; no path is told by ``reason``."""
+        fields: dict[str, Any] = {"goal_id": goal} if isinstance(goal, str) else {"goal": to_point(goal)}
+        if start is not None:
+            fields |= {"has_start": True, "start": to_point(start)}
+        try:
+            answer = self._call(srv.FindPath, "find_path", min_stamp_ns, tolerance=float(tolerance), **fields)
+        except MemoryServiceError as error:
+            if error.code in (Code.NO_PATH, Code.NOT_FOUND, Code.OTHER_MAP):
+                return KnownPath(np.empty((0, 3)), 0.0, str(error).removeprefix("no path: "))
+            raise
+        return KnownPath(to_points_array([p.pose.position for p in answer.path.poses]), float(answer.length))
+
+    def query_occupancy(
+        self, points: npt.ArrayLike, level: int = 0
+    ) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.float32]]:
+        """State (-1 unknown, 0 free, 1 occupied) and probability of points (N, 3) [m]."""
+        answer = self._call(
+            srv.QueryOccupancy, "query_occupancy", points=[to_point(p) for p in np.asarray(points)], level=level
+        )
+        return np.asarray(answer.states, dtype=np.int8), np.asarray(answer.probabilities, dtype=np.float32)
+
+    def locate(self, position: npt.ArrayLike | None = None, image: npt.NDArray[np.uint8] | None = None) -> Located:
+        """Place and room of a point (3,) [m], or of what a camera sees (H, W, 3) uint8 RGB."""
+        fields: dict[str, Any] = {}
+        if position is not None:
+            fields |= {"has_position": True, "position": to_point(position)}
+        if image is not None:
+            fields["image"] = to_jpeg(images.encode_color(image))
+        answer = self._call(srv.Locate, "locate", **fields)
+        return Located(answer.place, answer.room, answer.room_name, float(answer.score))
+
+    # --- keeping ------------------------------------------------------------------------------------------------------
+
+    def save(self, name: str = "") -> str:
+        """Commit durably, or copy under another name; returns the folder."""
+        return str(self._call(srv.Save, "save", name=name).path)
+
+    def clear(self) -> int:
+        """Forget everything."""
+        return int(self._call(srv.Clear, "clear", confirm=True).n_forgotten)
+
+    def load(self, name: str, map_id: str = "", *, progress: Progress | None = None, timeout: float = 120.0) -> str:
+        """Open another saved memory in place of the current one; returns its UUID."""
+        return str(
+            self._act(action.Load, "load", action.Load.Goal(name=name, map_id=map_id), progress, timeout).memory_uuid
+        )
+
+    def merge(
+        self, name: str, T_this_other: Array | None = None, *, progress: Progress | None = None, timeout: float = 600.0
+    ) -> Any:
+        """Take another saved memory's content in; returns the action's result."""
+        goal = action.Merge.Goal(name=name, has_transform=T_this_other is not None)
+        if T_this_other is not None:
+            goal.transform = to_transform(T_this_other)
+        return self._act(action.Merge, "merge", goal, progress, timeout)
+
+    def consolidate(self, everything: bool = False, *, progress: Progress | None = None, timeout: float = 600.0) -> Any:
+        """Move short-term records to the long term and merge near-duplicates; returns the action's result."""
+        return self._act(action.Consolidate, "consolidate", action.Consolidate.Goal(all=everything), progress, timeout)
+
+    def export(self, name: str, *, progress: Progress | None = None, timeout: float = 600.0) -> str:
+        """Write the memory as JSON, JPEG and PLY; returns the folder."""
+        return str(self._act(action.Export, "export", action.Export.Goal(name=name), progress, timeout).path)
+
+    # ------------------------------------------------------------------------------------------------------------------
+
+    def wait_until_ready(self, timeout: float = 30.0) -> None:
+        """Wait until the memory is active.
+
+        Raises:
+            TimeoutError: it is not, after so long [s].
+        """
+        deadline = time.monotonic() + timeout
+        while True:
+            try:
+                self._call(srv.Statistics, "statistics", timeout=max(0.1, deadline - time.monotonic()))
+                return
+            except MemoryServiceError as error:
+                if time.monotonic() >= deadline:
+                    raise TimeoutError(f"the memory was not ready after {timeout:g} s: {error}") from error
+                time.sleep(0.1)
+
+    def _pages(self, query: Query) -> list[Evidence]:
+        found: list[Evidence] = []
+        while True:
+            page = self.recall(replace(query, offset=len(found)))
+            found += page.evidence
+            if not page.evidence or len(found) >= page.n_total:
+                return found
+
+    def _call(
+        self, service_type: Any, service: str, min_stamp_ns: int = 0, /, *, timeout: float | None = None, **fields: Any
+    ) -> Any:
+        _check_counts(fields)
+        request = service_type.Request(**fields)
+        if min_stamp_ns:
+            request.min_stamp = to_time(min_stamp_ns)
+        return self._send(service_type, service, request, timeout)
+
+    def _send(self, service_type: Any, name: str, request: Any, timeout: float | None = None) -> Any:
+        timeout = self.timeout if timeout is None else timeout
+        began = time.monotonic()
+        with self._lock:
+            if not self._close.alive:
+                raise RuntimeError("the client is closed")
+            if name not in self._clients:
+                self._clients[name] = self._node.create_client(service_type, name)
+                self._executor.wake()
+            client = self._clients[name]
+        if not client.service_is_ready() and not client.wait_for_service(timeout):
+            raise TimeoutError(
+                f"no service {client.srv_name} within {timeout:g} s: is the memory running, in this namespace and ROS_DOMAIN_ID?"
+            )
+        answer = self._await(client.call_async(request), timeout - (time.monotonic() - began), client.srv_name)
+        return _checked(answer)
+
+    def _act(self, action_type: Any, name: str, goal: Any, progress: Progress | None, timeout: float) -> Any:
+        with self._lock:
+            if name not in self._actions:
+                # Made by the executor's own thread: another one would show the executor a client that is only half made.
+                made = self._executor.create_task(lambda: ActionClient(self._node, action_type, name))
+                self._actions[name] = self._await(made, self.timeout, name)
+            client = self._actions[name]
+        if not client.wait_for_server(min(timeout, self.timeout)):
+            raise TimeoutError(f"no action {name}: is the memory running, in this namespace and ROS_DOMAIN_ID?")
+
+        def feedback(message: Any) -> None:
+            if progress is not None:
+                progress(float(message.feedback.progress), message.feedback.stage)
+
+        handle = self._await(client.send_goal_async(goal, feedback_callback=feedback), self.timeout, name)
+        if not handle.accepted:
+            raise MemoryServiceError(Code.UNAVAILABLE, f"{name} was not accepted")
+        try:
+            answer = self._await(handle.get_result_async(), timeout, name)
+        except TimeoutError:
+            handle.cancel_goal_async()
+            raise
+        return _checked(answer.result)
+
+    def _await(self, future: Any, timeout: float, name: str) -> Any:
+        done = threading.Event()
+        future.add_done_callback(lambda _: done.set())
+        if not done.wait(max(0.0, timeout)):
+            future.cancel()
+            raise TimeoutError(f"no answer of {name} within {timeout:.1f} s")
+        return future.result()
+
+
+def _checked(answer: Any) -> Any:
+    if answer.error_code != Code.NONE:
+        raise MemoryServiceError(Code(answer.error_code), answer.error_msg)
+    return answer
+
+
+def _check_counts(fields: dict[str, Any]) -> None:
+    """Counts are unsigned in messages: say so here, where rclpy would fail with an assertion."""
+    for name in ("limit", "offset", "max_characters", "level"):
+        if not 0 <= int(fields.get(name, 0)) < 2**32:
+            raise MemoryServiceError(Code.INVALID_REQUEST, f"expected {name} >= 0 (below 2^32), got {fields[name]}")
+
+
+def _close(executor: SingleThreadedExecutor, thread: threading.Thread, node: Node, context: Context) -> None:
+    rclpy.shutdown(context=context)
+    if thread is not threading.current_thread():
+        thread.join()
+    executor.shutdown(timeout_sec=2.0)
+    node.destroy_node()

@@ -1,0 +1,113 @@
+"""The node `spatial_memory`: occupancy, frontiers, the graph of places and rooms, and paths."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from loci_ros import msg as m
+from loci_ros import srv
+from nav_msgs.msg import OccupancyGrid
+from rclpy.context import Context
+from sensor_msgs.msg import PointCloud2
+from visualization_msgs.msg import MarkerArray
+
+from loci.nodes import answers, images, markers
+from loci.nodes.conversions import from_point, header, image_bytes, to_point, to_points_array
+from loci.nodes.errors import Code, RequestError
+from loci.nodes.lifecycle import LATCHED_QOS
+from loci.nodes.parameters import SPATIAL
+from loci.nodes.part import HostHolder, MemoryPart
+from loci.query import check_limit
+
+MAX_POINTS = 100_000
+MAX_RAYS = 10_000
+
+
+class SpatialMemoryNode(MemoryPart):
+    """Publishes `map`, `occupied_voxels`, `frontiers`, `topology`, `spatial_markers`; answers where things and ways are."""
+
+    def __init__(self, holder: HostHolder, context: Context | None = None, **options: Any) -> None:
+        super().__init__("spatial_memory", SPATIAL, holder, context, **options)
+        self.serve(srv.QueryOccupancy, "query_occupancy", self._query_occupancy)
+        self.serve(srv.CastRay, "cast_ray", self._cast_ray)
+        self.serve(srv.GetFrontiers, "get_frontiers", self._get_frontiers)
+        self.serve(srv.GetTopology, "get_topology", self._get_topology)
+        self.serve(srv.FindPath, "find_path", self._find_path)
+        self.serve(srv.Locate, "locate", self._locate)
+        self.every(1.0 / self.values["publish_rate"], self.publish_changes)
+
+    def configure(self) -> None:
+        self.publish_on_change(
+            OccupancyGrid,
+            "map",
+            lambda memory, frame: answers.occupancy_grid(memory.occupancy_map(), frame),
+            LATCHED_QOS,
+        )
+        self.publish_on_change(
+            PointCloud2,
+            "occupied_voxels",
+            lambda memory, frame: answers.point_cloud(memory.occupied_voxels(), frame, memory.newest_stamp_ns),
+            LATCHED_QOS,
+        )
+        self.publish_on_change(m.FrontierArray, "frontiers", answers.frontiers, LATCHED_QOS)
+        self.publish_on_change(m.Topology, "topology", answers.topology, LATCHED_QOS)
+        self.publish_on_change(MarkerArray, "spatial_markers", markers.spatial_markers, LATCHED_QOS)
+
+    def _query_occupancy(self, request: Any, response: Any) -> None:
+        if len(request.points) > MAX_POINTS:
+            raise ValueError(f"expected at most {MAX_POINTS} points, got {len(request.points)}")
+        with self.reading(request) as (memory, _):
+            states, probabilities = memory.query_occupancy(to_points_array(request.points), int(request.level))
+            response.states = states.astype(np.int8).tolist()
+            response.probabilities = probabilities.astype(np.float32).tolist()
+            response.cell_size = float(memory.parameters.spatial.octree.leaf_size * 2 ** int(request.level))
+
+    def _cast_ray(self, request: Any, response: Any) -> None:
+        if len(request.origins) > MAX_RAYS:
+            raise ValueError(f"expected at most {MAX_RAYS} rays, got {len(request.origins)}")
+        with self.reading(request) as (memory, _):
+            rays = memory.cast_rays(
+                to_points_array(request.origins), to_points_array(request.directions), float(request.max_range)
+            )
+        response.hits = [bool(v) for v in rays.hits]
+        response.points = [to_point(p) for p in rays.points]
+        response.ranges = rays.ranges.astype(np.float32).tolist()
+        response.crossed_unknown = [bool(v) for v in rays.crossed_unknown]
+
+    def _get_frontiers(self, request: Any, response: Any) -> None:
+        limit = check_limit(int(request.limit))
+        with self.reading(request) as (memory, frame):
+            found = memory.frontiers(from_point(request.position) if request.has_position else None)
+            budget = answers.ImageBudget(request.with_images, image_bytes(request.max_image_bytes), frame)
+            response.header = header(frame, memory.newest_stamp_ns)
+            response.frontiers = [
+                answers.frontier(f, length, budget.attach(memory, f.keyframe_id))
+                for f, length in answers.nearest_first(found)[:limit]
+            ]
+
+    def _get_topology(self, request: Any, response: Any) -> None:
+        with self.reading(request) as (memory, frame):
+            response.topology = answers.topology(memory, frame)
+
+    def _find_path(self, request: Any, response: Any) -> None:
+        with self.reading(request) as (memory, frame):
+            start = from_point(request.start) if request.has_start else None
+            goal = request.goal_id or from_point(request.goal)
+            found = memory.find_path(start, goal, float(request.tolerance))
+            if found.reason:
+                raise RequestError(Code.NO_PATH, f"no path: {found.reason}")
+            floor_z = memory.occupancy_map().floor_z
+            points = np.column_stack([found.points, np.full(len(found.points), floor_z)])
+            response.path = answers.path(points, frame, memory.newest_stamp_ns)
+        response.length, response.clearance = float(found.length), float(found.clearance)
+
+    def _locate(self, request: Any, response: Any) -> None:
+        has_image = len(request.image.data) > 0
+        with self.reading(request) as (memory, _):
+            found = memory.locate(
+                position=from_point(request.position) if request.has_position else None,
+                image=images.color_from_compressed(request.image) if has_image else None,
+            )
+        response.place, response.room, response.room_name = found.place, found.room, found.room_name
+        response.score = float(found.score)

@@ -1,0 +1,77 @@
+"""`LocalReader`: a `RobotMemory` in the same process, as planners read it. Over ROS, `loci.nodes.client.MemoryClient` does the same."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from loci.memory import RobotMemory
+from loci.planning.protocols import KnownFrontier, KnownObject, KnownPath, KnownRoom, Point
+from loci.query import MAX_LIMIT, Evidence, Query
+from loci.recall import Recollection
+
+
+class LocalReader:
+    """`MemoryReader` over a `RobotMemory`. Its answers hold every observation that `observe` returned for: ``min_stamp_ns`` needs no waiting."""
+
+    def __init__(self, memory: RobotMemory) -> None:
+        self._memory = memory
+
+    @property
+    def newest_stamp_ns(self) -> int:
+        return self._memory.newest_stamp_ns
+
+    def recall(self, query: Query) -> Recollection:
+        return self._memory.recall(query)
+
+    def known_objects(self) -> tuple[KnownObject, ...]:
+        self._memory.topology()  # brings the rooms of the objects up to date
+        evidence: list[Evidence] = []
+        while (
+            len(page := self._memory.recall(Query(kinds=("object",), limit=MAX_LIMIT, offset=len(evidence))).evidence)
+            > 0
+        ):
+            evidence += page
+        objects = {o.id: o for o in self._memory.objects()}
+        on = self._memory.supports()
+        return tuple(
+            KnownObject(e, on.get(e.id, ""), tuple(o.colors), _point(o.size), o.first_seen_ns, o.n_detections)
+            for e in evidence
+            if (o := objects.get(e.id)) is not None
+        )
+
+    def known_rooms(self) -> tuple[KnownRoom, ...]:
+        return tuple(
+            KnownRoom(r.id, r.name, r.confidence, _point(r.position), r.area) for r in self._memory.topology().rooms
+        )
+
+    def known_frontiers(self, position: Point | None = None, min_stamp_ns: int = 0) -> tuple[KnownFrontier, ...]:
+        frontiers = (
+            KnownFrontier(
+                f.id, _point(f.position), _point(f.centroid), _point(f.direction), f.area, length, f.keyframe_id
+            )
+            for f, length in self._memory.frontiers(position)
+        )
+        return tuple(sorted(frontiers, key=lambda f: (f.path_length < 0, f.path_length)))
+
+    def path_to(
+        self, goal: Point, start: Point | None = None, tolerance: float = 0.0, min_stamp_ns: int = 0
+    ) -> KnownPath:
+        try:
+            path = self._memory.find_path(start, goal, tolerance)
+        except LookupError as error:
+            return KnownPath(np.empty((0, 3)), 0.0, str(error))
+        return KnownPath(
+            np.asarray(path.points, dtype=np.float64).reshape(len(path.points), -1), path.length, path.reason
+        )
+
+    def object_image(self, object_id: str) -> bytes | None:
+        try:
+            return self._memory.object_image(object_id)
+        except LookupError:
+            return None
+
+
+def _point(values: npt.ArrayLike) -> Point:
+    x, y, z = np.asarray(values, dtype=np.float64)
+    return (float(x), float(y), float(z))

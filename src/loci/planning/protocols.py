@@ -1,0 +1,185 @@
+"""What a planner needs of a memory and of a robot, and what it answers.
+
+`MemoryReader` is the narrow side of a memory: `loci.planning.local.LocalReader` gives it for a `RobotMemory` in the same
+process, `loci.nodes.client.MemoryClient` over ROS services. Everything that crosses is a small frozen dataclass around
+`Evidence`, so that an answer can be traced to what was seen. Nothing here computes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol, get_args
+
+import numpy as np
+
+from loci.geometry import Array
+from loci.query import Evidence, Query
+
+Point = tuple[float, float, float]
+Action = Literal["move_forward", "turn_left", "turn_right", "look"]
+
+ACTIONS: tuple[Action, ...] = get_args(Action)
+#: Length of one "move_forward" [m].
+STEP_LENGTH = 0.25
+#: Angle of one "turn_left" or "turn_right" [rad].
+TURN_ANGLE = float(np.pi / 6)
+
+
+@dataclass(frozen=True)
+class KnownObject:
+    """An object as a planner sees it.
+
+    Attributes:
+        evidence: of kind "object": ``id``, ``label``, ``position`` (centre of its box), ``room``, ``room_name``,
+            ``stamp_ns`` (last seen), ``confidence``, ``keyframe_id`` (best view); ``score`` ranks it where a text was asked.
+        on: id of the object that it lies on; empty: none found.
+        colors: dominant colours by name, most frequent first.
+        size: of its box along the box's axes [m].
+        first_seen_ns: [ns]
+        n_detections: how often it was detected.
+    """
+
+    evidence: Evidence
+    on: str = ""
+    colors: tuple[str, ...] = ()
+    size: Point = (0.0, 0.0, 0.0)
+    first_seen_ns: int = 0
+    n_detections: int = 1
+
+    @property
+    def id(self) -> str:
+        return self.evidence.id
+
+    @property
+    def label(self) -> str:
+        return self.evidence.label
+
+
+@dataclass(frozen=True)
+class KnownRoom:
+    """A room: ``position`` is a free point well inside [m], ``area`` its free floor [m2]; ``name`` is empty if not known."""
+
+    id: str
+    name: str = ""
+    confidence: float = 0.0
+    position: Point = (0.0, 0.0, 0.0)
+    area: float = 0.0
+
+
+@dataclass(frozen=True)
+class KnownFrontier:
+    """A border to the unknown (fields as in msg/Frontier).
+
+    Attributes:
+        position: free point to drive to [m].
+        centroid: of the unexplored border cells [m].
+        direction: unit vector from ``position`` into the unknown.
+        area: of the unexplored border cells [m2].
+        path_length: from the robot [m]; negative: not reachable.
+        keyframe_id: photo of it; empty: none.
+    """
+
+    id: str
+    position: Point
+    centroid: Point
+    direction: Point
+    area: float
+    path_length: float
+    keyframe_id: str = ""
+
+
+@dataclass(frozen=True)
+class KnownPath:
+    """A path (N, 3) [m] in the map frame and its length [m]; ``reason`` says why there is none and is empty if there is one."""
+
+    points: Array = field(repr=False)
+    length: float
+    reason: str = ""
+
+
+class Recalled(Protocol):
+    """A page of evidence; `n_total` counts what matched."""
+
+    @property
+    def evidence(self) -> Sequence[Evidence]: ...
+
+    @property
+    def n_total(self) -> int: ...
+
+
+class MemoryReader(Protocol):
+    """What planners ask of a memory. ``min_stamp_ns`` > 0: the answer includes observations up to that stamp (waits, bounded)."""
+
+    @property
+    def newest_stamp_ns(self) -> int:
+        """Stamp of the newest observation taken in [ns]; 0: none yet."""
+
+    def recall(self, query: Query) -> Recalled:
+        """Ranked evidence from all memories (srv/Recall)."""
+
+    def known_objects(self) -> Sequence[KnownObject]:
+        """All objects of the scene, those that are missing included (srv/FindObjects without conditions)."""
+
+    def known_rooms(self) -> Sequence[KnownRoom]:
+        """All rooms (srv/GetTopology)."""
+
+    def known_frontiers(self, position: Point | None = None, min_stamp_ns: int = 0) -> Sequence[KnownFrontier]:
+        """Frontiers with path lengths from ``position`` (None: where the robot was last seen), nearest first (srv/GetFrontiers)."""
+
+    def path_to(
+        self, goal: Point, start: Point | None = None, tolerance: float = 0.0, min_stamp_ns: int = 0
+    ) -> KnownPath:
+        """Path on known free floor; no path is told by ``reason``, not by an exception (srv/FindPath)."""
+
+    def object_image(self, object_id: str) -> bytes | None:
+        """JPEG of an object's best view; None: there is none (srv/GetObject)."""
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """Outcome of one action: whether the robot hit something instead, and the stamp of the image taken afterwards [ns]."""
+
+    collided: bool
+    stamp_ns: int
+
+
+class Robot(Protocol):
+    """A robot with discrete actions: forward by `STEP_LENGTH`, turns by `TURN_ANGLE`, "look" takes an image without moving."""
+
+    def position(self) -> Point:
+        """Of its base in the map frame [m]."""
+
+    def heading(self) -> float:
+        """Of its base about z [rad]; 0: along x, counter-clockwise positive."""
+
+    def step(self, action: Action) -> StepResult:
+        """Do it, and take an image."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a planner answers.
+
+    Attributes:
+        answer: plain words.
+        known: whether the memory knows; if not, ``evidence`` holds the frontiers to look at, if any are left.
+        confidence: [0, 1].
+        evidence: what the answer rests on, most important first; never empty if ``known``.
+    """
+
+    answer: str
+    known: bool
+    confidence: float
+    evidence: tuple[Evidence, ...] = ()
+
+
+class Planner(Protocol):
+    """Answers questions from a memory."""
+
+    def ask(self, question: str, memory: MemoryReader, limit: int = 10, with_images: bool = False) -> Answer:
+        """Answer with at most ``limit`` pieces of evidence.
+
+        Raises:
+            ValueError: the question is empty or too long, or ``limit`` is out of range.
+        """

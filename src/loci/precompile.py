@@ -1,0 +1,37 @@
+"""Compiles the numba kernels once, into their cache: `python -m loci.precompile` (part of the set-up by `make`).
+
+Without it the first frames and the first ray of a fresh installation wait many seconds for the compiler.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from loci.geometry import Camera, look_at
+from loci.observation import Detection, Frame, Observation
+from loci.perception.geometric import GeometricDetector
+from loci.perception.rectify import Rectifier
+from loci.scene.objects import ObjectMap
+from loci.spatial.warm_up import warm_up
+
+
+def compile_kernels() -> None:
+    """Run every kernel once on a small made-up view: a floor with a box on it."""
+    warm_up()
+    camera = Camera(96, 72, 80.0, 80.0, 47.5, 35.5)
+    rows = np.arange(camera.height)[:, None]
+    depth = np.clip(np.broadcast_to(95.0 / (rows + 1.0), (camera.height, camera.width)), 0.5, 3.5).astype(np.float32)
+    depth[36:60, 30:50] = 1.5
+    color = np.full((camera.height, camera.width, 3), 128, np.uint8)
+    frame = Frame(color, depth, camera, look_at((0.0, 0.0, 1.2), (2.0, 0.0, 0.3)), 0)
+    box = Detection("box", 1.0, (30, 36, 50, 60))
+    objects = ObjectMap(iter(f"object/{i}" for i in range(100)).__next__)
+    for stamp_ns in range(2):
+        objects.update(Observation(frame, (box,)), f"keyframe/{stamp_ns}", "map")
+    objects.maintain(2)
+    GeometricDetector().detect(frame)
+    Rectifier(camera, Camera(48, 36, 40.0, 40.0, 23.5, 17.5), np.eye(4)).rectify(color, depth[::2, ::2].copy())
+
+
+if __name__ == "__main__":
+    compile_kernels()

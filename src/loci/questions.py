@@ -1,0 +1,415 @@
+"""What can be asked of a `RobotMemory`, beyond the free-form `recall`: rooms, objects, paths, snapshots, the time line.
+
+Reads published views only; nothing here changes a memory. `refresh` is called where an answer must know the newest keyframe.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from loci.evidence import Memories, rooms_of_objects
+from loci.geometry import Array
+from loci.keyframes import Keyframe
+from loci.query import Query, check_limit
+from loci.recall import Recollection, places_of, recall, score_labels
+from loci.scene.objects import SceneObject
+from loci.scene.retrieval import Retrieval
+from loci.scene.snapshots import Snapshot
+from loci.scene_graph import scene_graph_json, scene_graph_text
+from loci.spatial.frontiers import Frontier
+from loci.spatial.memory import SpatialView, Topology
+from loci.spatial.occupancy import OccupancyMap
+from loci.spatial.octree import RayHits
+from loci.spatial.paths import PathResult
+from loci.spatial.regions import Room, RoomMap
+
+
+class OtherMapError(ValueError):
+    """The target lies in a map that is not joined to the current one: it can be remembered, but not driven to."""
+
+
+@dataclass(frozen=True)
+class Location:
+    """Place and room of a point or an image; ids are empty where not known."""
+
+    place: str
+    room: str
+    room_name: str
+    score: float
+
+
+class MemoryQuestions:
+    """Questions over the parts that a memory is made of; `loci.memory.RobotMemory` fills them."""
+
+    map_id: str
+    _memories: Memories
+
+    def refresh(self) -> None:
+        """Bring map, rooms and frontiers up to date."""
+        raise NotImplementedError
+
+    # --- all memories -------------------------------------------------------------------------------------------------
+
+    def recall(self, query: Query) -> Recollection:
+        """Ranked evidence from all memories.
+
+        Rooms are as of the last `refresh` (every few keyframes), so that recalling is quick while observations stream.
+
+        Raises:
+            ValueError: the query's embeddings do not fit this memory's encoders.
+        """
+        return recall(self._memories, query)
+
+    def timeline(
+        self,
+        *,
+        after_ns: int | None = None,
+        before_ns: int | None = None,
+        place: str | None = None,
+        object_id: str | None = None,
+        newest_first: bool = False,
+        limit: int = 100,
+        offset: int = 0,
+        with_images: bool = False,
+        max_image_bytes: int = 4 << 20,
+    ) -> Recollection:
+        """What happened, in order of time: keyframes and episodes.
+
+        Raises:
+            ValueError: limit, offset or times out of range.
+            LookupError: no such place or room.
+        """
+        if place is not None:
+            self._check_place(place)
+        query = Query(
+            kinds=("keyframe", "episode"),
+            after_ns=after_ns,
+            before_ns=before_ns,
+            place=place,
+            object_id=object_id,
+            order="newest" if newest_first else "oldest",
+            limit=limit,
+            offset=offset,
+            with_images=with_images,
+            max_image_bytes=max_image_bytes,
+        )
+        return self.recall(query)
+
+    def scene_graph(self, format: str = "text", max_characters: int = 100_000) -> tuple[str, bool]:
+        """Rooms, objects and relations as ``"text"`` for a prompt or as ``"json"``, and whether the text was cut.
+
+        Raises:
+            ValueError: another format, or ``max_characters`` out of [1, 1000000].
+        """
+        if format not in ("text", "json"):
+            raise ValueError(f"expected format 'text' or 'json', got {format!r}")
+        check_limit(max_characters, 1_000_000)
+        topology, supports = self.topology(), self.supports()
+        objects = self.objects()
+        found = rooms_of_objects(self._memories, objects)
+        rooms = {o.id: room.id for o, room in zip(objects, found, strict=True) if room is not None}
+        if format == "json":
+            return scene_graph_json(topology, self.objects(), rooms, supports), False
+        return scene_graph_text(topology, self.objects(), rooms, supports, max_characters)
+
+    def keyframe(self, keyframe_id: str) -> Keyframe:
+        """A keyframe: its pose, camera and stamp.
+
+        Raises:
+            KeyError: no such keyframe.
+        """
+        return self._memories.keyframes.get(keyframe_id)
+
+    def image(self, keyframe_id: str) -> bytes:
+        """JPEG of a keyframe.
+
+        Raises:
+            KeyError: no such keyframe.
+        """
+        return self._memories.keyframes.color_jpeg(keyframe_id)
+
+    # --- space --------------------------------------------------------------------------------------------------------
+
+    @property
+    def robot_position(self) -> Array | None:
+        """Newest position of the camera in the map, (3,) [m]; None: nothing was observed in this map."""
+        return self._memories.spatial.robot_position
+
+    def query_occupancy(
+        self, points: npt.ArrayLike, level: int = 0
+    ) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.float32]]:
+        """State (-1 unknown, 0 free, 1 occupied) and probability of points (N, 3) [m]; cubes of leaf size * 2^level.
+
+        Raises:
+            ValueError: points not (N, 3) finite, or level out of range.
+        """
+        return self._memories.spatial.query_occupancy(_finite(points, "points"), level)
+
+    def cast_rays(self, origins: npt.ArrayLike, directions: npt.ArrayLike, max_range: float) -> RayHits:
+        """First occupied voxel along N rays.
+
+        Raises:
+            ValueError: not (N, 3) finite, a direction of length 0, or a range that is not > 0.
+        """
+        a, d = _finite(origins, "origins"), _finite(directions, "directions")
+        if a.shape != d.shape:
+            raise ValueError(f"expected as many directions as origins, got {len(d)} and {len(a)}")
+        if not (np.isfinite(max_range) and max_range > 0):
+            raise ValueError(f"expected a range > 0 m, got {max_range}")
+        if len(d) and float(np.min(np.linalg.norm(d, axis=1))) < 1e-9:
+            raise ValueError("expected directions of a length > 0")
+        return self._memories.spatial.cast_rays(a, d, max_range)
+
+    def occupancy_map(self) -> OccupancyMap:
+        """Occupancy of the floor, up to date.
+
+        Raises:
+            LookupError: nothing was observed in this map yet.
+        """
+        return self._fresh_view().map
+
+    def room_map(self) -> RoomMap:
+        """Rooms of the floor, up to date.
+
+        Raises:
+            LookupError: nothing was observed in this map yet.
+        """
+        return self._fresh_view().rooms
+
+    def occupied_voxels(self) -> npt.NDArray[np.float32]:
+        """Centres of the occupied leaves, (N, 3) [m]."""
+        return self._memories.spatial.occupied_voxels()
+
+    def frontiers(self, position: npt.ArrayLike | None = None) -> list[tuple[Frontier, float]]:
+        """Frontiers, up to date, with path lengths from ``position`` (default: the robot) [m]; -1: not reachable."""
+        if self.robot_position is None:
+            return []
+        start = None if position is None else _finite(position, "position", (3,))
+        self._fresh_view()
+        return self._memories.spatial.frontiers(start)
+
+    def topology(self) -> Topology:
+        """Places, edges and rooms, up to date."""
+        if self.robot_position is not None:
+            self._fresh_view()
+        return self._memories.spatial.topology()
+
+    def find_path(self, start: npt.ArrayLike | None, goal: npt.ArrayLike | str, tolerance: float = 0.0) -> PathResult:
+        """Path on known free floor to a point (3,) [m] or to a thing by its id.
+
+        Raises:
+            ValueError: not finite, a negative tolerance, or no start while nothing was observed yet.
+            LookupError: no such id, or nothing was observed in this map yet.
+            OtherMapError: the thing is in a map that is not joined to the current one.
+        """
+        if not (np.isfinite(tolerance) and tolerance >= 0):
+            raise ValueError(f"expected a tolerance >= 0 m, got {tolerance}")
+        target = self._position_of(goal) if isinstance(goal, str) else _finite(goal, "goal", (3,))
+        if start is not None:
+            origin = _finite(start, "start", (3,))
+        elif self.robot_position is not None:
+            origin = self.robot_position
+        else:
+            raise LookupError("nothing was observed in this map yet: give a start, or wait for observations")
+        self._fresh_view()
+        return self._memories.spatial.find_path(origin, target, tolerance)
+
+    def locate(self, position: npt.ArrayLike | None = None, image: npt.NDArray[np.uint8] | None = None) -> Location:
+        """Place and room of a point (3,) [m], or of what a camera sees (H, W, 3) uint8 RGB.
+
+        Raises:
+            ValueError: neither or both are given, or not finite.
+            LookupError: no place is known.
+        """
+        if (position is None) == (image is None):
+            raise ValueError("expected either a position or an image")
+        graph = self._memories.spatial.graph
+        where: npt.ArrayLike
+        if image is not None:
+            found = graph.locate(self._memories.image_encoder.encode(image))
+            if found is None:
+                raise LookupError("no place with an image is known yet")
+            place_id, score = found
+            where = graph.get(place_id).position
+        else:
+            assert position is not None  # exactly one of the two is given
+            where = p = _finite(position, "position", (3,))
+            nearest = graph.nearest(p, self.map_id)
+            if not nearest:
+                raise LookupError("no place is known in this map yet")
+            place_id = nearest
+            distance = float(np.linalg.norm(graph.get(place_id).position[:2] - p[:2]))
+            score = 1.0 / (1.0 + distance)
+        place = graph.get(place_id)
+        view = self._memories.spatial.view
+        room = view.room_of(where) if view is not None and place.map_id == self.map_id else None
+        return Location(place_id, room.id if room else "", room.name if room else "", float(np.clip(score, 0.0, 1.0)))
+
+    # --- objects and snapshots ----------------------------------------------------------------------------------------
+
+    def objects(self) -> tuple[SceneObject, ...]:
+        """All objects, of all maps."""
+        return self._memories.scene.objects()
+
+    def object(self, object_id: str) -> SceneObject:
+        """The object with this id.
+
+        Raises:
+            LookupError: no such object.
+        """
+        for o in self.objects():
+            if o.id == object_id:
+                return o
+        raise LookupError(f"no object {object_id!r} in this memory: ask find_objects for what it holds")
+
+    def supports(self, object_ids: Iterable[str] | None = None) -> dict[str, str]:
+        """{object id: id of the object that it lies on} of all objects, or of those asked for, that lie on one."""
+        return self._memories.scene.supports(object_ids)
+
+    def room_of(self, o: SceneObject) -> Room | None:
+        """Room that an object is in; None if not known, or if it is in another map."""
+        return rooms_of_objects(self._memories, [o])[0]
+
+    def place_of(self, o: SceneObject) -> str:
+        """Id of the place nearest to an object; empty if there is none in its map."""
+        return self._memories.spatial.graph.nearest(o.center, o.map_id)
+
+    def snapshot_of(self, object_id: str) -> str:
+        """Id of the snapshot that shows an object; empty if there is none."""
+        snapshot = self._memories.scene.snapshots_map.snapshot_of(object_id)
+        return snapshot.id if snapshot else ""
+
+    def is_goal(self, map_id: str) -> bool:
+        """Whether the robot may be sent to things of this map."""
+        return map_id == self.map_id
+
+    def find_objects(
+        self,
+        text: str | None = None,
+        *,
+        labels: tuple[str, ...] = (),
+        room: str | None = None,
+        state: str | None = None,
+        position: npt.ArrayLike | None = None,
+        radius: float | None = None,
+        limit: int = 10,
+    ) -> list[tuple[SceneObject, float]]:
+        """Objects that meet all conditions with their scores in [0, 1], best first; without a text, nearest or newest first.
+
+        Raises:
+            ValueError: limit, position or radius out of range, or an empty text.
+            LookupError: no such room.
+        """
+        check_limit(limit)
+        if text is not None and not text.strip():
+            raise ValueError("expected a text with at least one word, got an empty one")
+        if (position is None) != (radius is None):
+            raise ValueError("expected position and radius together")
+        found = list(self.objects())
+        if room is not None:
+            self._check_room(room)
+            rooms = rooms_of_objects(self._memories, found)
+            found = [o for o, r in zip(found, rooms, strict=True) if r is not None and room in (r.id, r.name)]
+        found = [o for o in found if (not labels or o.label in labels) and state in (None, o.state)]
+        distance = np.zeros(len(found))
+        if position is not None and radius is not None:
+            p = _finite(position, "position", (3,))
+            if not (np.isfinite(radius) and radius > 0):
+                raise ValueError(f"expected a radius > 0 m, got {radius}")
+            distance = np.array([np.linalg.norm(o.center - p) for o in found])
+            found = [o for o, d in zip(found, distance, strict=True) if d <= radius]
+            distance = distance[distance <= radius]
+        scores = np.ones(len(found), dtype=np.float32)
+        if text is not None:
+            encoder = self._memories.text_encoder
+            embedding = encoder.encode([text])[0]
+            scores = score_labels([o.label for o in found], [o.colors for o in found], text, embedding, encoder)
+        order = sorted(range(len(found)), key=lambda i: (-scores[i], distance[i], -found[i].last_seen_ns))
+        return [(found[i], float(scores[i])) for i in order[:limit]]
+
+    def object_image(self, object_id: str) -> bytes:
+        """JPEG of an object's best view.
+
+        Raises:
+            LookupError: no such object.
+        """
+        return self._memories.scene.object_image(self.object(object_id))
+
+    def snapshots(self) -> tuple[Snapshot, ...]:
+        """All snapshots."""
+        return self._memories.scene.snapshots()
+
+    def retrieve(self, question: str, limit: int = 10) -> Retrieval:
+        """The snapshots that matter for a question; all of them where nothing could be ranked.
+
+        Raises:
+            ValueError: an empty question, or a limit out of range.
+        """
+        check_limit(limit)
+        if not question.strip():
+            raise ValueError("expected a question with at least one word, got an empty one")
+        return self._memories.scene.retrieve(question, self._memories.text_encoder, limit)
+
+    # ------------------------------------------------------------------------------------------------------------------
+
+    def _fresh_view(self) -> SpatialView:
+        if not self._memories.spatial.is_fresh and self.robot_position is not None:
+            self.refresh()
+        view = self._memories.spatial.view
+        if view is None:
+            raise LookupError("nothing was observed in this map yet: is a camera connected, and does it have poses?")
+        return view
+
+    def _check_room(self, room: str) -> None:
+        rooms = self.topology().rooms
+        if not any(room in (r.id, r.name) for r in rooms):
+            known = ", ".join(sorted({r.name or r.id for r in rooms})) or "none yet"
+            raise LookupError(f"no room {room!r} in this map: known are {known}")
+
+    def _check_place(self, place: str) -> None:
+        if not places_of(self._memories, place) and not any(place in (r.id, r.name) for r in self.topology().rooms):
+            raise LookupError(f"no place or room {place!r} in this memory: ask get_topology for what it holds")
+
+    def _position_of(self, thing: str) -> Array:
+        """Position (3,) of a thing of the current map by its id."""
+        kind = thing.split("/", 1)[0]
+        map_id = self.map_id
+        position: npt.ArrayLike | None = None
+        if kind == "object":
+            o = self.object(thing)
+            map_id, position = o.map_id, o.center
+        elif kind == "place":
+            place = next((p for p in self._memories.spatial.graph.places() if p.id == thing), None)
+            if place is not None:
+                map_id, position = place.map_id, place.position
+        elif kind == "room":
+            position = next((r.position for r in self.topology().rooms if r.id == thing), None)
+        elif kind == "frontier":
+            position = next((f.position for f, _ in self.frontiers() if f.id == thing), None)
+        else:
+            keyframe_id = thing
+            if kind == "snapshot":
+                keyframe_id = next((s.keyframe_id for s in self.snapshots() if s.id == thing), "")
+            if keyframe_id in self._memories.keyframes:
+                keyframe = self._memories.keyframes.get(keyframe_id)
+                map_id, position = keyframe.map_id, keyframe.T_map_camera[:3, 3]
+        if position is None:
+            raise LookupError(f"no {thing!r} in this memory")
+        if not self.is_goal(map_id):
+            raise OtherMapError(
+                f"{thing} lies in map {map_id!r}, which is not joined to the current map {self.map_id!r}"
+            )
+        return np.asarray(position, dtype=np.float64)
+
+
+def _finite(values: npt.ArrayLike, name: str, shape: tuple[int, ...] | None = None) -> Array:
+    array = np.asarray(values, dtype=np.float64)
+    fits = array.shape == shape if shape is not None else array.ndim == 2 and array.shape[1] == 3
+    if not fits or not np.all(np.isfinite(array)):
+        expected = f"{name} {shape or '(N, 3)'}"
+        raise ValueError(f"expected finite {expected} [m], got shape {array.shape}: {array.ravel()[:6].tolist()}")
+    return array

@@ -1,0 +1,325 @@
+"""Recall over all memories: filter, score and rank; only the page that was asked for is described.
+
+Reads published views only, so that it answers while observations stream.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import numpy.typing as npt
+
+from loci.episodic.long_term import EpisodeFilter
+from loci.evidence import (
+    Memories,
+    attach_images,
+    describe_episode,
+    describe_object,
+    describe_place,
+    describe_room,
+    describe_snapshot,
+    rooms_of_objects,
+)
+from loci.perception.text import TextEncoder
+from loci.query import KINDS, Evidence, Kind, Order, Query
+from loci.scene.objects import SceneObject
+from loci.spatial.regions import Room
+
+Vector = npt.NDArray[np.float32]
+
+#: Score of a thing whose category is named in the text, and what a matching colour adds to it.
+NAMED_SCORE, COLOR_BONUS = 0.9, 0.1
+#: Of equal scores the most specific comes first: an object before the snapshot and the room that contain it.
+_PRIORITY = {"object": 0, "snapshot": 1, "room": 2, "place": 3, "frontier": 4, "episode": 5, "keyframe": 5}
+
+
+@dataclass(frozen=True)
+class Recollection:
+    """A page of answers, best first, and how many there are in all."""
+
+    evidence: tuple[Evidence, ...]
+    n_total: int
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """What is needed to rank a thing; describing it is left until it is known to be on the page."""
+
+    kind: Kind
+    score: float
+    when: tuple[int, int]
+    describe: Callable[[], Evidence]
+    object_id: str = ""
+
+
+def words_of(text: str) -> set[str]:
+    """Lower-case words of a text, with plurals cut to their stem in the simplest way (``mugs`` -> ``mug``)."""
+    words = re.findall(r"[a-z0-9]+", text.lower())
+    return {stem for word in words for stem in (word, word.removesuffix("s"), word.removesuffix("es"))}
+
+
+def score_labels(
+    labels: Sequence[str],
+    colors: Sequence[Sequence[str]],
+    text: str | None,
+    embedding: Vector | None,
+    encoder: TextEncoder,
+) -> npt.NDArray[np.float32]:
+    """Relevance of N categories (with N lists of colour names) to a text, (N,) in [0, 1].
+
+    The cosine of the text encoder, raised to ``NAMED_SCORE`` where the text names the category itself.
+    """
+    scores = np.zeros(len(labels), dtype=np.float32)
+    if not labels:
+        return scores
+    unique, inverse = np.unique(np.asarray(labels, dtype=object).astype(str), return_inverse=True)
+    known = [label for label in unique if label]
+    if embedding is not None and known:
+        by_label = dict(zip(known, encoder.encode(known) @ embedding, strict=True))
+        scores = np.clip([by_label.get(label, 0.0) for label in unique], 0.0, 1.0).astype(np.float32)[inverse]
+    if text is not None:
+        words = words_of(text)
+        for i, (label, names) in enumerate(zip(labels, colors, strict=True)):
+            if label and set(label.lower().split()) <= words:
+                named = NAMED_SCORE + (COLOR_BONUS if words.intersection(names) else 0.0)
+                scores[i] = max(scores[i], named)
+    return scores
+
+
+def recall(memories: Memories, query: Query) -> Recollection:
+    """Ranked evidence from all memories for a query.
+
+    Raises:
+        ValueError: the query's embeddings have another dimension than the memory's encoders.
+    """
+    text_embedding, image_embedding = _embeddings(memories, query)
+    kinds = set(query.kinds or KINDS)
+    ranked = text_embedding is not None or image_embedding is not None
+    order: Order = query.order if ranked or query.order != "relevance" else "newest"
+    found: list[_Candidate] = []
+    n_more = 0
+    if kinds & {"object", "snapshot", "room"}:
+        n_best = query.offset + query.limit if ranked and order == "relevance" else None
+        candidates, n_more = _scene_candidates(memories, query, kinds, text_embedding, image_embedding, n_best)
+        found += candidates
+    if "place" in kinds and (image_embedding is not None or not ranked):
+        found += _place_candidates(memories, query, image_embedding)
+    if kinds & {"keyframe", "episode"}:
+        episodes, n_total = memories.episodic.search(
+            _episode_filter(memories, query, kinds),
+            text_embedding=text_embedding,
+            image_embedding=image_embedding,
+            order=order,
+            limit=query.offset + query.limit,
+            pose_of=memories.keyframes.pose,
+        )
+        for e, score, origin in episodes:
+            when = memories.episodic.time_key(e.session, e.stamp_ns)
+            found.append(_Candidate(e.kind, score, when, partial(describe_episode, memories, e, score, origin)))
+        n_more += n_total - len(episodes)
+    page = _sorted(found, order)[query.offset : query.offset + query.limit]
+    memories.scene.supports(c.object_id for c in page if c.object_id)  # all at once, for `describe_object`
+    evidence = [candidate.describe() for candidate in page]
+    if query.with_images:
+        evidence = attach_images(memories, evidence, query.max_image_bytes)
+    return Recollection(tuple(evidence), len(found) + n_more)
+
+
+def _embeddings(memories: Memories, query: Query) -> tuple[Vector | None, Vector | None]:
+    text = query.text_embedding
+    if text is None and query.text is not None:
+        text = memories.text_encoder.encode([query.text])[0]
+    image = query.image_embedding
+    if image is None and query.image is not None:
+        image = memories.image_encoder.encode(query.image)
+    for name, embedding, encoder in (
+        ("text", text, memories.text_encoder),
+        ("image", image, memories.image_encoder),
+    ):
+        if embedding is not None and len(embedding) != encoder.dimension:
+            expected = f"{encoder.dimension} values of {encoder.name}"
+            raise ValueError(f"expected a {name} embedding of {expected}, got {len(embedding)} values")
+    return text, image
+
+
+def _scene_candidates(
+    memories: Memories,
+    query: Query,
+    kinds: set[Kind],
+    text_embedding: Vector | None,
+    image_embedding: Vector | None,
+    n_best: int | None,
+) -> tuple[list[_Candidate], int]:
+    """Objects, snapshots and rooms that match, and how many objects beyond the ``n_best`` best ones were left out."""
+    objects = memories.scene.objects()
+    scores = _object_scores(memories, objects, query, text_embedding, image_embedding)
+    rooms = rooms_of_objects(memories, objects) if query.place or "room" in kinds else [None] * len(objects)
+    matches = _objects_match(memories, query, objects, rooms)
+    found: list[_Candidate] = []
+    n_left_out = 0
+    if "object" in kinds:
+        rows = np.flatnonzero(matches)
+        if n_best is not None and len(rows) > n_best:
+            least = np.partition(scores[rows], len(rows) - n_best)[len(rows) - n_best]
+            best = rows[scores[rows] >= least - 1e-6]  # those as good as the last one as well: age decides between them
+            n_left_out = len(rows) - len(best)
+            rows = best
+        for row in rows.tolist():
+            o, score = objects[row], float(scores[row])
+            when = memories.episodic.time_key(memories.keyframes.get(o.keyframe_id).session, o.last_seen_ns)
+            found.append(
+                _Candidate("object", score, when, partial(describe_object, memories, o, score, rooms[row]), o.id)
+            )
+    kept = {o.id: score for o, score, ok in zip(objects, scores.tolist(), matches.tolist(), strict=True) if ok}
+    if "snapshot" in kinds:
+        for snapshot in memories.scene.snapshots():
+            best_score = max((kept[i] for i in snapshot.object_ids if i in kept), default=None)
+            if best_score is not None:
+                keyframe = memories.keyframes.get(snapshot.keyframe_id)
+                when = memories.episodic.time_key(keyframe.session, keyframe.stamp_ns)
+                found.append(
+                    _Candidate("snapshot", best_score, when, partial(describe_snapshot, memories, snapshot, best_score))
+                )
+    if "room" in kinds and query.object_id is None and query.state is None and image_embedding is None:
+        found += _room_candidates(memories, query, objects, rooms, kept)
+    return found, n_left_out
+
+
+def _room_candidates(
+    memories: Memories,
+    query: Query,
+    objects: Sequence[SceneObject],
+    rooms: Sequence[Room | None],
+    kept: dict[str, float],
+) -> Iterator[_Candidate]:
+    view = memories.spatial.view
+    for room in view.rooms.rooms if view else ():
+        inside = [o for o, r in zip(objects, rooms, strict=True) if r is not None and r.id == room.id]
+        score = max((kept[o.id] for o in inside if o.id in kept), default=None)
+        if score is not None and query.place in (None, room.id, room.name):
+            newest = max(inside, key=lambda o: o.last_seen_ns)
+            session = memories.keyframes.get(newest.keyframe_id).session
+            when = memories.episodic.time_key(session, newest.last_seen_ns)
+            describe = partial(describe_room, memories, room, [o.label for o in inside], score)
+            yield _Candidate("room", score, when, describe)
+
+
+def _object_scores(
+    memories: Memories,
+    objects: Sequence[SceneObject],
+    query: Query,
+    text_embedding: Vector | None,
+    image_embedding: Vector | None,
+) -> npt.NDArray[np.float32]:
+    if text_embedding is not None:
+        labels, colors = [o.label for o in objects], [o.colors for o in objects]
+        return score_labels(labels, colors, query.text, text_embedding, memories.text_encoder)
+    if image_embedding is not None:
+        scores = np.zeros(len(objects), dtype=np.float32)
+        for i, o in enumerate(objects):
+            embedding = memories.keyframes.get(o.keyframe_id).embedding
+            if embedding is not None:
+                scores[i] = np.clip(embedding @ image_embedding, 0.0, 1.0)
+        return scores
+    return np.ones(len(objects), dtype=np.float32)
+
+
+def _objects_match(
+    memories: Memories, query: Query, objects: Sequence[SceneObject], rooms: Sequence[Room | None]
+) -> npt.NDArray[np.bool_]:
+    """(N,) which objects meet all conditions of the query."""
+    conditions = (query.object_id, query.state, query.session, query.after_ns, query.before_ns, query.place)
+    if not query.labels and query.position is None and query.box is None and all(c is None for c in conditions):
+        return np.ones(len(objects), dtype=np.bool_)
+    matches = (_object_matches(memories, query, o, room) for o, room in zip(objects, rooms, strict=True))
+    return np.fromiter(matches, dtype=np.bool_, count=len(objects))
+
+
+def _object_matches(memories: Memories, query: Query, o: SceneObject, room: Room | None) -> bool:
+    keyframe = memories.keyframes.get(o.keyframe_id)
+    return (
+        (not query.labels or o.label in query.labels)
+        and query.object_id in (None, o.id)
+        and query.state in (None, o.state)
+        and query.session in (None, keyframe.session)
+        and (query.after_ns is None or o.last_seen_ns >= query.after_ns)
+        and (query.before_ns is None or o.first_seen_ns < query.before_ns)
+        and (
+            query.place is None
+            or query.place == keyframe.place
+            or (room is not None and query.place in (room.id, room.name))
+        )
+        and _position_matches(memories, query, o.map_id, o.center)
+    )
+
+
+def _position_matches(memories: Memories, query: Query, map_id: str, position: npt.ArrayLike) -> bool:
+    if query.position is None and query.box is None:
+        return True
+    if map_id != memories.map_id:  # the query's coordinates are those of the current map
+        return False
+    p = np.asarray(position)
+    if query.position is not None and np.linalg.norm(p - query.position) > (query.radius or 0.0):
+        return False
+    return query.box is None or bool(np.all(p >= query.box[0]) and np.all(p <= query.box[1]))
+
+
+def _place_candidates(memories: Memories, query: Query, image_embedding: Vector | None) -> Iterator[_Candidate]:
+    """Places; they have no words of their own, so that objects and rooms answer for them where a text ranks."""
+    if query.labels or query.state or query.object_id:
+        return
+    topology = memories.spatial.topology()
+    names = {room.id: room.name for room in topology.rooms}
+    for place in topology.places:
+        keyframe = memories.keyframes.get(place.keyframe_id)
+        if not (
+            query.session in (None, keyframe.session)
+            and (query.place is None or query.place in (place.id, place.room, names.get(place.room)))
+            and (query.after_ns is None or place.last_visit_ns >= query.after_ns)
+            and (query.before_ns is None or keyframe.stamp_ns < query.before_ns)
+            and _position_matches(memories, query, place.map_id, place.position)
+        ):
+            continue
+        score = 1.0
+        if image_embedding is not None:
+            if place.embedding is None:
+                continue
+            score = float(np.clip(place.embedding @ image_embedding, 0.0, 1.0))
+        when = memories.episodic.time_key(keyframe.session, place.last_visit_ns)
+        yield _Candidate("place", score, when, partial(describe_place, memories, place, score))
+
+
+def places_of(memories: Memories, place: str) -> frozenset[str]:
+    """Ids of the places meant by a place's id, a room's id or a room's name."""
+    topology = memories.spatial.topology()
+    rooms = {room.id for room in topology.rooms if place in (room.id, room.name)}
+    return frozenset(p.id for p in topology.places if p.id == place or p.room in rooms)
+
+
+def _episode_filter(memories: Memories, query: Query, kinds: set[Kind]) -> EpisodeFilter:
+    return EpisodeFilter(
+        kinds=tuple(sorted(kinds & {"keyframe", "episode"})),
+        labels=query.labels,
+        object_id=query.object_id,
+        places=None if query.place is None else places_of(memories, query.place),
+        state=query.state,
+        position=query.position,
+        radius=query.radius,
+        box=query.box,
+        after_ns=query.after_ns,
+        before_ns=query.before_ns,
+        session=query.session,
+        # The query's coordinates are those of the current map.
+        map_id=None if query.position is None and query.box is None else memories.map_id,
+    )
+
+
+def _sorted(candidates: list[_Candidate], order: Order) -> list[_Candidate]:
+    if order == "oldest":
+        return sorted(candidates, key=lambda c: c.when)
+    newest = sorted(candidates, key=lambda c: c.when, reverse=True)
+    return newest if order == "newest" else sorted(newest, key=lambda c: (-round(c.score, 6), _PRIORITY[c.kind]))

@@ -1,0 +1,58 @@
+"""Dominant colours of a thing by the names that people use."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+#: Names by index, as `color_indices` gives them.
+COLOR_NAMES = (
+    "black",
+    "gray",
+    "white",
+    "red",
+    "orange",
+    "brown",
+    "yellow",
+    "green",
+    "cyan",
+    "blue",
+    "purple",
+    "pink",
+    "beige",
+)
+_BLACK, _GRAY, _WHITE, _RED, _ORANGE, _BROWN, _YELLOW, _GREEN, _CYAN, _BLUE, _PURPLE, _PINK, _BEIGE = range(13)
+
+#: Upper end of each hue [degrees / 2, as OpenCV] and the name of the hue.
+_HUES = np.array([7, 19, 33, 80, 97, 130, 158, 172, 180])
+_HUE_NAMES = np.array([_RED, _ORANGE, _YELLOW, _GREEN, _CYAN, _BLUE, _PURPLE, _PINK, _RED])
+
+
+def color_indices(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
+    """Index into `COLOR_NAMES` (N,) of each RGB colour (N, 3) uint8."""
+    hsv = cv2.cvtColor(np.ascontiguousarray(rgb)[None], cv2.COLOR_RGB2HSV)[0].astype(
+        np.int64
+    )  # h [0, 180), s, v [0, 255]
+    hue, saturation, value = hsv.T
+    names = _HUE_NAMES[np.searchsorted(_HUES, hue, side="right").clip(max=len(_HUES) - 1)]
+    names = np.where((names == _RED) & (saturation < 140) & (value > 170), _PINK, names)
+    warm = (hue >= 5) & (hue < 30)
+    names = np.where(warm & (value < 165), _BROWN, names)
+    names = np.where(warm & (value >= 165) & (saturation < 100), _BEIGE, names)
+    # What has little colour is named by its lightness; the darker, the less its hue is worth.
+    neutral = (saturation < 38) | (saturation * value < 38 * 90)
+    names = np.where(neutral, np.where(value < 60, _BLACK, np.where(value > 190, _WHITE, _GRAY)), names)
+    return np.asarray(np.where(value < 38, _BLACK, names), dtype=np.int64)
+
+
+def dominant_colors(rgb: npt.NDArray[np.uint8], limit: int = 2, min_share: float = 0.2) -> tuple[str, ...]:
+    """Names of the most frequent colours of some pixels (N, 3) uint8 RGB, most frequent first.
+
+    The first is always given (if there is a pixel), others only if they make up ``min_share`` of the pixels.
+    """
+    if not len(rgb):
+        return ()
+    shares = np.bincount(color_indices(rgb), minlength=len(COLOR_NAMES)) / len(rgb)
+    order = np.argsort(-shares, kind="stable")[:limit]
+    return tuple(COLOR_NAMES[i] for rank, i in enumerate(order) if rank == 0 or shares[i] >= min_share)

@@ -1,0 +1,193 @@
+"""The scene memory: objects, the snapshots that show them, and their images.
+
+One thread writes (`observe`, `remove`, `correct_poses`); readers use the published tuples of frozen dataclasses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+
+from loci.keyframes import Keyframe, Keyframes
+from loci.observation import Observation
+from loci.perception.text import TextEncoder
+from loci.scene.objects import ObjectMap, ObjectParameters, SceneObject
+from loci.scene.relations import Boxes, on_top_of
+from loci.scene.retrieval import Retrieval, retrieve
+from loci.scene.snapshots import Snapshot, SnapshotMap
+from loci.store.errors import StoreError
+from loci.store.store import Store
+
+
+@dataclass(frozen=True)
+class SceneParameters:
+    """Settings of the scene memory.
+
+    Attributes:
+        objects: association and fusion.
+        maintain_period_s: how often objects are denoised and merged, by message stamps [s].
+        crop_margin: part of an object's box that is added around its picture.
+    """
+
+    objects: ObjectParameters = field(default_factory=ObjectParameters)
+    maintain_period_s: float = 3.0
+    crop_margin: float = 0.25
+
+
+@dataclass(frozen=True)
+class SceneUpdate:
+    """What one keyframe changed.
+
+    Attributes:
+        seen: object id per detection; None: it was not fused.
+        created: ids of new objects.
+        merged: {old id: id of the object that it has become a part of}.
+    """
+
+    seen: tuple[str | None, ...]
+    created: tuple[str, ...]
+    merged: Mapping[str, str]
+
+
+class SceneMemory:
+    """Objects and snapshots over all maps of one memory; association happens within the current map."""
+
+    def __init__(self, store: Store, keyframes: Keyframes, parameters: SceneParameters | None = None) -> None:
+        self.parameters = parameters or SceneParameters()
+        self._store = store
+        self._keyframes = keyframes
+        self.objects_map = ObjectMap(lambda: store.new_id("object"), self.parameters.objects)
+        self.snapshots_map = SnapshotMap(lambda: store.new_id("snapshot"))
+        # What is known of the last published objects: filled when asked for.
+        self._carriers: tuple[tuple[SceneObject, ...], Boxes, dict[str, str]] = ((), Boxes.of(()), {})
+        self._dirty: set[str] = set()
+        self._snapshots_dirty = False
+        self._maintained_ns: int | None = None
+        self.objects_map.restore(store.records("object"), keyframes.pose)
+        self.snapshots_map.restore(store.records("snapshot"), store.records("visibility"))
+
+    # --- writing ------------------------------------------------------------------------------------------------------
+
+    def observe(self, observation: Observation, keyframe: Keyframe) -> SceneUpdate:
+        """Take one keyframe's detections into the object map and the snapshots."""
+        update = self.objects_map.update(observation, keyframe.id, keyframe.map_id)
+        self._dirty.update(update.created, update.changed)
+        stamp_ns = observation.frame.stamp_ns
+        merged: Mapping[str, str] = {}
+        if (
+            self._maintained_ns is None
+            or not 0 <= stamp_ns - self._maintained_ns < self.parameters.maintain_period_s * 1e9
+        ):
+            merged = self.maintain(stamp_ns)
+        objects = self.by_id()
+        # Maintenance may have merged or dropped what was just seen: only ids that still stand go on.
+        seen = tuple(merged.get(i, i) if i else None for i in update.seen)
+        visible: dict[str, float] = {}
+        for object_id, confidence in update.visible.items():
+            current = merged.get(object_id, object_id)
+            if current in objects:
+                visible[current] = max(confidence, visible.get(current, 0.0))
+        created = tuple(i for i in update.created if i in objects)
+        self.snapshots_map.update(objects, keyframe.id, visible, created)
+        self._snapshots_dirty = True
+        return SceneUpdate(tuple(i if i in objects else None for i in seen), created, merged)
+
+    def maintain(self, stamp_ns: int) -> Mapping[str, str]:
+        """Denoise, merge and drop objects; returns {merged id: id that it became}."""
+        self._maintained_ns = stamp_ns
+        done = self.objects_map.maintain(stamp_ns)
+        if done.merged:
+            self.snapshots_map.remap(done.merged)
+        if done.removed:
+            self.snapshots_map.remove(done.removed)
+        self._dirty.update(done.merged, done.changed, done.removed)
+        return done.merged
+
+    def remove(self, object_ids: Iterable[str]) -> None:
+        """Forget objects, also in the snapshots that show them."""
+        ids = list(object_ids)
+        for object_id in ids:
+            self.objects_map.remove(object_id)
+        self.snapshots_map.remove(ids)
+        self._dirty.update(ids)
+        self._snapshots_dirty = True
+
+    def remove_keyframes(self, keyframe_ids: Iterable[str]) -> list[str]:
+        """Let go of keyframes that are about to be forgotten; returns the objects that hung on them and go as well."""
+        gone = set(keyframe_ids)
+        hanging = [o.id for o in self.objects() if o.keyframe_id in gone]
+        self.remove(hanging)
+        self.snapshots_map.remove_keyframes(gone, self.by_id())
+        return hanging
+
+    def correct_poses(self) -> None:
+        """Follow the keyframes after their poses changed."""
+        self.objects_map.correct_poses(self._keyframes.pose)
+        self._dirty.update(o.id for o in self.objects())
+
+    def save(self) -> None:
+        """Put what changed since the last call into the store."""
+        changed, self._dirty = self._dirty, set()
+        current = self.by_id()
+        for object_id in changed - current.keys():
+            self._store.delete("object", object_id)
+        for record_id, fields, arrays in self.objects_map.records(changed & current.keys()):
+            o = current[record_id]
+            self._store.put("object", record_id, fields, stamp_ns=o.last_seen_ns, map_id=o.map_id, arrays=arrays)
+        if self._snapshots_dirty:
+            self._snapshots_dirty = False
+            for kind, upserts, deletes in self.snapshots_map.changes():
+                for record_id, fields in upserts:
+                    self._store.put(kind, record_id, fields)
+                for record_id in deletes:
+                    self._store.delete(kind, record_id)
+
+    # --- reading ------------------------------------------------------------------------------------------------------
+
+    def objects(self) -> tuple[SceneObject, ...]:
+        """All objects, as published after the last keyframe."""
+        return self.objects_map.objects()
+
+    def by_id(self) -> Mapping[str, SceneObject]:
+        """All objects by id, as published after the last keyframe."""
+        return self.objects_map.by_id()
+
+    def snapshots(self) -> tuple[Snapshot, ...]:
+        """All snapshots, as published after the last keyframe."""
+        return self.snapshots_map.snapshots()
+
+    def supports(self, object_ids: Iterable[str] | None = None) -> dict[str, str]:
+        """{object id: id of the object that it lies on} of all objects, or of those asked for, that lie on one.
+
+        Ask for many at once: they are looked up together, and once for as long as no object changes.
+        """
+        objects = self.objects()
+        known_for, boxes, carriers = self._carriers
+        if known_for is not objects:
+            boxes, carriers = Boxes.of(objects), {}
+            self._carriers = (objects, boxes, carriers)
+        asked = boxes.rows.keys() if object_ids is None else tuple(object_ids)
+        new = {i for i in asked if i not in carriers}
+        if new:
+            found = on_top_of(objects, new, boxes)
+            carriers.update({i: found.get(i, "") for i in new})
+        return {i: carrier for i in asked if (carrier := carriers[i])}
+
+    def retrieve(self, question: str, encoder: TextEncoder, limit: int) -> Retrieval:
+        """Snapshots that matter for a question, most relevant first (3D-Mem, section 3.4)."""
+        return retrieve(question, self.snapshots(), self.by_id(), encoder, limit)
+
+    def object_image(self, scene_object: SceneObject) -> bytes:
+        """JPEG of the object's best view, cropped with a margin."""
+        jpeg = self._keyframes.color_jpeg(scene_object.keyframe_id)
+        color = cv2.imdecode(np.frombuffer(jpeg, dtype=np.uint8), cv2.IMREAD_COLOR)
+        if color is None:
+            raise StoreError(f"the image of {scene_object.keyframe_id} cannot be decoded")
+        x0, y0, x1, y1 = scene_object.image_box
+        margin = round(self.parameters.crop_margin * max(x1 - x0, y1 - y0)) + 8
+        height, width = color.shape[:2]
+        crop = color[max(0, y0 - margin) : min(height, y1 + margin), max(0, x0 - margin) : min(width, x1 + margin)]
+        return cv2.imencode(".jpg", crop, [cv2.IMWRITE_JPEG_QUALITY, 90])[1].tobytes()

@@ -1,0 +1,279 @@
+"""One object while it is being built: the mutable state behind a published `SceneObject`.
+
+Its points are anchored: they are kept in the frame of the keyframe with the best view, and the map-frame points
+follow that keyframe when its pose is corrected.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from loci.geometry import Array, invert_pose, transform_points
+from loci.scene.clouds import Cloud, Points, downsample, merge_clouds, upright_box
+from loci.scene.colors import dominant_colors
+from loci.scene.sightings import MIN_STRAYS, UNKNOWN_LABELS, Sighting
+
+
+@dataclass(frozen=True)
+class SceneObject:
+    """An object in the map, as published: it never changes.
+
+    Attributes:
+        id: e.g. ``"object/12"``.
+        label: majority of the detections; ``"segment"``: nobody knows what it is.
+        label_confidence: share of the detections that agree, [0, 1].
+        confidence: mean detection score, [0, 1].
+        state: ``"present"``.
+        center: (x, y, z) of the box [m], map frame.
+        T_map_box: (4, 4) pose of the box's centre; upright.
+        size: of the box along its own axes [m].
+        n_detections: in how many keyframes it was seen.
+        first_seen_ns, last_seen_ns: stamps [ns].
+        keyframe_id: its best view, whose frame the points are anchored in.
+        image_box: (x0, y0, x1, y1) of it there [px].
+        colors: names, most frequent first.
+        map_id: map that the coordinates refer to.
+        points: (M, 3) float32 [m], map frame.
+        embedding: (D,) unit mean of the detections' embeddings, or None.
+    """
+
+    id: str
+    label: str
+    label_confidence: float
+    confidence: float
+    state: str
+    center: tuple[float, float, float]
+    T_map_box: Array = field(repr=False)
+    size: tuple[float, float, float]
+    n_detections: int
+    first_seen_ns: int
+    last_seen_ns: int
+    keyframe_id: str
+    image_box: tuple[int, int, int, int]
+    colors: tuple[str, ...]
+    map_id: str
+    points: Points = field(repr=False)
+    embedding: npt.NDArray[np.float32] | None = field(default=None, repr=False)
+
+    @cached_property
+    def bounds(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        """Lowest and highest coordinates of the points, (3,) each [m], map frame."""
+        return self.points.min(axis=0), self.points.max(axis=0)
+
+
+_NONE = np.zeros((0, 3), dtype=np.float32)
+#: Voxel size [m] and number of the points that a track claims beside its own.
+CLAIM_CELL, MAX_CLAIMS = 0.05, 400
+
+
+class Track:
+    """An object under construction."""
+
+    def __init__(self, track_id: str, map_id: str, cloud: Cloud) -> None:
+        self.id = track_id
+        self.map_id = map_id
+        self.cloud = cloud
+        self.votes: Counter[str] = Counter()
+        self.label = ""  # majority of the votes
+        self.n_detections = 0
+        self.score_sum = 0.0
+        self.first_seen_ns = 0
+        self.last_seen_ns = 0
+        self.embedding_sum: npt.NDArray[np.float32] | None = None
+        self.keyframe_id = ""
+        self.T_map_anchor: Array = np.eye(4)
+        self.quality = -1.0
+        self.image_box = (0, 0, 1, 1)
+        self.colors: tuple[str, ...] = ()
+        #: How often another object was detected in the same image: evidence that the two are not one.
+        self.seen_with: Counter[str] = Counter()
+        #: Where else detections of it had points, (C, 3) float32 [m], map frame: another part of it, or what is behind it.
+        self.claims = _NONE
+        #: How often one detection's mask covered this and another object: evidence that the two are parts of one.
+        self.bridges: Counter[str] = Counter()
+        self.T_map_box, self.size = upright_box(cloud.points)
+
+    @property
+    def bounds(self) -> Array:
+        """Lower and upper corner (6,) of its points [m], map frame."""
+        return self.cloud.bounds
+
+    @property
+    def is_labelled(self) -> bool:
+        return self.label not in UNKNOWN_LABELS
+
+    @property
+    def embedding(self) -> npt.NDArray[np.float32] | None:
+        if self.embedding_sum is None:
+            return None
+        norm = float(np.linalg.norm(self.embedding_sum))
+        return self.embedding_sum / np.float32(norm) if norm > 0 else None
+
+    def fuse(
+        self, sighting: Sighting, color: npt.NDArray[np.uint8], T_map_camera: Array, keyframe_id: str, stamp_ns: int
+    ) -> None:
+        """Take in one sighting; the first one must have made the cloud."""
+        if self.n_detections == 0:
+            self.first_seen_ns = stamp_ns
+        elif self.cloud.add(sighting.points):
+            self._update_box()
+        self.votes[sighting.label or "segment"] += 1
+        self._elect_label()
+        self.n_detections += 1
+        self.score_sum += sighting.score
+        self.last_seen_ns = stamp_ns
+        if sighting.embedding is not None:
+            if self.embedding_sum is None or self.embedding_sum.shape != sighting.embedding.shape:
+                self.embedding_sum = sighting.embedding.copy()
+            else:
+                self.embedding_sum = self.embedding_sum + sighting.embedding
+        if sighting.is_labelled and len(sighting.strays) >= MIN_STRAYS:
+            strays = np.concatenate([sighting.strays, self.claims])[: 8 * MAX_CLAIMS]
+            self.claims = downsample(strays, np.zeros(len(strays), dtype=np.int64), np.array([CLAIM_CELL]))[0][
+                :MAX_CLAIMS
+            ]
+        quality = sighting.n_pixels * sighting.score * (0.3 if sighting.truncated else 1.0)
+        if quality > 1.2 * self.quality:  # a clearly better view; anchors should not wander from keyframe to keyframe
+            self.quality = quality
+            self.keyframe_id = keyframe_id
+            self.T_map_anchor = T_map_camera
+            self.image_box = sighting.box
+            some = sighting.pixels[:: max(1, len(sighting.pixels) // 500)]
+            self.colors = dominant_colors(color.reshape(-1, 3)[some])
+
+    def absorb(self, other: Track) -> None:
+        """Become the union of this and another object."""
+        self.cloud = merge_clouds(self.cloud, other.cloud)
+        self.votes += other.votes
+        self._elect_label()
+        self.n_detections += other.n_detections
+        self.score_sum += other.score_sum
+        self.first_seen_ns = min(self.first_seen_ns, other.first_seen_ns)
+        self.last_seen_ns = max(self.last_seen_ns, other.last_seen_ns)
+        self.seen_with += other.seen_with
+        self.bridges += other.bridges
+        for counts in (self.seen_with, self.bridges):
+            counts.pop(self.id, None)
+            counts.pop(other.id, None)
+        self.claims = np.concatenate([self.claims, other.claims])[:MAX_CLAIMS]
+        if self.embedding_sum is None:
+            self.embedding_sum = other.embedding_sum
+        elif other.embedding_sum is not None and other.embedding_sum.shape == self.embedding_sum.shape:
+            self.embedding_sum = self.embedding_sum + other.embedding_sum
+        if other.quality > self.quality:
+            self.quality, self.keyframe_id, self.T_map_anchor = other.quality, other.keyframe_id, other.T_map_anchor
+            self.image_box, self.colors = other.image_box, other.colors
+        self._update_box()
+
+    def reduce(self, keep: npt.NDArray[np.bool_]) -> None:
+        """Keep only some points, (M,) bool with at least one True."""
+        self.cloud.keep(keep)
+        self._update_box()
+
+    def move(self, T_map_anchor: Array) -> bool:
+        """Follow the anchor's corrected pose; returns whether anything moved."""
+        if np.allclose(T_map_anchor, self.T_map_anchor, rtol=0.0, atol=1e-9):
+            return False
+        delta = T_map_anchor @ invert_pose(self.T_map_anchor)
+        points = transform_points(delta, self.cloud.points).astype(np.float32)
+        self.cloud = Cloud(points, self.cloud.counts, self.cloud.cell)
+        self.claims = transform_points(delta, self.claims).astype(np.float32)
+        self.T_map_anchor = T_map_anchor
+        self._update_box()
+        return True
+
+    def publish(self) -> SceneObject:
+        """The object as it is now."""
+        x, y, z = self.T_map_box[:3, 3].tolist()
+        return SceneObject(
+            id=self.id,
+            label=self.label,
+            label_confidence=self.votes[self.label] / max(1, self.n_detections),
+            confidence=self.score_sum / max(1, self.n_detections),
+            state="present",
+            center=(x, y, z),
+            T_map_box=self.T_map_box,
+            size=self.size,
+            n_detections=self.n_detections,
+            first_seen_ns=self.first_seen_ns,
+            last_seen_ns=self.last_seen_ns,
+            keyframe_id=self.keyframe_id,
+            image_box=self.image_box,
+            colors=self.colors,
+            map_id=self.map_id,
+            points=self.cloud.points,
+            embedding=self.embedding,
+        )
+
+    def record(self) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
+        """JSON-able fields, and arrays whose ``points`` and ``claims`` are in the anchor's camera frame."""
+        anchored = transform_points(invert_pose(self.T_map_anchor), self.cloud.points)
+        arrays: dict[str, npt.NDArray[Any]] = {"points": anchored.astype(np.float32), "counts": self.cloud.counts}
+        if len(self.claims):
+            arrays["claims"] = transform_points(invert_pose(self.T_map_anchor), self.claims).astype(np.float32)
+        if self.embedding_sum is not None:
+            arrays["embedding_sum"] = self.embedding_sum
+        return {
+            "map_id": self.map_id,
+            "label": self.label,
+            "cell": self.cloud.cell,
+            "votes": dict(self.votes),
+            "n_detections": self.n_detections,
+            "score_sum": self.score_sum,
+            "first_seen_ns": self.first_seen_ns,
+            "last_seen_ns": self.last_seen_ns,
+            "keyframe_id": self.keyframe_id,
+            "T_map_anchor": self.T_map_anchor.tolist(),
+            "quality": self.quality,
+            "image_box": list(self.image_box),
+            "colors": list(self.colors),
+            "seen_with": dict(self.seen_with),
+            "bridges": dict(self.bridges),
+        }, arrays
+
+    @staticmethod
+    def restored(
+        track_id: str, fields: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]], T_map_anchor: Array | None
+    ) -> Track:
+        """The object of a `record`; where its keyframe is now, or None: where it was when it was recorded.
+
+        Raises:
+            ValueError: the record lacks something, or has no points.
+        """
+        try:
+            anchor = np.array(fields["T_map_anchor"], dtype=np.float64) if T_map_anchor is None else T_map_anchor
+            points = transform_points(anchor, arrays["points"]).astype(np.float32)
+            if points.ndim != 2 or not len(points) or len(points) != len(arrays["counts"]):
+                raise ValueError(f"expected as many points as counts, at least one, got {points.shape}")
+            track = Track(track_id, fields["map_id"], Cloud(points, arrays["counts"].astype(np.int32), fields["cell"]))
+            track.votes.update(fields["votes"])
+            track._elect_label()
+            track.seen_with.update(fields["seen_with"])
+            track.bridges.update(fields["bridges"])
+            track.n_detections, track.score_sum = int(fields["n_detections"]), float(fields["score_sum"])
+            track.first_seen_ns, track.last_seen_ns = int(fields["first_seen_ns"]), int(fields["last_seen_ns"])
+            track.keyframe_id, track.T_map_anchor = str(fields["keyframe_id"]), anchor
+            track.quality = float(fields["quality"])
+            x0, y0, x1, y1 = (int(v) for v in fields["image_box"])
+            track.image_box, track.colors = (x0, y0, x1, y1), tuple(fields["colors"])
+            if "claims" in arrays:
+                track.claims = transform_points(anchor, arrays["claims"]).astype(np.float32)
+            if "embedding_sum" in arrays:
+                track.embedding_sum = np.array(arrays["embedding_sum"], dtype=np.float32)
+        except KeyError as error:
+            raise ValueError(f"expected the record of {track_id} to have {error}") from None
+        return track
+
+    def _elect_label(self) -> None:
+        """Majority label, where any detection knew one; of equally frequent ones the first in the alphabet."""
+        self.label = min(self.votes, key=lambda label: (label in UNKNOWN_LABELS, -self.votes[label], label), default="")
+
+    def _update_box(self) -> None:
+        self.T_map_box, self.size = upright_box(self.cloud.points)

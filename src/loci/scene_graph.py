@@ -1,0 +1,108 @@
+"""The scene as a graph floor -> room -> object: text for a planner's prompt, JSON for programs (KARMA, section III-B)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+
+from loci.scene.objects import SceneObject
+from loci.spatial.memory import Topology
+
+
+def scene_graph_text(
+    topology: Topology,
+    objects: Sequence[SceneObject],
+    rooms: Mapping[str, str],
+    supports: Mapping[str, str],
+    max_characters: int,
+) -> tuple[str, bool]:
+    """One line a room and one line an object, newest objects first; and whether lines were left out to keep the limit.
+
+    Args:
+        topology: places and rooms.
+        objects: what is known.
+        rooms: room id by object id.
+        supports: {object id: id of the object that it lies on}.
+        max_characters: limit of the text.
+    """
+    labels = {o.id: o.label for o in objects}
+    neighbours = _adjacent_rooms(topology)
+    names = {room.id: f"{room.name or 'room'} ({room.id})" for room in topology.rooms}
+    lines: list[str] = []
+    for room in (*topology.rooms, None):
+        inside = [o for o in objects if rooms.get(o.id, "") == (room.id if room else "")]
+        if room is not None:
+            next_to = ", ".join(names[i] for i in sorted(neighbours.get(room.id, ())))
+            lines.append(f"{names[room.id]}, {room.area:.0f} m2" + (f", next to {next_to}" if next_to else "") + ":")
+        elif inside:
+            lines.append("elsewhere:")
+        for o in sorted(inside, key=lambda o: -o.last_seen_ns):
+            color = f"{o.colors[0]} " if o.colors else ""
+            on = supports.get(o.id, "")
+            on_text = f" on {labels[on]} ({on})" if on in labels else ""
+            x, y, z = o.center
+            lines.append(f"  {color}{o.label} ({o.id}){on_text} at ({x:.1f}, {y:.1f}, {z:.1f})")
+    text, truncated = "", False
+    for line in lines:
+        if len(text) + len(line) + 1 > max_characters:
+            truncated = True
+            break
+        text += line + "\n"
+    return text, truncated
+
+
+def scene_graph_json(
+    topology: Topology, objects: Sequence[SceneObject], rooms: Mapping[str, str], supports: Mapping[str, str]
+) -> str:
+    """The same as JSON: rooms, places, edges and objects with their relations; metres, map frame, stamps in nanoseconds."""
+    graph = {
+        "rooms": [
+            {"id": r.id, "name": r.name, "confidence": r.confidence, "position": _floats(r.position), "area": r.area}
+            for r in topology.rooms
+        ],
+        "places": [
+            {"id": p.id, "position": _floats(p.position), "room": p.room, "n_visits": p.n_visits, "map_id": p.map_id}
+            for p in topology.places
+        ],
+        "edges": [
+            {"source": e.source, "target": e.target, "length": e.length, "n_traversals": e.n_traversals}
+            for e in topology.edges
+        ],
+        "objects": [
+            {
+                "id": o.id,
+                "label": o.label,
+                "label_confidence": o.label_confidence,
+                "confidence": o.confidence,
+                "state": o.state,
+                "center": _floats(o.center),
+                "size": _floats(o.size),
+                "T_map_box": [_floats(row) for row in o.T_map_box],
+                "colors": list(o.colors),
+                "room": rooms.get(o.id, ""),
+                "on": supports.get(o.id, ""),
+                "n_detections": o.n_detections,
+                "first_seen_ns": o.first_seen_ns,
+                "last_seen_ns": o.last_seen_ns,
+                "keyframe": o.keyframe_id,
+                "map_id": o.map_id,
+            }
+            for o in objects
+        ],
+    }
+    return json.dumps(graph, indent=1)
+
+
+def _adjacent_rooms(topology: Topology) -> dict[str, set[str]]:
+    room_of = {p.id: p.room for p in topology.places}
+    adjacent: dict[str, set[str]] = {}
+    for edge in topology.edges:
+        a, b = room_of.get(edge.source, ""), room_of.get(edge.target, "")
+        if a and b and a != b:
+            adjacent.setdefault(a, set()).add(b)
+            adjacent.setdefault(b, set()).add(a)
+    return adjacent
+
+
+def _floats(values: Iterable[float]) -> list[float]:
+    return [round(float(v), 4) for v in values]

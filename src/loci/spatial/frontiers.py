@@ -1,0 +1,260 @@
+"""Where the known floor ends: unexplored cells that border on free ones, clustered, with identities that last.
+
+Follows 3D-Mem (CVPR 2025, arXiv 2411.17735) with its thresholds in metres. Only borders that a robot of the given radius
+could cross are frontiers: slivers along walls and gaps between chair legs would keep an exploration going for ever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from loci.geometry import Array
+from loci.spatial.occupancy import FREE, UNKNOWN, OccupancyMap
+
+_CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
+_SQUARE = np.ones((3, 3), dtype=np.uint8)
+
+
+@dataclass(frozen=True)
+class FrontierParameters:
+    """What counts as a frontier.
+
+    Attributes:
+        depth: how far into the unknown its cells reach [m].
+        min_area: smaller ones are left out [m2].
+        max_angle: those that span more as seen from the robot are split [degrees].
+        same_iou, same_area: it is the same as before if the intersection over union is larger, or less than this area
+            [m2] has changed.
+        robot_radius: of a robot that must fit through the border [m].
+        robot_reach: free floor so near to the robot is taken for where it stands [m].
+    """
+
+    depth: float = 0.3
+    min_area: float = 0.2
+    max_angle: float = 150.0
+    same_iou: float = 0.95
+    same_area: float = 0.75
+    robot_radius: float = 0.2
+    robot_reach: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not (self.depth > 0 and self.min_area > 0 and self.robot_radius >= 0 and self.robot_reach > 0):
+            raise ValueError(f"expected depth, min_area and robot_reach > 0 and robot_radius >= 0, got {self}")
+        if not 0 < self.max_angle <= 360:
+            raise ValueError(f"expected max_angle in (0, 360] degrees, got {self.max_angle}")
+
+
+@dataclass(frozen=True)
+class Frontier:
+    """Border between what is known to be free and what has not been seen.
+
+    Attributes:
+        id: stable while its region is the same.
+        position: (3,) free point nearest to it, where a robot can be [m].
+        centroid: (3,) of its cells [m].
+        direction: (3,) unit vector from the position into the unknown.
+        area: of its cells [m2].
+        cells: (N, 2) int64 unexplored cells (column, row) counted from the map frame's origin, so that they mean the same
+            when the map grows: cell (i, j) spans [i, i + 1) x [j, j + 1) resolutions.
+        keyframe_id: photo of it; empty: none.
+    """
+
+    id: str
+    position: Array
+    centroid: Array
+    direction: Array
+    area: float
+    cells: npt.NDArray[np.int64] = field(repr=False)
+    keyframe_id: str = ""
+
+
+class FrontierTracker:
+    """Finds frontiers in map after map and keeps their identities. Written by one thread; `frontiers` may be read by any."""
+
+    def __init__(self, new_id: Callable[[], str], parameters: FrontierParameters | None = None) -> None:
+        self.parameters = parameters or FrontierParameters()
+        self._new_id = new_id
+        self._frontiers: tuple[Frontier, ...] = ()
+
+    @property
+    def frontiers(self) -> tuple[Frontier, ...]:
+        """As of the last update."""
+        return self._frontiers
+
+    def update(self, map_: OccupancyMap, robot_xy: npt.ArrayLike | None = None) -> tuple[Frontier, ...]:
+        """Frontiers of a map.
+
+        Args:
+            map_: occupancy.
+            robot_xy: (2,) [m]; only what it can reach counts. None: any free floor.
+        """
+        robot = None if robot_xy is None else np.asarray(robot_xy, dtype=np.float64)
+        regions, reached = find_frontiers(map_, robot, self.parameters)
+        ids, photos = self._identify(regions, map_.resolution)
+        radius = self.parameters.robot_radius
+        frontiers = []
+        for cells, frontier_id, photo in zip(regions, ids, photos, strict=True):
+            frontiers.append(_frontier(frontier_id or self._new_id(), cells, map_, reached, photo, radius))
+        self._frontiers = tuple(frontiers)
+        return self._frontiers
+
+    def set_keyframe(self, frontier_id: str, keyframe_id: str) -> None:
+        """Attach the photo that shows a frontier; nothing happens if the frontier is gone."""
+        self._frontiers = tuple(
+            replace(f, keyframe_id=keyframe_id) if f.id == frontier_id else f for f in self._frontiers
+        )
+
+    def _identify(self, regions: list[npt.NDArray[np.int64]], resolution: float) -> tuple[list[str], list[str]]:
+        """Id and photo of the former frontier that each region continues; empty where it is new."""
+        p = self.parameters
+        keys = [_keys(cells) for cells in regions]
+        pairs = []
+        for old, frontier in enumerate(self._frontiers):
+            former = _keys(frontier.cells)
+            for new, key in enumerate(keys):
+                shared = np.intersect1d(former, key, assume_unique=True).size
+                changed = former.size + key.size - 2 * shared
+                iou = shared / (former.size + key.size - shared)
+                if shared and (iou > p.same_iou or changed * resolution**2 < p.same_area):
+                    pairs.append((-iou, old, new))
+        ids, photos = [""] * len(regions), [""] * len(regions)
+        taken: set[int] = set()
+        for _, old, new in sorted(pairs):
+            if old not in taken and not ids[new]:
+                taken.add(old)
+                ids[new], photos[new] = self._frontiers[old].id, self._frontiers[old].keyframe_id
+        return ids, photos
+
+
+def find_frontiers(
+    map_: OccupancyMap, robot_xy: Array | None, parameters: FrontierParameters
+) -> tuple[list[npt.NDArray[np.int64]], npt.NDArray[np.bool_]]:
+    """Regions of unexplored cells, largest first, each (N, 2) int64 (column, row) as in `Frontier.cells`; and the reached floor.
+
+    The second answer is (H + 2 m, W + 2 m) bool, where the robot can be, on the map with a margin of m = `_margin` cells:
+    what lies outside of the map is unexplored, too.
+    """
+    p = parameters
+    margin = _margin(map_, p)
+    states = np.pad(map_.cells, margin, constant_values=UNKNOWN)
+    if not map_.cells.size:
+        return [], np.zeros(states.shape, dtype=np.bool_)
+    # The distance of the margin's cells to obstacles is at least their distance to the nearest cell of the map.
+    clearance = np.pad(map_.clearance, margin, mode="edge")
+    roomy = clearance >= p.robot_radius
+    reached = _reached((states == FREE) & roomy, map_, margin, robot_xy, p)
+    unknown = states == UNKNOWN
+    # What the robot could enter, then the whole width of the opening around it.
+    core = _grow(reached, unknown & roomy, p.depth / map_.resolution)
+    border = core & unknown
+    opening = unknown & _near(reached, p.depth / map_.resolution + 0.5)
+    band = _grow(border, opening, p.robot_radius / map_.resolution) & unknown
+    n, labels, stats, _ = cv2.connectedComponentsWithStats(band.astype(np.uint8), connectivity=8)
+    area = map_.resolution**2
+    regions = []
+    for label in range(1, n):
+        if stats[label, cv2.CC_STAT_AREA] * area < p.min_area:
+            continue
+        x, y, w, h = (int(v) for v in stats[label, :4])
+        cells = np.argwhere(labels[y : y + h, x : x + w] == label)[:, ::-1] + (x, y) - margin + map_.corner
+        regions += _split(cells, map_.resolution, robot_xy, p)
+    return sorted(regions, key=len, reverse=True), reached
+
+
+def _margin(map_: OccupancyMap, parameters: FrontierParameters) -> int:
+    return int(np.ceil((parameters.depth + parameters.robot_radius) / map_.resolution)) + 1
+
+
+def _reached(
+    passable: npt.NDArray[np.bool_], map_: OccupancyMap, margin: int, robot_xy: Array | None, p: FrontierParameters
+) -> npt.NDArray[np.bool_]:
+    """The connected free floor on which the robot stands; all of it if that is not known."""
+    if robot_xy is None:
+        return passable
+    _, labels = cv2.connectedComponents(passable.astype(np.uint8), connectivity=4)
+    rows, columns = np.nonzero(passable)
+    row, column = map_.cell_of(robot_xy) + margin
+    distance = np.hypot(rows - row, columns - column) * map_.resolution
+    if not distance.size or distance.min() > p.robot_reach:
+        return np.zeros_like(passable)
+    nearest = int(np.argmin(distance))
+    return np.asarray(labels == labels[rows[nearest], columns[nearest]])
+
+
+def _grow(seed: npt.NDArray[np.bool_], within: npt.NDArray[np.bool_], steps: float) -> npt.NDArray[np.bool_]:
+    """Cells of ``within`` that are at most so many steps from the seed, going through ``within`` only; with the seed."""
+    grown = seed.astype(np.uint8)
+    allowed = (within | seed).astype(np.uint8)
+    for step in range(int(np.ceil(steps - 1e-6))):  # cross and square in turn: nearly round
+        grown = cv2.bitwise_and(cv2.dilate(grown, _SQUARE if step % 2 else _CROSS), allowed).astype(np.uint8)
+    return grown.astype(np.bool_)
+
+
+def _near(mask: npt.NDArray[np.bool_], distance: float) -> npt.NDArray[np.bool_]:
+    """Cells at most so many cells from the mask, straight through anything."""
+    if not mask.any():
+        return np.zeros_like(mask)
+    return np.asarray(cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE) <= distance)
+
+
+def _split(
+    cells: npt.NDArray[np.int64], resolution: float, robot_xy: Array | None, p: FrontierParameters
+) -> list[npt.NDArray[np.int64]]:
+    """Halve a region by angle until no part spans more than the largest angle; parts stay above the smallest area."""
+    if robot_xy is None:
+        return [cells]
+    offsets = (cells + 0.5) * resolution - robot_xy
+    angles = np.arctan2(offsets[:, 1], offsets[:, 0])
+    order = np.argsort(angles)
+    gaps = np.diff(angles[order], append=angles[order[0]] + 2 * np.pi)
+    begin = int(np.argmax(gaps))  # angles count from behind the largest gap
+    span = 2 * np.pi - gaps[begin]
+    if np.degrees(span) <= p.max_angle:
+        return [cells]
+    turned = (angles - angles[order[(begin + 1) % len(order)]]) % (2 * np.pi)
+    first = turned <= span / 2
+    if min(first.sum(), (~first).sum()) * resolution**2 < p.min_area:
+        return [cells]
+    return _split(cells[first], resolution, robot_xy, p) + _split(cells[~first], resolution, robot_xy, p)
+
+
+def _frontier(
+    frontier_id: str,
+    cells: npt.NDArray[np.int64],
+    map_: OccupancyMap,
+    reached: npt.NDArray[np.bool_],
+    photo: str,
+    robot_radius: float,
+) -> Frontier:
+    resolution = map_.resolution
+    margin = (reached.shape[0] - map_.cells.shape[0]) // 2
+    centroid = (cells.mean(axis=0) + 0.5) * resolution
+    # The free point nearest to the border: by distance to the region's cells, then to its centroid.
+    region = np.zeros(reached.shape, dtype=np.uint8)
+    columns, rows = (cells - map_.corner + margin).T
+    region[rows, columns] = 1
+    distance = cv2.distanceTransform(1 - region, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    # A robot's radius away from the unknown, where there is room: what begins there may be a wall.
+    roomy = reached & (distance * resolution >= robot_radius)
+    standing = roomy if roomy.any() else reached
+    near = np.argwhere(standing & (distance <= distance[standing].min() + 2.0))
+    points = (near[:, ::-1] - margin + map_.corner + 0.5) * resolution
+    xy = points[np.argmin(np.linalg.norm(points - centroid, axis=1))]
+    target = centroid
+    if np.linalg.norm(target - xy) < resolution:  # a border around the robot has its centroid on the robot
+        target = (cells[0] + 0.5) * resolution
+    direction = np.append(target - xy, 0.0)
+    norm = np.linalg.norm(direction)
+    direction = direction / norm if norm > 0 else np.array([1.0, 0.0, 0.0])
+    area = len(cells) * resolution**2
+    z = map_.floor_z
+    return Frontier(frontier_id, np.append(xy, z), np.append(centroid, z), direction, area, cells, photo)
+
+
+def _keys(cells: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    return np.asarray((cells[:, 0] << 32) + cells[:, 1])

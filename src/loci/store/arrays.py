@@ -1,0 +1,82 @@
+"""Arrays as bytes in the safetensors format, so that records hold no pickle and other tools can read them.
+
+Written out here (an 8-byte length, a JSON header, raw little-endian data) because records are small and many:
+the core needs no further package for it, and reading makes views instead of copies.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import struct
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+_NAMES = {
+    "BOOL": "bool",
+    "U8": "uint8",
+    "I8": "int8",
+    "U16": "uint16",
+    "I16": "int16",
+    "F16": "float16",
+    "U32": "uint32",
+    "I32": "int32",
+    "F32": "float32",
+    "U64": "uint64",
+    "I64": "int64",
+    "F64": "float64",
+}
+_TAGS = {dtype: tag for tag, dtype in _NAMES.items()}
+
+
+def encode_arrays(arrays: Mapping[str, npt.NDArray[Any]]) -> bytes:
+    """Bytes of named arrays of any shape.
+
+    Raises:
+        ValueError: a type that safetensors does not have (objects, strings, complex numbers).
+    """
+    header: dict[str, dict[str, object]] = {}
+    chunks: list[bytes] = []
+    start = 0
+    for name, array in arrays.items():
+        array = np.asarray(array)
+        if array.dtype.name not in _TAGS:
+            raise ValueError(f"expected array {name!r} of numbers or bool, got {array.dtype}")
+        data = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<")).tobytes()
+        offsets = [start, start + len(data)]
+        header[name] = {"dtype": _TAGS[array.dtype.name], "shape": list(array.shape), "data_offsets": offsets}
+        chunks.append(data)
+        start += len(data)
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # data start aligned, as the format asks
+    return b"".join([struct.pack("<Q", len(text)), text, *chunks])
+
+
+def decode_arrays(data: bytes) -> dict[str, npt.NDArray[Any]]:
+    """Named arrays, read-only views of ``data``.
+
+    Raises:
+        ValueError: ``data`` is not what `encode_arrays` (or safetensors) writes.
+    """
+    try:
+        (length,) = struct.unpack_from("<Q", data)
+        header = json.loads(data[8 : 8 + length])
+        if not isinstance(header, dict):
+            raise ValueError(f"expected a header that is an object, got {type(header).__name__}")
+        arrays: dict[str, npt.NDArray[Any]] = {}
+        for name, entry in header.items():
+            if name == "__metadata__":
+                continue
+            first, last = entry["data_offsets"]
+            shape = tuple(entry["shape"])
+            dtype = np.dtype(_NAMES[entry["dtype"]]).newbyteorder("<")
+            if last - first != math.prod(shape) * dtype.itemsize:
+                raise ValueError(f"array {name!r} has {last - first} bytes, its shape {shape} {dtype} needs other")
+            start = 8 + length + first
+            arrays[name] = np.frombuffer(data, dtype, math.prod(shape), start).reshape(shape)
+        return arrays
+    except (struct.error, KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise ValueError(f"expected arrays in the safetensors format, got {len(data)} other bytes ({error})") from error

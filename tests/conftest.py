@@ -1,0 +1,34 @@
+"""Shared fixtures: where the real data lie, and a seeded random generator."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import settings
+
+# On a hosted machine the same examples are tried every time: a change is judged by what it changes. At home they vary.
+settings.register_profile("ci", derandomize=True, deadline=None)
+settings.register_profile("home", deadline=None)
+settings.load_profile("ci" if os.environ.get("CI") else "home")
+
+
+def data_directory() -> Path:
+    """Folder with real recordings: $LOCI_DATA, else ../shared/data beside the repository."""
+    return Path(os.environ.get("LOCI_DATA") or Path(__file__).resolve().parents[1] / ".." / "shared" / "data").resolve()
+
+
+@pytest.fixture(scope="session")
+def kitchen() -> Path:
+    """200 real Kinect frames of a kitchen."""
+    path = data_directory() / "kitchen_rgbd"
+    if not path.is_dir():
+        pytest.skip(f"no kitchen recording at {path}: set LOCI_DATA to the folder that holds kitchen_rgbd/")
+    return path
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(0)

@@ -1,0 +1,463 @@
+"""The process `memory` over real DDS: observations in, every service and action answered, nothing taken down by bad input."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("loci_ros", reason="loci_ros cannot be imported: run `make setup`, or source ROS 2 and build it")
+
+from diagnostic_msgs.msg import DiagnosticArray
+from geometry_msgs.msg import Point
+from loci_ros import msg as m
+from loci_ros import srv
+from nav_msgs.msg import OccupancyGrid
+from rig import Rig, overrides, until
+from sensor_msgs.msg import CompressedImage, PointCloud2
+from visualization_msgs.msg import MarkerArray
+
+from loci.geometry import look_at
+from loci.nodes import conversions as c
+from loci.nodes.client import MemoryClient, MemoryServiceError
+from loci.nodes.errors import Code
+from loci.nodes.facade import make_nodes
+from loci.query import Query
+from synthetic import ROOM, tour
+
+TOUR = tour()
+LAST_NS = TOUR[-1].frame.stamp_ns
+
+
+class MemoryRig(Rig):
+    def __init__(self, directory: Path, **values: Any) -> None:
+        parameters = {
+            "storage_directory": str(directory),
+            "map_id": "room",
+            "queue_size": 100,
+            "min_stamp_timeout": 1.0,
+            "publish_rate": 20.0,
+            "diagnostics_period": 0.2,
+            "preload_text_encoder": False,
+        }
+        chosen = overrides(**(parameters | values))
+        super().__init__(lambda context: make_nodes(context, parameter_overrides=chosen))
+
+    @property
+    def memory(self) -> Any:
+        return self.nodes[0]
+
+    def observe(self, *messages: m.Observation) -> None:
+        publisher = self.publisher(m.Observation, "observations")
+        for message in messages:
+            publisher.publish(message)
+            time.sleep(0.002)
+
+    def n_rejected(self, reason: str) -> int:
+        return self.memory.monitor.rejected().get(reason, 0)
+
+
+@pytest.fixture(scope="module")
+def rig(ros_domain: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MemoryRig]:
+    """A memory that has seen a room."""
+    rig = MemoryRig(tmp_path_factory.mktemp("memories"))
+    try:
+        assert rig.bring_up() == [True] * 4
+        rig.observe(*(c.to_observation(o, "map", sequence=i) for i, o in enumerate(TOUR)))
+        assert until(lambda: rig.memory.host.newest_stamp_ns >= LAST_NS, 60.0)
+        yield rig
+    finally:
+        rig.close()
+
+
+@pytest.fixture(scope="module")
+def client(rig: MemoryRig) -> Iterator[MemoryClient]:
+    with MemoryClient(timeout=20.0) as client:
+        yield client
+
+
+# --- answers ----------------------------------------------------------------------------------------------------------
+
+
+def test_what_was_seen_is_recalled_with_where_and_when(client: MemoryClient) -> None:
+    found = client.recall(Query(labels=("mug",), kinds=("object",), limit=5)).evidence
+    assert [e.label for e in found] == ["mug"]
+    mug = next(b for b in ROOM.boxes if b.label == "mug")
+    assert np.linalg.norm(np.subtract(found[0].position, mug.center)) < 0.15
+    assert found[0].map_id == "room"
+    assert found[0].is_goal
+    assert TOUR[0].frame.stamp_ns <= found[0].stamp_ns <= LAST_NS
+
+
+def test_text_finds_by_meaning(client: MemoryClient) -> None:
+    objects = client.find_objects("a couch to sit on", limit=3)
+    assert objects[0].label == "sofa"
+
+
+def test_images_come_on_request_and_within_the_cap(client: MemoryClient) -> None:
+    with_images = client.recall(Query(kinds=("keyframe",), limit=20, with_images=True)).evidence
+    assert all(e.image is not None and e.image[:2] == b"\xff\xd8" for e in with_images)
+    cap = len(with_images[0].image) * 3
+    capped = client.recall(Query(kinds=("keyframe",), limit=20, with_images=True, max_image_bytes=cap)).evidence
+    assert 0 < sum(len(e.image or b"") for e in capped) <= cap
+    assert client.object_image(client.find_objects(labels=["mug"])[0].id)[:2] == b"\xff\xd8"
+    assert client.object_image("object/999") is None
+
+
+def test_the_time_line_runs_in_order(client: MemoryClient) -> None:
+    oldest = client.timeline(limit=1000).evidence
+    newest = client.timeline(limit=1000, newest_first=True).evidence
+    stamps = [e.stamp_ns for e in oldest]
+    assert stamps == sorted(stamps)
+    assert [e.stamp_ns for e in newest] == stamps[::-1]
+
+
+def test_occupancy_over_the_wire_is_that_of_the_memory(rig: MemoryRig, client: MemoryClient) -> None:
+    with rig.memory.host.reading() as memory:
+        occupied = memory.occupied_voxels()
+    free, unknown = [[2.6, 2.4, 0.6], [1.0, 3.0, 0.5]], [[50.0, 0.0, 0.0]]
+    states, probabilities = client.query_occupancy([*occupied[:200], *free, *unknown])
+    assert states.tolist() == [1] * 200 + [0, 0, -1]
+    assert probabilities[:200].min() > 0.5 > probabilities[200:202].max()
+    assert client.query_occupancy(occupied[:5], level=3)[0].tolist() == [1] * 5
+
+
+def test_rays_over_the_wire_end_where_the_memory_says(rig: MemoryRig) -> None:
+    angles = np.linspace(0, 2 * np.pi, 32, endpoint=False)
+    directions = np.stack([np.cos(angles), np.sin(angles), np.full(32, -0.2)], axis=1)
+    origins = np.tile([2.6, 2.4, 0.6], (32, 1))
+    with rig.memory.host.reading() as memory:
+        expected = memory.cast_rays(origins, directions, 5.0)
+    ray = {
+        "origins": [c.to_point(p) for p in origins],
+        "directions": [c.to_vector(d) for d in directions],
+        "max_range": 5.0,
+    }
+    answer = rig.call(srv.CastRay, "cast_ray", ray, timeout=60.0)
+    assert answer.error_code == Code.NONE
+    assert list(answer.hits) == expected.hits.tolist()
+    assert any(answer.hits)
+    np.testing.assert_allclose(c.to_points_array(answer.points), expected.points, atol=1e-9)
+    np.testing.assert_allclose(answer.ranges, expected.ranges, rtol=1e-6)
+    assert list(answer.crossed_unknown) == expected.crossed_unknown.tolist()
+
+
+def test_paths_lead_across_the_free_floor_and_around_the_table(client: MemoryClient) -> None:
+    path = client.path_to((3.5, 3.0, 0.0), start=(1.5, 1.0, 0.0), tolerance=0.3)
+    assert not path.reason
+    table = next(b for b in ROOM.boxes if b.label == "table")
+    inside = np.all((path.points[:, :2] > table.lower[:2]) & (path.points[:, :2] < table.upper[:2]), axis=1)
+    assert not inside.any()
+    assert path.length >= np.hypot(2.0, 2.0)
+
+
+def test_no_path_is_told_with_a_reason(client: MemoryClient, rig: MemoryRig) -> None:
+    assert client.path_to((80.0, 80.0, 0.0)).reason
+    answer = rig.call(srv.FindPath, "find_path", {"goal": Point(x=80.0, y=80.0)})
+    assert answer.error_code == Code.NO_PATH
+
+
+def test_places_rooms_objects_and_snapshots_refer_to_each_other(client: MemoryClient) -> None:
+    topology = client.topology()
+    known = {o.id for o in client.known_objects()}
+    assert topology.rooms
+    assert topology.current_place in {p.id for p in topology.places}
+    assert set().union(*(r.object_ids for r in topology.rooms)) <= known
+    members = [i for s in client.snapshots() for i in s.object_ids]
+    assert sorted(members) == sorted(known)
+    assert client.locate(position=(2.5, 2.4, 0.0)).room in {r.id for r in topology.rooms}
+
+
+def test_a_place_is_recognised_by_its_image(client: MemoryClient) -> None:
+    assert client.locate(image=TOUR[5].frame.color).place in {p.id for p in client.topology().places}
+
+
+def test_a_question_selects_snapshots(client: MemoryClient) -> None:
+    found = client.retrieve("where can I sit?", limit=5)
+    assert found.snapshots
+    assert found.snapshots[0].image.data
+    assert set(found.ranked_labels) <= {b.label for b in ROOM.boxes}
+
+
+def test_the_scene_graph_is_text_or_json(client: MemoryClient) -> None:
+    import json
+
+    assert "mug" in client.scene_graph()
+    assert json.loads(client.scene_graph("json"))
+
+
+def test_what_is_told_is_remembered_and_what_is_forgotten_is_gone(client: MemoryClient) -> None:
+    episode = client.remember(
+        "the mug belongs to Ada", "operator", labels=["mug"], position=(1.0, 1.0, 1.0), pinned=True
+    )
+    found = client.recall(Query(text="who owns the mug", kinds=("episode",), limit=10)).evidence
+    told = next(e for e in found if e.id == episode)
+    assert (told.text, told.source) == ("the mug belongs to Ada", "operator")
+    assert client.forget([episode]) == 1
+    assert episode not in {e.id for e in client.recall(Query(kinds=("episode",), limit=1000)).evidence}
+
+
+def test_a_planner_can_read_it(client: MemoryClient) -> None:
+    from loci.planning.offline import OfflinePlanner
+
+    answer = OfflinePlanner().ask("where is the mug?", client)
+    assert answer.known
+    assert answer.evidence[0].label == "mug"
+
+
+# --- min_stamp, streaming ---------------------------------------------------------------------------------------------
+
+
+def test_a_request_waits_for_the_stamp_it_asks_for(rig: MemoryRig, client: MemoryClient) -> None:
+    later = ROOM.observe(look_at((2.0, 2.6, 1.5), (2.5, 1.5, 0.5)), LAST_NS + 200_000_000)
+    rig.observe(c.to_observation(later, "map", sequence=1000))
+    assert int(client.statistics(min_stamp_ns=later.frame.stamp_ns)["newest_stamp_ns"]) >= later.frame.stamp_ns
+
+
+def test_a_stamp_that_does_not_come_is_told_after_a_bounded_time(client: MemoryClient) -> None:
+    with pytest.raises(MemoryServiceError, match="was not reached within 1 s") as error:
+        client.statistics(min_stamp_ns=10**18)
+    assert error.value.code == Code.TIMEOUT
+
+
+# --- topics -----------------------------------------------------------------------------------------------------------
+
+
+def test_maps_come_to_whoever_subscribes_late(rig: MemoryRig) -> None:
+    heard = {
+        topic: rig.hear_latched(kind, topic)
+        for topic, kind in {
+            "map": OccupancyGrid,
+            "occupied_voxels": PointCloud2,
+            "frontiers": m.FrontierArray,
+            "topology": m.Topology,
+            "objects": m.SceneObjectArray,
+            "spatial_markers": MarkerArray,
+            "scene_markers": MarkerArray,
+        }.items()
+    }
+    assert until(lambda: all(heard.values())), [t for t, h in heard.items() if not h]
+    grid = heard["map"][0]
+    assert len(grid.data) == grid.info.width * grid.info.height
+    assert set(grid.data) <= {-1, 0, 100}
+    cloud = heard["occupied_voxels"][0]
+    xyz = np.frombuffer(bytes(cloud.data), "<f4").reshape(-1, 3)
+    assert len(xyz) == cloud.width > 1000
+    assert (xyz.min(axis=0) > np.subtract(ROOM.lower, 0.1)).all()
+    assert (xyz.max(axis=0) < np.add(ROOM.upper, 0.1)).all()
+    assert {o.label for o in heard["objects"][0].objects} <= {b.label for b in ROOM.boxes}
+
+
+def test_nothing_is_published_again_while_nothing_changes(rig: MemoryRig) -> None:
+    heard = rig.hear_latched(m.SceneObjectArray, "objects")
+    assert until(lambda: heard)
+    time.sleep(0.5)  # ten publishing periods
+    n = len(heard)
+    time.sleep(0.5)
+    assert len(heard) == n
+
+
+def test_diagnostics_tell_counts_and_latencies(rig: MemoryRig) -> None:
+    heard = rig.hear(DiagnosticArray, "/diagnostics")
+    found = until(lambda: [s for a in heard for s in a.status if s.name == "loci: /memory" and len(s.values) > 5])
+    values = {v.key: v.value for v in found[-1].values}
+    assert int(values["observe"]) >= len(TOUR)
+    assert float(values["observe p99 [ms]"]) > 0
+    assert values["map_id"] == "room"
+    assert int(values["store_bytes"]) > 0
+
+
+# --- bad observations -------------------------------------------------------------------------------------------------
+
+
+def bad(**changes: Any) -> m.Observation:
+    message = c.to_observation(
+        ROOM.observe(look_at((1.0, 1.0, 1.5), (3.0, 2.0, 0.5)), LAST_NS + 10**9), "map", sequence=5000
+    )
+    for name, value in changes.items():
+        setattr(message, name, value)
+    return message
+
+
+@pytest.mark.parametrize(
+    ("reason", "changes"),
+    [
+        ("frame", {"header": c.header("odom", LAST_NS + 10**9)}),
+        ("pose", {"pose": c.Pose(orientation=c.Quaternion(w=0.0))}),
+        ("pose", {"pose": c.Pose(position=c.Point(x=float("inf")))}),
+        ("pose", {"pose": c.Pose(orientation=c.Quaternion(x=0.7, y=0.7, z=0.7, w=0.7))}),
+        ("camera_info", {"camera_info": c.CameraInfo()}),
+        ("color_encoding", {"color": CompressedImage()}),
+        ("depth_encoding", {"depth": CompressedImage(data=b"rubbish", format="png")}),
+        ("observation", {"map_id": "another-map"}),
+        ("observation", {"embedding": [1.0, 2.0]}),
+        ("time_backwards", {"header": c.header("map", LAST_NS - 500_000_000)}),
+    ],
+)
+def test_a_bad_observation_is_counted_and_changes_nothing(
+    rig: MemoryRig, client: MemoryClient, reason: str, changes: dict
+) -> None:
+    before, n = client.statistics(), rig.n_rejected(reason)
+    rig.observe(bad(**changes))
+    assert until(lambda: rig.n_rejected(reason) > n), rig.memory.monitor.rejected()
+    after = client.statistics()
+    assert "expected" in rig.memory.monitor.last_rejection or "backwards" in rig.memory.monitor.last_rejection
+    unchanged = ("keyframes", "objects", "newest_stamp_ns", "octree_bricks", "session")
+    assert {k: before[k] for k in unchanged} == {k: after[k] for k in unchanged}
+    assert f"rejected: {reason}" in after
+
+
+# --- bad requests -----------------------------------------------------------------------------------------------------
+
+NAN = float("nan")
+BAD_REQUESTS = [
+    (srv.Recall, "recall", {"query": m.Query(limit=0)}, Code.INVALID_REQUEST),
+    (srv.Recall, "recall", {"query": m.Query(limit=10**9)}, Code.INVALID_REQUEST),
+    (srv.Recall, "recall", {"query": m.Query(limit=2**32 - 1)}, Code.INVALID_REQUEST),  # what -1 becomes
+    (srv.Recall, "recall", {"query": m.Query(limit=5, text="   ")}, Code.INVALID_REQUEST),
+    (srv.Recall, "recall", {"query": m.Query(limit=5, text_embedding=[1.0, 0.0])}, Code.INVALID_REQUEST),
+    (srv.Timeline, "timeline", {"limit": 0}, Code.INVALID_REQUEST),
+    (srv.Timeline, "timeline", {"limit": 5, "place": "atlantis"}, Code.NOT_FOUND),
+    (srv.FindObjects, "find_objects", {"limit": 0}, Code.INVALID_REQUEST),
+    (srv.FindObjects, "find_objects", {"limit": 10**9}, Code.INVALID_REQUEST),
+    (srv.FindObjects, "find_objects", {"limit": 5, "text": " "}, Code.INVALID_REQUEST),
+    (srv.FindObjects, "find_objects", {"limit": 5, "room": "atlantis"}, Code.NOT_FOUND),
+    (srv.FindObjects, "find_objects", {"limit": 5, "has_position": True, "radius": -1.0}, Code.INVALID_REQUEST),
+    (srv.GetObject, "get_object", {"id": "object/999"}, Code.NOT_FOUND),
+    (srv.GetObject, "get_object", {"id": "../../etc/passwd"}, Code.NOT_FOUND),
+    (srv.GetSnapshots, "get_snapshots", {"limit": 0}, Code.INVALID_REQUEST),
+    (srv.GetSnapshots, "get_snapshots", {"limit": 5, "ids": ["snapshot/999"]}, Code.NOT_FOUND),
+    (srv.Retrieve, "retrieve", {"question": "", "limit": 5}, Code.INVALID_REQUEST),
+    (srv.Retrieve, "retrieve", {"question": "mug", "limit": 0}, Code.INVALID_REQUEST),
+    (srv.GetFrontiers, "get_frontiers", {"limit": 0}, Code.INVALID_REQUEST),
+    (
+        srv.GetFrontiers,
+        "get_frontiers",
+        {"limit": 5, "has_position": True, "position": Point(x=NAN)},
+        Code.INVALID_REQUEST,
+    ),
+    (srv.QueryOccupancy, "query_occupancy", {"points": [Point(x=NAN)]}, Code.INVALID_REQUEST),
+    (srv.QueryOccupancy, "query_occupancy", {"points": [Point()], "level": 200}, Code.INVALID_REQUEST),
+    (srv.CastRay, "cast_ray", {"origins": [Point()], "directions": [], "max_range": 1.0}, Code.INVALID_REQUEST),
+    (
+        srv.CastRay,
+        "cast_ray",
+        {"origins": [Point()], "directions": [c.to_vector((0, 0, 0))], "max_range": 1.0},
+        Code.INVALID_REQUEST,
+    ),
+    (
+        srv.CastRay,
+        "cast_ray",
+        {"origins": [Point()], "directions": [c.to_vector((1, 0, 0))], "max_range": -1.0},
+        Code.INVALID_REQUEST,
+    ),
+    (srv.FindPath, "find_path", {"goal_id": "object/999"}, Code.NOT_FOUND),
+    (srv.FindPath, "find_path", {"goal": Point(x=NAN)}, Code.INVALID_REQUEST),
+    (srv.FindPath, "find_path", {"goal": Point(), "tolerance": -1.0}, Code.INVALID_REQUEST),
+    (srv.Locate, "locate", {}, Code.INVALID_REQUEST),
+    (srv.Locate, "locate", {"image": CompressedImage(data=b"none", format="jpeg")}, Code.INVALID_REQUEST),
+    (srv.Remember, "remember", {"episode": m.TextEpisode(text=""), "source": "me"}, Code.INVALID_REQUEST),
+    (srv.Remember, "remember", {"episode": m.TextEpisode(text="hello"), "source": ""}, Code.INVALID_REQUEST),
+    (
+        srv.Remember,
+        "remember",
+        {"episode": m.TextEpisode(text="x", object_id="object/999"), "source": "me"},
+        Code.NOT_FOUND,
+    ),
+    (srv.Forget, "forget", {"ids": []}, Code.INVALID_REQUEST),
+    (srv.Forget, "forget", {"ids": ["keyframe/1", "keyframe/999999"]}, Code.NOT_FOUND),
+    (srv.SceneGraph, "scene_graph", {"format": "xml", "max_characters": 10}, Code.INVALID_REQUEST),
+    (srv.SceneGraph, "scene_graph", {"format": "text", "max_characters": 0}, Code.INVALID_REQUEST),
+    (srv.Save, "save", {"name": "../outside"}, Code.INVALID_REQUEST),
+    (srv.Save, "save", {"name": "/tmp/outside"}, Code.INVALID_REQUEST),
+    (srv.Clear, "clear", {"confirm": False}, Code.INVALID_REQUEST),
+]
+
+
+@pytest.mark.parametrize(
+    ("service", "name", "fields", "code"),
+    BAD_REQUESTS,
+    ids=[f"{name}-{i}" for i, (_, name, _, _) in enumerate(BAD_REQUESTS)],
+)
+def test_a_bad_request_gets_a_code_and_a_reason_and_changes_nothing(
+    rig: MemoryRig, service: Any, name: str, fields: dict, code: Code
+) -> None:
+    version = rig.memory.host.version
+    answer = rig.call(service, name, fields)
+    assert Code(answer.error_code) == code, answer.error_msg
+    assert len(answer.error_msg) > 10
+    assert rig.memory.host.version == version
+
+
+def test_unknown_labels_are_no_error_but_find_nothing(client: MemoryClient) -> None:
+    assert client.recall(Query(labels=("unicorn",), kinds=("object",), limit=5)).n_total == 0
+    assert client.find_objects(labels=["unicorn"]) == ()
+
+
+def test_a_negative_limit_is_refused_before_it_is_sent(client: MemoryClient) -> None:
+    with pytest.raises(MemoryServiceError, match="limit") as error:
+        client.find_objects(limit=-1)
+    assert error.value.code == Code.INVALID_REQUEST
+
+
+# --- pose corrections -------------------------------------------------------------------------------------------------
+
+
+def test_corrected_poses_move_what_hangs_on_them_and_bad_ones_do_not(rig: MemoryRig, client: MemoryClient) -> None:
+    publisher = rig.publisher(m.PoseCorrections, "pose_corrections")
+    n = sum(v for k, v in rig.memory.monitor.rejected().items() if "corrections" in k)
+    publisher.publish(m.PoseCorrections(header=c.header("odom", 0)))
+    publisher.publish(m.PoseCorrections(header=c.header("map", 0), map_id="elsewhere"))
+    unknown = m.KeyframePose(keyframe_id="keyframe/99999", pose=c.Pose(orientation=c.Quaternion(w=1.0)))
+    publisher.publish(m.PoseCorrections(header=c.header("map", 0), keyframes=[unknown]))
+    assert until(lambda: sum(v for k, v in rig.memory.monitor.rejected().items() if "corrections" in k) == n + 3)
+
+    keyframes = client.recall(Query(kinds=("keyframe",), limit=1000)).evidence
+    before = {o.id: o.evidence.position for o in client.known_objects()}
+    shift = np.array([0.0, 0.0, 0.5])
+
+    def moved(sign: float) -> m.PoseCorrections:
+        made = m.PoseCorrections(header=c.header("map", 0))
+        for e in keyframes:
+            T = np.array(e.T_map_camera)
+            T[:3, 3] += shift if sign > 0 else 0.0
+            made.keyframes.append(m.KeyframePose(keyframe_id=e.id, pose=c.to_pose(T)))
+        return made
+
+    version = rig.memory.host.version
+    publisher.publish(moved(1.0))
+    assert until(lambda: rig.memory.host.version > version)
+    after = {o.id: o.evidence.position for o in client.known_objects()}
+    for object_id, position in before.items():
+        np.testing.assert_allclose(np.subtract(after[object_id], position), shift, atol=0.02)
+    version = rig.memory.host.version
+    publisher.publish(moved(-1.0))
+    assert until(lambda: rig.memory.host.version > version)
+
+
+# --- keeping ----------------------------------------------------------------------------------------------------------
+
+
+def test_saving_copying_and_exporting_end_on_disk(rig: MemoryRig, client: MemoryClient) -> None:
+    assert (Path(client.save()) / "manifest.json").is_file()
+    assert (Path(client.save("copy")) / "manifest.json").is_file()
+    with pytest.raises(MemoryServiceError, match="exists") as error:
+        client.save("copy")
+    assert error.value.code == Code.STORAGE
+    stages: list[str] = []
+    exported = Path(client.export("first", progress=lambda _, stage: stages.append(stage)))
+    assert any(exported.rglob("*.json"))
+    assert stages
+    for name in ("../outside", "a/b", ""):
+        with pytest.raises(MemoryServiceError) as error:
+            client.export(name)
+        assert error.value.code == Code.INVALID_REQUEST
+
+
+def test_consolidation_reports_progress_and_counts(client: MemoryClient) -> None:
+    done = client.consolidate(everything=True)
+    assert done.n_consolidated >= 0

@@ -1,0 +1,42 @@
+"""Colour names as people use them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from loci.scene.colors import COLOR_NAMES, color_indices, dominant_colors
+
+#: Typical sRGB values of named things: crayons, paint and furniture.
+NAMED = {
+    "black": [(10, 10, 10), (38, 38, 42)],
+    "gray": [(128, 128, 128), (136, 138, 140), (90, 92, 95)],
+    "white": [(250, 250, 250), (236, 236, 232)],
+    "red": [(200, 30, 30), (192, 44, 40), (140, 20, 25)],
+    "orange": [(255, 140, 0), (228, 126, 38)],
+    "brown": [(124, 78, 44), (101, 67, 33)],
+    "yellow": [(240, 220, 40), (226, 192, 62)],
+    "green": [(30, 160, 60), (66, 138, 74)],
+    "blue": [(30, 60, 180), (48, 92, 176)],
+    "purple": [(122, 72, 156), (128, 0, 128)],
+    "pink": [(222, 138, 166), (255, 182, 193)],
+    "beige": [(206, 184, 146), (222, 205, 170)],
+}
+
+
+@pytest.mark.parametrize(("name", "rgb"), [(n, c) for n, colors in NAMED.items() for c in colors])
+def test_typical_colours_have_their_names(name, rgb):
+    assert dominant_colors(np.array([rgb], dtype=np.uint8)) == (name,)
+
+
+def test_the_most_frequent_colour_comes_first_and_rare_ones_are_left_out():
+    pixels = np.array([(200, 30, 30)] * 60 + [(30, 60, 180)] * 30 + [(240, 220, 40)] * 10, dtype=np.uint8)
+    assert dominant_colors(pixels) == ("red", "blue")
+    assert dominant_colors(pixels, limit=3, min_share=0.05) == ("red", "blue", "yellow")
+    assert dominant_colors(pixels[:0]) == ()
+
+
+def test_every_colour_has_a_name(rng):
+    indices = color_indices(rng.integers(0, 256, (5000, 3), dtype=np.uint8))
+    assert indices.shape == (5000,)
+    assert set(indices.tolist()) == set(range(len(COLOR_NAMES)))

@@ -1,0 +1,150 @@
+"""The command line answers quickly, says what to type next, and never shows a traceback for what the user can mend."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import pytest
+
+from loci.cli import build_parser, main
+from synthetic import ROOM, tour
+
+
+@pytest.fixture(scope="module")
+def memory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A saved memory of a round through a room."""
+    from loci.memory import RobotMemory
+
+    path = tmp_path_factory.mktemp("memories") / "lab"
+    with RobotMemory.open(path, map_id="lab") as opened:
+        for observation in tour():
+            opened.observe(observation)
+    return path
+
+
+def test_help_comes_without_heavy_imports() -> None:
+    code = (
+        "import sys, loci.cli; loci.cli.build_parser().format_help(); "
+        "heavy = {'numpy', 'torch', 'cv2', 'rclpy', 'open3d', 'tqdm'} & set(sys.modules); assert not heavy, heavy"
+    )
+    source = str(Path(__file__).parents[1] / "src")
+    environment = {**os.environ, "PYTHONPATH": source + os.pathsep + os.environ.get("PYTHONPATH", "")}
+    subprocess.run([sys.executable, "-c", code], check=True, env=environment)
+
+
+@pytest.mark.parametrize("command", ["demo", "replay", "query", "info", "export", "sim", "sim scenes"])
+def test_every_command_has_help_with_an_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main([*command.split(), "--help"])
+    assert stopped.value.code == 0
+    assert f"loci {command}" in capsys.readouterr().out.split("example")[1]
+
+
+@pytest.mark.parametrize(
+    ("speed", "factor"), [("full", 0.0), ("recorded", 1.0), ("2.5", 2.5), ("0", None), ("-1", None), ("fast", None)]
+)
+def test_speeds(speed: str, factor: float | None) -> None:
+    if factor is None:
+        with pytest.raises(SystemExit):
+            build_parser().parse_args(["replay", "x", "--speed", speed])
+    else:
+        assert build_parser().parse_args(["replay", "x", "--speed", speed]).speed == factor
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message", "next_command"),
+    [
+        (["query", "nowhere", "mug"], "no memory 'nowhere'", "loci "),
+        (["info", "nowhere"], "no memory", "loci "),
+        (["export", "nowhere", "--out", "x"], "no memory", "loci "),
+        (["query", "{memory}"], "nothing asked", "loci query"),
+        (["query", "{memory}", "--near", "1,2"], "expected 4 numbers", "--near"),
+        (["query", "{memory}", "--near", "0,0,0,-1"], "expected a radius > 0", "loci query --help"),
+        (["query", "{memory}", "--kind", "dragon"], "expected kinds among", "loci query --help"),
+        (["query", "{memory}", "--image", "no.jpg"], "cannot read the picture", "loci query"),
+        (["query", "{memory}", "mug", "--limit", "5000"], "expected a limit from 1 to 1000", "loci query --help"),
+        (["replay", "no/recording"], "no recording at", "loci replay"),
+        (["replay", "{memory}"], "Expected one of these", "loci replay"),
+        (["replay", "x", "--intrinsics", "1,2"], "expected 6 numbers", "loci replay"),
+        (["replay", "x", "--extrinsic", "0,0,0,0,0,0,0"], "quaternion of norm 1", "loci replay"),
+    ],
+)
+def test_what_is_wrong_is_said_with_the_next_command(
+    memory: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str, next_command: str
+) -> None:
+    assert main([a.format(memory=memory) for a in arguments]) == 1
+    error = capsys.readouterr().err
+    assert message in error
+    assert next_command in error.split("try:")[1]
+    assert "Traceback" not in error
+
+
+def test_a_question_is_answered_with_evidence(memory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["query", str(memory), "where is the mug?"]) == 0
+    printed = capsys.readouterr().out
+    assert "mug" in printed.splitlines()[0]
+    assert "confidence" in printed.splitlines()[0]
+    assert "object/" in printed
+
+
+def test_a_memory_is_found_by_its_name(
+    memory: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LOCI_HOME", str(memory.parent))
+    assert main(["info", "lab"]) == 0
+    assert "mug" in capsys.readouterr().out
+    assert main(["info", "lob"]) == 1
+    assert "known are: lab" in capsys.readouterr().err
+
+
+def test_conditions_narrow_what_is_recalled(memory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["query", str(memory), "--label", "chair", "--kind", "object", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert {e["label"] for e in document["evidence"]} == {"chair"}
+    position = document["evidence"][0]["position"]
+    near = ",".join(str(v) for v in (*position, 0.1))
+    assert main(["query", str(memory), "--kind", "object", "--near", near, "--json"]) == 0
+    assert [e["label"] for e in json.loads(capsys.readouterr().out)["evidence"]] == ["chair"]
+
+
+def test_a_picture_is_a_question(memory: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    picture = tmp_path / "seen.png"
+    first = tour()[0].frame
+    cv2.imwrite(str(picture), cv2.cvtColor(first.color, cv2.COLOR_RGB2BGR))
+    query = ["query", str(memory), "--image", str(picture), "--kind", "keyframe", "--json", "--save-images"]
+    assert main([*query, str(tmp_path / "found")]) == 0
+    best = json.loads(capsys.readouterr().out)["evidence"][0]
+    assert best["stamp_ns"] == first.stamp_ns
+    assert best["score"] > 0.9
+    assert list((tmp_path / "found").glob("keyframe-*.jpg"))
+
+
+def test_a_query_changes_nothing(memory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = {p: p.stat().st_mtime_ns for p in memory.rglob("*") if p.is_file() and "sqlite" not in p.name}
+    assert main(["query", str(memory), "mug"]) == 0
+    after = {p: p.stat().st_mtime_ns for p in memory.rglob("*") if p.is_file() and "sqlite" not in p.name}
+    assert before == after
+
+
+def test_info_counts_what_is_there(memory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["info", str(memory), "--json", "--graph"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["map_id"] == "lab"
+    assert document["statistics"]["keyframes"] > 10
+    assert document["objects_by_label"] == {box.label: 1 for box in ROOM.boxes}
+    assert "mug" in document["scene_graph"]
+
+
+def test_an_export_does_not_overwrite(memory: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "exported"
+    assert main(["export", str(memory), "--out", str(out), "--report"]) == 0
+    assert (out / "index.html").is_file()
+    assert any(out.rglob("*.json"))
+    capsys.readouterr()
+    assert main(["export", str(memory), "--out", str(out)]) == 1
+    assert "not empty" in capsys.readouterr().err
