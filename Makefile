@@ -31,7 +31,7 @@ test: lint ## lint and tests
 	@$(BIN)/python -m loci.environment $(BIN)/python -m pytest -m "not long" $(PYTEST_ARGS)
 
 test-long: lint ## all tests, those that take long too, and the tests with the other wheels
-	@$(BIN)/python -m loci.environment $(BIN)/python -m pytest $(PYTEST_ARGS)
+	@$(BIN)/python -m loci.environment $(BIN)/python -m pytest --hypothesis-profile=varied $(PYTEST_ARGS)
 	@$(MAKE) --no-print-directory ROS_DISTRO_WHEELS=kilted test
 
 lint: setup ## ruff and mypy

@@ -107,8 +107,8 @@ def test_fisheyes_bend_as_opencv_says(rng):
     k=st.floats(-0.15, 0.15),
     p=st.floats(-0.005, 0.005),
     model=st.sampled_from(["plumb_bob", "rational_polynomial", "equidistant"]),
-    x=st.floats(0, 639),
-    y=st.floats(0, 359),
+    x=st.floats(-0.65, 0.65),
+    y=st.floats(-0.35, 0.35),
 )
 def test_undistorting_inverts_distorting(k, p, model, x, y):
     coefficients = {
@@ -117,8 +117,16 @@ def test_undistorting_inverts_distorting(k, p, model, x, y):
         "equidistant": (k / 3, k / 9, 0.0, 0.0),
     }[model]
     camera = lens(COLOR, coefficients, model)
-    pixels = np.array([[x, y]])
-    np.testing.assert_allclose(distort(undistort(pixels, camera), camera), pixels, atol=1e-4)
+    ray = np.array([[x, y]])
+    np.testing.assert_allclose(undistort(distort(ray, camera), camera), ray, atol=1e-6)
+
+
+def test_a_pixel_that_no_ray_reaches_is_nan():
+    # r (1 - 0.15 r^2 - 0.05 r^4 - 0.0167 r^6) is never more than 0.789; this image's corner lies at 0.798.
+    camera = lens(COLOR, (-0.15, -0.05, 0.0, 0.0, -0.0167), "plumb_bob")
+    corner, centre = undistort(np.array([[0.0, 0.0], [320.0, 180.0]]), camera)
+    assert np.all(np.isnan(corner))
+    np.testing.assert_allclose(centre, 0.0, atol=1e-9)
 
 
 def test_a_rectified_line_is_straight():
