@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import Literal
 
 import numpy as np
 
-from loci.geometry import Array
-from loci.planning.following import PathFollower, dense_path
+from loci.planning.driving import GOAL_TOLERANCE, Drive, Driver, bearing, distance, wrap
 from loci.planning.protocols import (
     STEP_LENGTH,
     TURN_ANGLE,
@@ -26,12 +25,8 @@ from loci.planning.protocols import (
 )
 
 Outcome = Literal["", "complete", "out of steps", "nothing seen"]
-Drive = Literal["arrived", "driving", "stuck"]
-Angle = TypeVar("Angle", float, Array)
 
-#: Paths may end this far from their goal [m]: a border's free point is a cell's centre, and may lie at an obstacle by now.
-_GOAL_TOLERANCE = 0.15
-#: The same for the middle of a room, which may be taken by a table [m].
+#: Paths to the middle of a room, which may be taken by a table, may end this far from it [m].
 _ROOM_TOLERANCE = 0.6
 #: Directions of a view are counted in so many bins of a full turn.
 _N_BINS = 72
@@ -124,16 +119,13 @@ class _Explorer:
         self._memory = memory
         self._robot = robot
         self._p = parameters
-        self._stamp_ns = 0
-        self._n_steps = 0
-        self._n_collisions = 0
-        self._views: list[tuple[float, float, float]] = []  # x, y, heading of every image taken
-        self._follower = PathFollower()
+        self._driver = Driver(
+            memory, robot, parameters.max_steps, parameters.arrival_distance, parameters.max_collisions
+        )
         self._given_up: list[Point] = []
         self._stuck: list[Point] = []  # goals to be tried once more
         self._retried: list[Point] = []
         self._visited_rooms: set[str] = set()
-        self._allowance: dict[tuple[int, int], int] = {}  # steps left for goals in the same square metre
         self._frontiers: list[KnownFrontier] = []
         self._target: KnownFrontier | None = None
         self._goal: Point | None = None
@@ -142,7 +134,7 @@ class _Explorer:
     def run(self) -> Iterator[ExplorationProgress]:
         yield from self._act("look", "looking around")
         yield from self._look_around("looking around")
-        while self._has_steps:
+        while self._driver.has_steps:
             frontier = self._choose_frontier() or self._choose_again()
             room = self._choose_room(frontier) if self._p.visit_rooms else None
             if room is not None:
@@ -152,7 +144,7 @@ class _Explorer:
             else:
                 break
         self._goal = None
-        if not self._has_steps:
+        if not self._driver.has_steps:
             outcome: Outcome = "out of steps"
         else:
             outcome = "complete" if self._memory.newest_stamp_ns > 0 else "nothing seen"
@@ -163,7 +155,7 @@ class _Explorer:
     def _choose_frontier(self) -> KnownFrontier | None:
         """Nearest by path, a little nearer for its size and for lying ahead; the one under way is kept unless another is clearly better."""
         position = self._robot.position()
-        known = self._memory.known_frontiers(position, self._stamp_ns)
+        known = self._memory.known_frontiers(position, self._driver.stamp_ns)
         self._frontiers = [f for f in known if f.path_length >= 0 and not self._is_done(f)]
         if not self._frontiers:
             self._target = None
@@ -172,7 +164,7 @@ class _Explorer:
         best = int(np.argmin(costs))
         if self._target is not None:
             for f, cost in zip(self._frontiers, costs, strict=True):
-                same = f.id == self._target.id or _distance(f.position, self._target.position) < 0.5
+                same = f.id == self._target.id or distance(f.position, self._target.position) < 0.5
                 if same and cost - costs[best] < self._p.switch_gain:
                     best = self._frontiers.index(f)
                     break
@@ -185,14 +177,14 @@ class _Explorer:
             return None
         self._retried += self._stuck
         self._stuck = []
-        self._allowance = {}
+        self._driver.allow_again()
         return self._choose_frontier()
 
     def _cost(self, f: KnownFrontier, position: Point) -> float:
         bonus = min(self._p.size_bonus * f.area, self._p.max_size_bonus)
         turn = (
-            abs(_wrap(_bearing(position, f.position) - self._robot.heading()))
-            if _distance(position, f.position) > 0.3
+            abs(wrap(bearing(position, f.position) - self._robot.heading()))
+            if distance(position, f.position) > 0.3
             else 0.0
         )
         return f.path_length - bonus + STEP_LENGTH * turn / TURN_ANGLE
@@ -204,22 +196,22 @@ class _Explorer:
         """
         if _is_near(f.position, self._given_up) or _is_near(f.position, self._stuck):
             return True
-        views = np.array(self._views)  # (N, 3)
+        views = np.array(self._driver.views)  # (N, 3)
         near = views[np.hypot(views[:, 0] - f.position[0], views[:, 1] - f.position[1]) < self._p.look_distance]
         if not len(near):
             return False
         to_x, to_y = f.centroid[0] - near[:, 0], f.centroid[1] - near[:, 1]
         close = np.hypot(to_x, to_y) < 0.3  # standing on it: its direction says more than its centre
         bearings = np.where(close, np.arctan2(f.direction[1], f.direction[0]), np.arctan2(to_y, to_x))
-        return bool(np.any(np.abs(_wrap(bearings - near[:, 2])) < self._p.field_of_view / 2 - np.radians(5.0)))
+        return bool(np.any(np.abs(wrap(bearings - near[:, 2])) < self._p.field_of_view / 2 - np.radians(5.0)))
 
     def _pursue(self, frontier: KnownFrontier) -> Iterator[ExplorationProgress]:
         """Some steps towards a frontier; once there, look at it."""
         drive = yield from self._drive(frontier.position, "driving to a frontier", self._p.reconsider_steps)
         if drive == "arrived":
             position = self._robot.position()
-            direction = _bearing(position, frontier.centroid)
-            if _distance(position, frontier.centroid) < 0.3:
+            direction = bearing(position, frontier.centroid)
+            if distance(position, frontier.centroid) < 0.3:
                 direction = float(np.arctan2(frontier.direction[1], frontier.direction[0]))
             yield from self._face(direction, "looking at a frontier")
         if drive == "stuck" and not _is_near(frontier.position, self._retried):
@@ -233,7 +225,7 @@ class _Explorer:
         Rooms with frontiers wait: where their middle lies is not known yet.
         """
         position = self._robot.position()
-        for room in sorted(self._memory.known_rooms(), key=lambda r: _distance(position, r.position)):
+        for room in sorted(self._memory.known_rooms(), key=lambda r: distance(position, r.position)):
             if (
                 room.id in self._visited_rooms
                 or np.mean(self._seen_directions(room.position, self._p.visit_distance)) > 0.8
@@ -241,10 +233,10 @@ class _Explorer:
                 continue
             if frontier is None:
                 return room
-            if _distance(position, room.position) > frontier.path_length:
+            if distance(position, room.position) > frontier.path_length:
                 return None
-            if all(_distance(room.position, f.position) > self._p.room_reach for f in self._frontiers):
-                path = self._memory.path_to(room.position, position, _ROOM_TOLERANCE, self._stamp_ns)
+            if all(distance(room.position, f.position) > self._p.room_reach for f in self._frontiers):
+                path = self._memory.path_to(room.position, position, _ROOM_TOLERANCE, self._driver.stamp_ns)
                 if not path.reason and path.length < frontier.path_length:
                     return room
         return None
@@ -263,37 +255,22 @@ class _Explorer:
     # --- how to do it -------------------------------------------------------------------------------------------------
 
     def _drive(
-        self, goal: Point, stage: str, n_steps: int, tolerance: float = _GOAL_TOLERANCE
+        self, goal: Point, stage: str, n_steps: int, tolerance: float = GOAL_TOLERANCE
     ) -> Generator[ExplorationProgress, None, Drive]:
         """At most ``n_steps`` actions towards a point; a generator of progress that returns a `Drive`."""
         self._goal = goal
-        path = self._memory.path_to(goal, self._robot.position(), tolerance, self._stamp_ns)
-        if path.reason or len(path.points) == 0:
-            return "arrived" if _distance(self._robot.position(), goal) < tolerance else "stuck"
-        points = dense_path(path.points[:, :2])
-        key = (round(goal[0]), round(goal[1]))
-        allowed = 40 + round(4 * path.length / STEP_LENGTH)
-        self._allowance.setdefault(key, allowed)
-        x, y, _ = self._robot.position()
-        actions = self._follower.actions(x, y, self._robot.heading(), points, self._p.arrival_distance)
-        n_collisions = self._n_collisions
-        for action in actions[:n_steps]:
-            self._allowance[key] -= 1
-            if self._allowance[key] < 0 or not self._has_steps:
-                return "stuck"
-            yield from self._act(action, stage)
-            if self._n_collisions > n_collisions:
-                # Contact costs as much of the goal's allowance as the detour that it causes.
-                self._allowance[key] -= allowed // self._p.max_collisions
-                return "driving"
-        if _distance(self._robot.position(), points[-1]) < self._p.arrival_distance:
-            return "arrived"
-        return "driving" if actions else "stuck"
+        steps = self._driver.towards(goal, n_steps, tolerance)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as end:
+                return end.value
+            yield self._progress(stage=stage)
 
     def _face(self, direction: float, stage: str) -> Iterator[ExplorationProgress]:
         """Turn towards a direction [rad], as near as turns allow."""
-        while self._has_steps and abs(error := _wrap(direction - self._robot.heading())) > TURN_ANGLE / 2 + 1e-3:
-            yield from self._act("turn_left" if error > 0 else "turn_right", stage)
+        for _ in self._driver.face(direction):
+            yield self._progress(stage=stage)
 
     def _look_around(self, stage: str, distance: float = 0.5) -> Iterator[ExplorationProgress]:
         """Turn until all directions were seen from here (images from within ``distance`` count), the shorter way round."""
@@ -303,21 +280,21 @@ class _Explorer:
             return
         n_left, n_right = (self._turns_needed(seen, sign) for sign in (1.0, -1.0))
         for _ in range(min(n_left, n_right)):
-            if not self._has_steps:
+            if not self._driver.has_steps:
                 return
             yield from self._act("turn_left" if n_left <= n_right else "turn_right", stage)
 
     def _seen_directions(self, position: Point, distance: float) -> np.ndarray:
         """Which directions were seen from within ``distance`` of a point, (_N_BINS,) bool."""
         seen = np.zeros(_N_BINS, dtype=bool)
-        for x, y, heading in self._views:
+        for x, y, heading in self._driver.views:
             if np.hypot(x - position[0], y - position[1]) < distance:
                 seen |= self._bins_seen(heading)
         return seen
 
     def _bins_seen(self, heading: float) -> np.ndarray:
         centers = (np.arange(_N_BINS) + 0.5) * 2 * np.pi / _N_BINS
-        return np.abs(_wrap(centers - heading)) <= self._p.field_of_view / 2
+        return np.abs(wrap(centers - heading)) <= self._p.field_of_view / 2
 
     def _turns_needed(self, seen: np.ndarray, sign: float) -> int:
         """Turns in one sense until every direction is seen."""
@@ -329,27 +306,14 @@ class _Explorer:
         return int(np.ceil(2 * np.pi / TURN_ANGLE))
 
     def _act(self, action: Action, stage: str) -> Iterator[ExplorationProgress]:
-        x, y, _ = self._robot.position()
-        heading = self._robot.heading()
-        result = self._robot.step(action)
-        self._n_steps += 1
-        self._stage = stage
-        self._stamp_ns = max(self._stamp_ns, result.stamp_ns)
-        if result.collided:
-            self._n_collisions += 1
-            self._follower.bumped(x, y, heading)
-        x, y, _ = self._robot.position()
-        self._views.append((x, y, self._robot.heading()))
-        yield self._progress()
+        self._driver.act(action)
+        yield self._progress(stage=stage)
 
-    @property
-    def _has_steps(self) -> bool:
-        return self._n_steps < self._p.max_steps
-
-    def _progress(self, outcome: Outcome = "") -> ExplorationProgress:
+    def _progress(self, outcome: Outcome = "", stage: str | None = None) -> ExplorationProgress:
+        self._stage = self._stage if stage is None else stage
         return ExplorationProgress(
-            n_steps=self._n_steps,
-            n_collisions=self._n_collisions,
+            n_steps=self._driver.n_steps,
+            n_collisions=self._driver.n_collisions,
             stage=self._stage,
             position=self._robot.position(),
             heading=self._robot.heading(),
@@ -361,21 +325,6 @@ class _Explorer:
         )
 
 
-def _distance(a: Sequence[float] | Array, b: Sequence[float] | Array) -> float:
-    """Horizontal distance [m]."""
-    return float(np.hypot(a[0] - b[0], a[1] - b[1]))
-
-
 def _is_near(position: Point, others: Sequence[Point]) -> bool:
     """Whether a goal is one of the others, as far as goals can be told apart."""
-    return any(_distance(position, other) < 0.4 for other in others)
-
-
-def _bearing(a: Sequence[float], b: Sequence[float]) -> float:
-    """Direction from ``a`` to ``b`` [rad]."""
-    return float(np.arctan2(b[1] - a[1], b[0] - a[0]))
-
-
-def _wrap(angle: Angle) -> Angle:
-    """Angle(s) in [-pi, pi)."""
-    return (angle + np.pi) % (2 * np.pi) - np.pi
+    return any(distance(position, other) < 0.4 for other in others)
