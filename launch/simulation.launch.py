@@ -33,7 +33,7 @@ def generate_launch_description() -> LaunchDescription:
 
 
 def actions(context: LaunchContext) -> list:
-    """The simulator's process, and memory.launch.py."""
+    """The processes of the simulator and of the follower of goal_pose, and memory.launch.py."""
     given = {name: value for name in ARGUMENTS if (value := LaunchConfiguration(name).perform(context))}
     config = Path(given.get("config") or Path(get_package_share_directory("loci_ros"), "config"))
     own = {"scene": given["scene"]} if "scene" in given else {}
@@ -46,10 +46,20 @@ def actions(context: LaunchContext) -> list:
         parameters=[str(config / "simulator.yaml"), {"rate_hz": float(given.get("rate", 5.0))} | TRANSPORTS | own],
         output="both",
     )
+    follower = Node(
+        package="loci_ros",
+        executable="follower",
+        namespace=given.get("namespace", ""),
+        parameters=[
+            str(config / "follower.yaml"),
+            {"use_sim_time": True} | ({"autostart": own["autostart"]} if "autostart" in own else {}),
+        ],
+        output="both",
+    )
     passed = {name: value for name, value in given.items() if name not in ("scene", "rate")}
     passed |= {"camera_config": str(config / "simulator_camera.yaml"), "use_sim_time": "true"}
     memory = IncludeLaunchDescription(
         PythonLaunchDescriptionSource(str(Path(__file__).with_name("memory.launch.py"))),
         launch_arguments=passed.items(),
     )
-    return [simulator, memory]
+    return [simulator, follower, memory]

@@ -114,9 +114,11 @@ def test_without_arguments_everything_is_left_to_the_parameter_files() -> None:
 @pytest.mark.usefixtures("stand_ins")
 def test_the_simulation_passes_on_what_the_memory_takes() -> None:
     given = {"scene": "apartment:3", "memory": "apartment", "namespace": "sim", "autostart": "false"}
-    simulator, memory = load("simulation").actions(given)
+    simulator, follower, memory = load("simulation").actions(given)
     transports = {"color_transport": "compressed", "depth_transport": "compressed"}
     assert simulator.parameters[-1] == {"scene": "apartment:3", "rate_hz": 5.0, "autostart": False} | transports
+    assert follower.parameters == [str(ROOT / "config/follower.yaml"), {"use_sim_time": True, "autostart": False}]
+    assert follower.namespace == "sim"
     passed = dict(memory.launch_arguments)
     assert passed.keys() <= load("memory").ARGUMENTS.keys()
     assert passed["memory"] == "apartment"
@@ -148,4 +150,4 @@ def test_the_real_launch_takes_the_launch_file(name: str) -> None:
     *declared, function = description.entities
     for argument in declared:
         argument.visit(context)
-    assert len(function.execute(context)) == (3 if name == "memory" else 2)
+    assert len(function.execute(context)) == 3

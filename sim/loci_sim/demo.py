@@ -15,25 +15,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from loci.errors import UserError
-from loci.replay import ANSWER_TIMEOUT, PATIENT, arrives, node_processes, remove_memory, wait_until_ready
+from loci.replay import ANSWER_TIMEOUT, node_processes, remove_memory, wait_until_ready
 from loci.saved import open_saved, print_evidence
 from loci.session import Session
-from loci.up import Process
-from loci_sim import exam, parameters, scenes
+from loci_sim import exam, scenes
+from loci_sim.processes import MEMORY, OBJECT_RANGE, simulation_processes, wait_for_first_image
 
 if TYPE_CHECKING:
     from loci.nodes.client import MemoryClient
-    from loci.nodes.stepped_robot import SteppedRobot
     from loci.planning.exploration import ExplorationProgress
     from loci.report import ReportAnswer
 
 #: Stamp [ns], x [m], y [m], heading [rad] of the robot.
 Trace = tuple[int, float, float, float]
 
-MEMORY = "memory"
 RECORD = "demo.json"
-#: The simulator's depth is exact: things farther away than a real camera sees well are taken as well [m].
-OBJECT_RANGE = 5.0
 
 
 @dataclass(frozen=True)
@@ -69,13 +65,10 @@ def run_demo(seed: int = 0, resume: bool = False, out: Path = Path("out/demo"), 
     if not resume:
         remove_memory(out / MEMORY)
         (out / RECORD).unlink(missing_ok=True)
-    processes = node_processes(out, MEMORY, scene.map_id, object_max_range=OBJECT_RANGE)
-    if not resume:
-        # Compressed: raw images are larger than what DDS moves through shared memory, and crawl through sockets.
-        transports: dict[str, Any] = {"color_transport": "compressed", "depth_transport": "compressed"}
-        given = {**parameters.perception_parameters(**transports), **PATIENT, "map_id": scene.map_id}
-        processes.append(Process("perception", "loci.nodes.perception", parameters=given))
-        processes.append(Process("simulator", "loci_sim.node", parameters={"scene": f"apartment:{seed}", **transports}))
+    if resume:
+        processes = node_processes(out, MEMORY, scene.map_id, object_max_range=OBJECT_RANGE)
+    else:
+        processes = simulation_processes(out, f"apartment:{seed}", scene.map_id)
     names = ", ".join(p.name for p in processes)
     print(f"starting {names} over DDS; logs in {out / 'logs'}", flush=True)
     explored: Explored | None = None
@@ -121,7 +114,7 @@ def _explore(session: Session, client: MemoryClient, max_steps: int) -> tuple[Ex
     began = time.monotonic()
     with SteppedRobot() as robot, tqdm(total=100, unit="%", file=sys.stderr, disable=None, bar_format=_BAR) as bar:
         session.wait_for(robot.is_ready, "starting the simulator", 180.0, "simulator")
-        _first_image(session, client, robot)
+        wait_for_first_image(session, client, robot)
         last: ExplorationProgress | None = None
         try:
             for last in explore(client, robot, ExplorationParameters(max_steps=max_steps)):
@@ -143,15 +136,6 @@ def _explore(session: Session, client: MemoryClient, max_steps: int) -> tuple[Ex
         flush=True,
     )
     return explored, trace
-
-
-def _first_image(session: Session, client: MemoryClient, robot: SteppedRobot) -> None:
-    """Take images until one arrives: what is published before all subscriptions have found one another is lost."""
-
-    def arrived() -> bool:
-        return arrives(client, robot.step("look").stamp_ns)
-
-    session.wait_for(arrived, "the first image on its way to the memory", 60.0, "perception", "memory")
 
 
 _BAR = "{desc:34}{percentage:3.0f}%|{bar}| {elapsed}{postfix}"

@@ -11,6 +11,7 @@ from typing import Any
 from zlib import crc32
 
 import numpy as np
+import numpy.typing as npt
 
 from loci.geometry import Array, Camera
 from loci.planning.protocols import STEP_LENGTH, TURN_ANGLE
@@ -328,6 +329,10 @@ class EmbeddedSimulator:
         if len(set(names)) < len(names):
             raise ValueError(f"expected cameras of different names, got {', '.join(names)}")
         return {m.name: self._seen_from(m.T_base_camera, m.camera, m.max_range, m.name) for m in mounts}
+
+    def instances_along(self, rays: npt.NDArray[np.float32]) -> npt.NDArray[np.int32]:
+        """Instances (N,) that rays (N, 6), origins and directions in the map, meet first; 0: none. Ground truth."""
+        return self._renderer.depth_along(rays)[1]
 
     def panorama(self, height: int = 512) -> Panorama:
         """All around the robot now, from its camera's height, the middle column straight ahead; without noise.

@@ -7,6 +7,7 @@ positions and navigability stay inside. With a rate the robot also takes velocit
 from __future__ import annotations
 
 import array
+import json
 import threading
 from collections.abc import Sequence
 from functools import partial
@@ -21,11 +22,18 @@ pin_threads()
 
 from geometry_msgs.msg import PoseStamped, Twist  # noqa: E402
 from loci_ros.msg import DetectionArray  # noqa: E402
-from loci_ros.srv import GetRobotPose, SimulatorStep  # noqa: E402
+from loci_ros.srv import (  # noqa: E402
+    GetRobotPose,
+    SimulatorGroundTruth,
+    SimulatorInteract,
+    SimulatorShortestPath,
+    SimulatorStep,
+)
 from rosgraph_msgs.msg import Clock  # noqa: E402
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image  # noqa: E402
 
-from loci.nodes.conversions import header, to_camera_info, to_detection, to_pose, to_time  # noqa: E402
+from loci.nodes.answers import path  # noqa: E402
+from loci.nodes.conversions import from_point, header, to_camera_info, to_detection, to_pose, to_time  # noqa: E402
 from loci.nodes.errors import Code, RequestError  # noqa: E402
 from loci.nodes.images import encode_color, encode_depth  # noqa: E402
 from loci.nodes.lifecycle import RELIABLE_QOS, ManagedNode  # noqa: E402
@@ -33,10 +41,15 @@ from loci.perception.simulated import SimulatedDetector  # noqa: E402
 from loci_sim.embedded import EmbeddedSimulator  # noqa: E402
 from loci_sim.motion import MAX_ANGULAR, MAX_LINEAR  # noqa: E402
 from loci_sim.parameters import SIMULATOR, noise_parameters, robot_parameters  # noqa: E402
+from loci_sim.person import plan_day  # noqa: E402
+from loci_sim.pointing import interact_with  # noqa: E402
 from loci_sim.protocol import SIMULATOR_ACTIONS, SimulatorObservation  # noqa: E402
 from loci_sim.scenes import resolve_scene  # noqa: E402
+from loci_sim.viewpoints import nearest_goal, viewpoints, with_height  # noqa: E402
 
 DEPTH_UNIT = 0.001
+#: Largest numbers of objects and goals in one request.
+MAX_VIEWED, MAX_GOALS = 100, 1000
 
 
 class SimulatorNode(ManagedNode):
@@ -64,6 +77,9 @@ class SimulatorNode(ManagedNode):
         self._detections = self.create_publisher(DetectionArray, "detections", RELIABLE_QOS)
         self.serve(SimulatorStep, "step", self._step)
         self.serve(GetRobotPose, "get_robot_pose", self._get_robot_pose)
+        self.serve(SimulatorInteract, "interact", self._interact)
+        self.serve(SimulatorGroundTruth, "get_ground_truth", self._get_ground_truth)
+        self.serve(SimulatorShortestPath, "get_shortest_path", self._get_shortest_path)
         # The newest velocity (linear, angular) and how long it still holds, in simulated time [s].
         self._velocity, self._velocity_left = (0.0, 0.0), 0.0
         rate = self.values["rate_hz"]
@@ -77,6 +93,9 @@ class SimulatorNode(ManagedNode):
         simulator = EmbeddedSimulator(
             resolve_scene(v["scene"], cache), robot_parameters(v), noise=noise_parameters(v), threads=v["threads"]
         )
+        if v["person_events"]:
+            day = plan_day(simulator.scene, v["seed"], v["person_day"], v["person_events"])
+            simulator.add_person(day, v["seed"])
         simulator.observe()  # compiles the renderer, so that the first step is as quick as the others
         self._detector = SimulatedDetector(simulator.instance_labels, seed=v["seed"], min_pixels=v["min_mask_pixels"])
         self._simulator, self._velocity_left = simulator, 0.0
@@ -106,6 +125,42 @@ class SimulatorNode(ManagedNode):
             self._publish(observation)
         response.stamp = to_time(observation.stamp_ns)
         response.pose = to_pose(observation.T_map_base)
+
+    def _interact(self, request: Any, response: Any) -> None:
+        position = from_point(request.position) if request.has_position else None
+        with self._lock:
+            simulator = self._require_simulator()
+            if request.object_id:
+                result = simulator.interact(request.interaction, request.object_id)
+            else:
+                result = interact_with(simulator, request.interaction, request.label, position)
+            if result.done:
+                self._publish(simulator.observe())
+        response.done, response.reason, response.stamp = result.done, result.reason, to_time(result.stamp_ns)
+
+    def _get_ground_truth(self, request: Any, response: Any) -> None:
+        wanted = list(request.viewpoints_of)
+        if len(wanted) > MAX_VIEWED:
+            raise ValueError(f"expected at most {MAX_VIEWED} objects in viewpoints_of, got {len(wanted)}")
+        with self._lock:
+            simulator = self._require_simulator()
+            truth = simulator.ground_truth()
+            distance = float(request.viewpoint_distance) or 1.0
+            truth["viewpoints"] = {i: np.round(viewpoints(simulator, i, distance), 4).tolist() for i in wanted}
+            response.stamp = to_time(simulator.stamp_ns)
+        response.json = json.dumps(truth)
+
+    def _get_shortest_path(self, request: Any, response: Any) -> None:
+        if not 1 <= len(request.goals) <= MAX_GOALS:
+            raise ValueError(f"expected 1 to {MAX_GOALS} goals, got {len(request.goals)}")
+        goals = [from_point(p) for p in request.goals]
+        with self._lock:
+            simulator = self._require_simulator()
+            start = from_point(request.start) if request.has_start else simulator.position()
+            found = nearest_goal(simulator, start, goals)
+        if found is not None:
+            response.found, response.goal_index, response.length = True, found[0], found[1].length
+            response.path = path(with_height(found[1].points), self.values["map_frame"], simulator.stamp_ns)
 
     def _get_robot_pose(self, request: Any, response: Any) -> None:
         with self._lock:

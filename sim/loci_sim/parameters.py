@@ -1,4 +1,4 @@
-"""Parameters of the `simulator` node, and what perception must be told about its robot. Needs no rclpy to be imported."""
+"""Parameters of the nodes `simulator` and `follower`, and what perception must be told about its robot. Needs no rclpy to be imported."""
 
 from __future__ import annotations
 
@@ -68,8 +68,26 @@ SIMULATOR: tuple[Parameter, ...] = (
         0.0,
         1.0,
     ),
-    Parameter("seed", 0, "Of the order of detections and of noise.", "", 0, 2**31 - 1),
+    Parameter(
+        "person_events", 0, "Things that somebody moves in a day, which begins with the scene; 0: nobody.", "", 0, 1000
+    ),
+    Parameter("person_day", 600.0, "Length of that day in simulated time.", "s", 1.0, 1e6),
+    Parameter("seed", 0, "Of the order of detections, of noise and of what the person does.", "", 0, 2**31 - 1),
     Parameter("threads", 1, "Threads of the ray caster; 0: one per core.", "", 0, 256),
+    DIAGNOSTICS,
+)
+
+
+#: Most actions on the way to one goal.
+MAX_STEPS = 10_000
+
+FOLLOWER: tuple[Parameter, ...] = (
+    AUTOSTART,
+    MAP_FRAME,
+    Parameter("memory_namespace", "", "Namespace of the memory's services. Empty: the follower's own."),
+    Parameter("service_timeout", 30.0, "Longest wait for an answer of the memory or the simulator.", "s", 0.5, 600.0),
+    Parameter("goal_tolerance", 0.3, "The path may end so far from the goal.", "m", 0.0, 10.0),
+    Parameter("max_steps", 500, "Actions after which a goal is given up.", "", 1, MAX_STEPS),
     DIAGNOSTICS,
 )
 

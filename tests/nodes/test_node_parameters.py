@@ -10,7 +10,7 @@ import yaml
 
 from loci.memory import MemoryParameters
 from loci.nodes.parameters import MEMORY, TABLES, Parameter, markdown, setting_of, with_settings
-from loci_sim.parameters import SIMULATOR
+from loci_sim.parameters import FOLLOWER, SIMULATOR
 
 ROOT = Path(__file__).resolve().parents[2]
 #: Nodes of every configuration file.
@@ -19,8 +19,9 @@ FILES = {
     "perception": ("perception",),
     "planner": ("planner",),
     "simulator": ("simulator",),
+    "follower": ("follower",),
 }
-ALL_TABLES = {**TABLES, "simulator": SIMULATOR}
+ALL_TABLES = {**TABLES, "simulator": SIMULATOR, "follower": FOLLOWER}
 ALL = [(node, p) for node, table in ALL_TABLES.items() for p in table]
 
 

@@ -56,6 +56,14 @@ class SteppedRobot:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def forget_trace(self) -> None:
+        """Begin the trace anew."""
+        self.trace.clear()
+
+    def close(self) -> None:
+        """Let go of its node."""
         self._executor.shutdown(timeout_sec=2.0)
         self._node.destroy_node()
         rclpy.shutdown(context=self._context)
