@@ -26,6 +26,7 @@ from loci_ros.srv import (  # noqa: E402
     GetRobotPose,
     SimulatorGroundTruth,
     SimulatorInteract,
+    SimulatorReset,
     SimulatorShortestPath,
     SimulatorStep,
 )
@@ -33,7 +34,7 @@ from rosgraph_msgs.msg import Clock  # noqa: E402
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image  # noqa: E402
 
 from loci.nodes.answers import path  # noqa: E402
-from loci.nodes.conversions import from_point, header, to_camera_info, to_detection, to_pose, to_time  # noqa: E402
+from loci.nodes.conversions import from_point, from_pose, header, to_camera_info, to_detection, to_pose, to_time  # noqa: E402
 from loci.nodes.errors import Code, RequestError  # noqa: E402
 from loci.nodes.images import encode_color, encode_depth  # noqa: E402
 from loci.nodes.lifecycle import RELIABLE_QOS, ManagedNode  # noqa: E402
@@ -77,6 +78,7 @@ class SimulatorNode(ManagedNode):
         self._detections = self.create_publisher(DetectionArray, "detections", RELIABLE_QOS)
         self.serve(SimulatorStep, "step", self._step)
         self.serve(GetRobotPose, "get_robot_pose", self._get_robot_pose)
+        self.serve(SimulatorReset, "reset", self._reset)
         self.serve(SimulatorInteract, "interact", self._interact)
         self.serve(SimulatorGroundTruth, "get_ground_truth", self._get_ground_truth)
         self.serve(SimulatorShortestPath, "get_shortest_path", self._get_shortest_path)
@@ -125,6 +127,20 @@ class SimulatorNode(ManagedNode):
             self._publish(observation)
         response.stamp = to_time(observation.stamp_ns)
         response.pose = to_pose(observation.T_map_base)
+
+    def _reset(self, request: Any, response: Any) -> None:
+        T = from_pose(request.pose) if request.has_pose else None
+        with self._lock:
+            simulator = self._require_simulator()
+            if T is None:
+                simulator.reset()
+            else:
+                simulator.reset_to(float(T[0, 3]), float(T[1, 3]), float(np.arctan2(T[1, 0], T[0, 0])))
+            if request.restore_objects:
+                simulator.restore_objects()
+            observation = simulator.observe()
+            self._publish(observation)
+        response.stamp, response.pose = to_time(observation.stamp_ns), to_pose(observation.T_map_base)
 
     def _interact(self, request: Any, response: Any) -> None:
         position = from_point(request.position) if request.has_position else None

@@ -45,6 +45,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_info(commands)
     _add_export(commands)
     _add_sim(commands)
+    _add_eval(commands)
     _add_doctor(commands)
     return parser
 
@@ -252,6 +253,43 @@ def _add_sim(commands) -> None:  # type: ignore[no-untyped-def]
     p.set_defaults(run=_sim_scenes)
 
 
+def _add_eval(commands) -> None:  # type: ignore[no-untyped-def]
+    p = commands.add_parser(
+        "eval",
+        help="task suites in simulation: what the memory is worth",
+        epilog="example: loci eval goals --scenes 5 --planner scripted --memory full",
+    )
+    suites = p.add_subparsers(dest="suite", metavar="SUITE", required=True)
+    g = suites.add_parser(
+        "goals",
+        help="eight goals in a row in one home, by category, description and image",
+        description="Drives a simulated robot to goals, over the same ROS services as on a robot. An evaluation that was interrupted goes on "
+        "where it was (docs/evaluation.md).",
+        epilog="examples:\n  loci eval goals --scenes 5\n  loci eval goals --scenes 5 --memory none --out out/eval/goals-none\n"
+        "  loci eval goals --planner oracle --out out/eval/goals-oracle\n",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    g.add_argument("--scenes", type=_positive, default=5, metavar="N", help="how many generated homes (default 5)")
+    g.add_argument("--scene-list", type=Path, metavar="FILE", help="one scene a line instead: FAMILY:SEED or a .glb")
+    g.add_argument("--seed", type=int, default=0, help="of the first home, and of goals and chance (default 0)")
+    g.add_argument("--planner", choices=("scripted", "oracle", "random"), default="scripted")
+    g.add_argument("--memory", choices=("full", "short", "long", "none"), default="full", help="what of it may be used")
+    g.add_argument("--split", choices=("dev", "test"), default="dev", help="of phrasings and homes (default dev)")
+    g.add_argument("--phrasings", type=Path, metavar="FILE", help="JSON with other phrasings")
+    g.add_argument("--goals", type=_positive, default=8, metavar="N", help="goals in a row (default 8)")
+    g.add_argument(
+        "--rows",
+        type=_positive,
+        default=2,
+        metavar="N",
+        help="rows in a home: from the second on with the memory of those before (default 2)",
+    )
+    g.add_argument("--max-steps", type=_positive, default=500, metavar="N", help="actions for a goal (default 500)")
+    g.add_argument("--workers", type=_positive, default=1, metavar="N", help="homes at a time (default 1)")
+    g.add_argument("--out", type=Path, default=Path("out/eval/goals"), metavar="DIR", help="default out/eval/goals")
+    p.set_defaults(run=_eval)
+
+
 def _add_up(commands) -> None:  # type: ignore[no-untyped-def]
     commands.add_parser("up", help="start the nodes for your own camera (see loci up --help)", add_help=False)
 
@@ -340,6 +378,30 @@ def _sim_scenes(a: argparse.Namespace) -> int:
         return scene_commands.list_scenes()
     run = {"generate": scene_commands.generate, "preview": scene_commands.preview, "export": scene_commands.export}
     return run[a.action](a.scene, a.out)
+
+
+def _eval(a: argparse.Namespace) -> int:
+    try:
+        from loci_sim.evaluation.run import EvaluationOptions, run_goals
+    except ImportError as error:
+        raise UserError(f"the simulator cannot be imported ({error})", "pip install 'loci[sim]'") from error
+    if a.seed < 0:
+        raise UserError(f"expected a seed >= 0, got {a.seed}", "loci eval goals --help")
+    options = EvaluationOptions(
+        n_scenes=a.scenes,
+        seed=a.seed,
+        scene_list=a.scene_list,
+        planner=a.planner,
+        memory=a.memory,
+        split=a.split,
+        phrasings=a.phrasings,
+        n_goals=a.goals,
+        max_steps=a.max_steps,
+        rows=a.rows,
+        out=a.out,
+        workers=a.workers,
+    )
+    return run_goals(options)
 
 
 def _up(arguments: list[str]) -> int:

@@ -67,8 +67,6 @@ def test_a_drive_ends_with_its_steps(explored: GridWorld) -> None:
 class Wall:
     """A robot that never moves, and a memory that promises a free path all the same."""
 
-    newest_stamp_ns = 1
-
     def position(self) -> Point:
         return (0.0, 0.0, 0.0)
 
@@ -86,6 +84,6 @@ class Wall:
 
 def test_a_robot_that_cannot_move_gives_up() -> None:
     wall = Wall()
-    last = list(drive_to(Driver(wall, wall, 10_000), (3.0, 0.0, 0.0)))[-1]  # type: ignore[arg-type]
+    last = list(drive_to(Driver(wall, wall, 10_000), (3.0, 0.0, 0.0)))[-1]
     assert last.outcome == "stuck"
     assert "obstacles" in last.reason

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import Literal, Protocol, TypeVar
 
 import numpy as np
 
 from loci.geometry import Array
 from loci.planning.following import PathFollower, dense_path
-from loci.planning.protocols import STEP_LENGTH, TURN_ANGLE, Action, MemoryReader, Point, Robot, StepResult
+from loci.planning.protocols import STEP_LENGTH, TURN_ANGLE, Action, KnownPath, Point, Robot, StepResult
 
 Drive = Literal["arrived", "driving", "stuck"]
 Angle = TypeVar("Angle", float, Array)
@@ -23,6 +23,15 @@ Angle = TypeVar("Angle", float, Array)
 GOAL_TOLERANCE = 0.15
 #: Actions between two plans on the way to a goal.
 _STRETCH_STEPS = 4
+
+
+class PathSource(Protocol):
+    """Who knows the way: a `MemoryReader`."""
+
+    def path_to(
+        self, goal: Point, start: Point | None = None, tolerance: float = 0.0, min_stamp_ns: int = 0
+    ) -> KnownPath:
+        """Path to a point; no path is told by ``reason``."""
 
 
 class Driver:
@@ -43,7 +52,7 @@ class Driver:
 
     def __init__(
         self,
-        memory: MemoryReader,
+        memory: PathSource,
         robot: Robot,
         max_steps: int,
         arrival_distance: float = 0.25,

@@ -1,0 +1,167 @@
+"""Who carries out tasks: an oracle and a random walker that show the scale, and a scripted robot that uses its memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from loci.nodes.client import MemoryClient
+from loci.nodes.tasks import thing_to_find
+from loci.planning.driving import Driver, bearing, drive_to
+from loci.planning.exploration import ExplorationParameters, ExplorationProgress, explore
+from loci.planning.protocols import Action
+from loci.query import Evidence, Query
+from loci_sim.evaluation.robot import SimulatedRobot, TrueMap
+from loci_sim.evaluation.tasks import Goal, MemoryUse, Stop
+
+#: How near to a thing the way may end [m]: it may stand on furniture or against a wall.
+_TOLERANCE = 1.5
+#: Actions of exploring between two questions to the memory.
+_EXPLORE_STEPS = 4
+#: A remembered image is the one that was shown from this score on.
+_SAME_VIEW = 0.8
+#: Chance of stopping at every step, and the actions, of a random walk.
+_STOP_CHANCE = 0.01
+_WALK: tuple[Action, ...] = ("move_forward", "move_forward", "turn_left", "turn_right")
+
+
+class Policy(Protocol):
+    """Carries out the tasks of one row after another."""
+
+    def begin_goal(self) -> None:
+        """A new goal comes: what must not be used any more is forgotten."""
+
+    def seek(self, goal: Goal, max_steps: int) -> Stop:
+        """Go to a goal in at most so many actions. Of the goal only ``text`` and ``image`` may be used, but by oracles."""
+
+
+class RandomPolicy:
+    """Walks at random and now and then says that it is there."""
+
+    def __init__(self, robot: SimulatedRobot, seed: int) -> None:
+        self._robot, self._rng = robot, np.random.default_rng([seed, 3])
+
+    def begin_goal(self) -> None: ...
+
+    def seek(self, goal: Goal, max_steps: int) -> Stop:
+        for _ in range(max_steps):
+            if self._rng.random() < _STOP_CHANCE:
+                break
+            self._robot.step(_WALK[int(self._rng.integers(len(_WALK)))])
+        return Stop(True, "stopped at random")
+
+
+class OraclePolicy:
+    """Knows everything: drives the shortest way to the nearest viewpoint. What it misses, nobody can reach."""
+
+    def __init__(self, robot: SimulatedRobot) -> None:
+        self._robot = robot
+
+    def begin_goal(self) -> None: ...
+
+    def seek(self, goal: Goal, max_steps: int) -> Stop:
+        seen_from = self._robot.ground_truth(goal.object_ids)["viewpoints"]
+        found = self._robot.nearest([p for points in seen_from.values() for p in points])
+        if found is None:
+            return Stop(False, "no viewpoint can be reached")
+        x, y, z = found.points[-1].tolist()
+        last = list(drive_to(Driver(TrueMap(self._robot), self._robot, max_steps), (x, y, z)))[-1]
+        return Stop(last.outcome == "arrived", last.reason or "arrived")
+
+
+class ScriptedPolicy:
+    """Asks the memory, drives to what it names, and explores while it names nothing.
+
+    Args:
+        memory: over its services.
+        robot: whose images the memory takes in.
+        use: what of the memory may be used.
+    """
+
+    def __init__(self, memory: MemoryClient, robot: SimulatedRobot, use: MemoryUse) -> None:
+        self._memory, self._robot, self._use = memory, robot, use
+        self._exploration: Iterator[ExplorationProgress] | None = None
+
+    def begin_goal(self) -> None:
+        if self._use == "none":
+            self._memory.clear()
+            self._exploration = None
+
+    def seek(self, goal: Goal, max_steps: int) -> Stop:
+        driver = Driver(self._memory, self._robot, max_steps)
+        first, rejected = len(self._robot.trace), set[str]()
+        driver.act("look")
+        explored = False
+        while (left := max_steps - (len(self._robot.trace) - first)) > 0:
+            target = self._recall(goal, rejected, desperate=explored)
+            if target is not None:
+                driver.max_steps = driver.n_steps + left
+                if self._reach(driver, target):
+                    return Stop(True, target.text or target.id)
+                rejected.add(target.id)
+            elif explored:
+                return Stop(False, "everything reachable was explored, and nothing like it is known")
+            else:
+                explored = not self._explore(min(left, _EXPLORE_STEPS))
+        return Stop(False, f"not found within {max_steps} steps")
+
+    def _explore(self, n_steps: int) -> bool:
+        """Some steps of exploring; False if there is nothing left to explore."""
+        if self._exploration is None:
+            self._exploration = explore(self._memory, self._robot, ExplorationParameters(max_steps=1_000_000))
+        for _ in range(n_steps):
+            progress = next(self._exploration, None)
+            if progress is None or progress.outcome:
+                return False
+        return True
+
+    def _reach(self, driver: Driver, target: Evidence) -> bool:
+        """Drive to what is remembered and look at it; whether it is there."""
+        assert target.position is not None
+        if list(drive_to(driver, target.position, None, _TOLERANCE))[-1].outcome != "arrived":
+            return False
+        if target.kind != "object":
+            return True
+        for _ in driver.face(bearing(self._robot.position(), target.position)):
+            pass
+        if not driver.has_steps:
+            return True  # it stands before it; looking once more would be a step too many
+        stamp = driver.act("look").stamp_ns
+        self._memory.statistics(min_stamp_ns=stamp)
+        now = self._memory.recall(Query(object_id=target.id, kinds=("object",), limit=1)).evidence
+        return bool(now) and now[0].state != "missing"
+
+    def _recall(self, goal: Goal, rejected: set[str], desperate: bool) -> Evidence | None:
+        """What the memory holds for a goal: the first thing that can be driven to and was not tried yet."""
+        stamp = self._robot.trace[-1][0]
+        if goal.image is not None:
+            query = Query(image=_pixels(goal.image), kinds=("keyframe",), limit=10)
+            found = [e for e in self._memory.recall(query, stamp).evidence if desperate or e.score >= _SAME_VIEW]
+        else:
+            thing = thing_to_find(goal.text)
+            if not thing:
+                return None
+            answer = self._memory.ask(f"where is the {thing}", min_stamp_ns=stamp)
+            found = [e for e in answer.evidence if answer.known and e.kind == "object" and e.state != "missing"]
+        usable = (e for e in found if e.is_goal and e.position is not None and e.id not in rejected)
+        return next((e for e in usable if self._may_use(e)), None)
+
+    def _may_use(self, evidence: Evidence) -> bool:
+        """Whether the memory that is allowed holds it: "short" only what a short-term record tells of."""
+        if self._use != "short":
+            return True
+        about = evidence.object_id or evidence.id
+        records = self._memory.recall(Query(object_id=about, kinds=("episode",), limit=20)).evidence
+        return any(r.origin == "short_term" for r in records)
+
+
+def _pixels(jpeg: bytes) -> npt.NDArray[np.uint8]:
+    """(H, W, 3) RGB of a JPEG."""
+    image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
+    if image is None:
+        raise ValueError(f"expected a JPEG, got {len(jpeg)} bytes that are none")
+    return np.ascontiguousarray(image[..., ::-1], dtype=np.uint8)

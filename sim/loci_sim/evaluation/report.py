@@ -1,0 +1,109 @@
+"""The report of an evaluation: one HTML page with its table, and a map of every failure."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from loci_sim.evaluation.measures import Summary
+from loci_sim.evaluation.tasks import GoalResult
+from loci_sim.scenes import Scene
+from loci_sim.textures import Image
+from loci_sim.topview import render_top_view
+
+#: Maps of at most so many failures are shown; side of a map's pixel [m].
+MAX_FAILURES, _RESOLUTION = 60, 0.03
+#: Margin that `render_top_view` leaves around the rooms [m].
+_MARGIN = 0.2
+_WAY, _START, _STOP, _GOAL = (35, 95, 190), (30, 140, 70), (190, 40, 40), (240, 170, 30)
+
+_STYLE = """
+:root{color-scheme:light dark;--bg:#faf9f6;--card:#fff;--ink:#20242c;--muted:#667;--line:#e2dfd8}
+@media (prefers-color-scheme:dark){:root{--bg:#15171c;--card:#1e2128;--ink:#e8e9ec;--muted:#9aa0ac;--line:#31353f}}
+body{margin:0;background:var(--bg);color:var(--ink);font:16px/1.5 system-ui,sans-serif}main{max-width:1180px;margin:0 auto;padding:40px 20px 80px}
+h1{margin:0}h2{margin:44px 0 14px;font-size:1.25rem}.sub{color:var(--muted)}table{border-collapse:collapse;background:var(--card);border:1px solid var(--line)}
+th,td{padding:6px 14px;border-bottom:1px solid var(--line);text-align:right}th:first-child,td:first-child{text-align:left;white-space:pre}th{color:var(--muted);font-weight:500}
+.maps{display:grid;grid-template-columns:repeat(auto-fill,minmax(340px,1fr));gap:16px}figure{margin:0;background:var(--card);border:1px solid var(--line);border-radius:12px;overflow:hidden}
+img{display:block;width:100%}figcaption{padding:8px 12px 12px;font-size:.9rem}figcaption span{color:var(--muted)}
+.key i{display:inline-block;width:12px;height:12px;border-radius:50%;margin:0 4px 0 14px}
+"""
+
+
+def write_report(
+    out: Path,
+    settings: Mapping[str, Any],
+    found: Sequence[Summary],
+    results: Sequence[GoalResult],
+    scenes: Mapping[str, Scene],
+) -> Path:
+    """Write ``index.html`` into a folder; returns its path."""
+    rows = "".join(
+        f"<tr><td>{escape(s.name)}</td><td>{s.n}</td><td>{100 * s.success:.1f}</td>"
+        f"<td>{100 * s.success_low:.1f} &ndash; {100 * s.success_high:.1f}</td><td>{100 * s.spl:.1f}</td>"
+        f"<td>{100 * s.claimed:.1f}</td><td>{s.steps:.0f}</td><td>{s.seconds:.1f}</td></tr>"
+        for s in found
+    )
+    failures = [r for r in results if not r.success]
+    tops: dict[str, Image] = {}
+    figures = []
+    for r in failures[:MAX_FAILURES]:
+        if r.scene not in tops:
+            tops[r.scene] = render_top_view(scenes[r.scene], _RESOLUTION)
+        figures.append(_figure(r, scenes[r.scene], tops[r.scene]))
+    shown = f" (the first {MAX_FAILURES} are shown)" if len(failures) > MAX_FAILURES else ""
+    said = ", ".join(f"{k} {v}" for k, v in settings.items() if v is not None)
+    page = out / "index.html"
+    page.write_text(
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Loci: goals</title>'
+        f'<meta name="viewport" content="width=device-width,initial-scale=1"><style>{_STYLE}</style></head><body><main>'
+        f'<h1>Goals in a row</h1><p class="sub">{escape(said)}</p>'
+        "<table><tr><th></th><th>goals</th><th>success %</th><th>95 % interval</th><th>SPL</th><th>claimed %</th><th>steps</th>"
+        f"<th>seconds</th></tr>{rows}</table>"
+        f"<h2>{len(failures)} failures{shown}</h2>"
+        f'<p class="key">{_key(_START, "start")}{_key(_WAY, "way")}{_key(_STOP, "stop")}{_key(_GOAL, "where the goal is seen from")}</p>'
+        f'<div class="maps">{"".join(figures)}</div></main></body></html>\n'
+    )
+    return page
+
+
+def draw_failure(result: GoalResult, scene: Scene, top: Image) -> Image:
+    """Top view (H, W, 3) uint8 with the robot's way and the goal's viewpoints."""
+    corners = np.concatenate([room.polygon for room in scene.rooms])
+    low, high = corners.min(axis=0) - _MARGIN, corners.max(axis=0) + _MARGIN
+
+    def pixel(p: Sequence[float]) -> tuple[int, int]:
+        return round((p[0] - low[0]) / _RESOLUTION), round((high[1] - p[1]) / _RESOLUTION)
+
+    image = top.copy()
+    for point in result.viewpoints:
+        cv2.circle(image, pixel(point), 4, _GOAL, cv2.FILLED, cv2.LINE_AA)
+    way = np.array([pixel(p) for p in result.trace], dtype=np.int32)
+    cv2.polylines(image, [way], False, (255, 255, 255), 6, cv2.LINE_AA)
+    cv2.polylines(image, [way], False, _WAY, 3, cv2.LINE_AA)
+    for point, color in ((result.trace[0], _START), (result.trace[-1], _STOP)):
+        cv2.circle(image, pixel(point), 9, (255, 255, 255), cv2.FILLED, cv2.LINE_AA)
+        cv2.circle(image, pixel(point), 7, color, cv2.FILLED, cv2.LINE_AA)
+    return image
+
+
+def _figure(result: GoalResult, scene: Scene, top: Image) -> str:
+    ok, data = cv2.imencode(".jpg", cv2.cvtColor(draw_failure(result, scene, top), cv2.COLOR_RGB2BGR))
+    if not ok:
+        raise RuntimeError("OpenCV could not encode a map as JPEG")
+    ended = f"stopped {result.distance:.1f} m from a viewpoint" if result.claimed else "did not say that it was there"
+    return (
+        f'<figure><img alt="map" src="data:image/jpeg;base64,{base64.b64encode(data.tobytes()).decode()}"><figcaption>'
+        f"<b>{escape(result.text)}</b> <span>{escape(result.kind)}, {escape(result.scene)}, row {result.row + 1}, goal {result.index + 1}</span><br>"
+        f"{escape(ended)} after {result.n_steps} steps and {result.travelled:.1f} m (shortest {result.shortest:.1f} m): {escape(result.reason)}"
+        "</figcaption></figure>"
+    )
+
+
+def _key(color: tuple[int, int, int], name: str) -> str:
+    return f'<i style="background:rgb{color}"></i>{escape(name)}'

@@ -1,0 +1,90 @@
+"""The simulated robot as an evaluation has it: its actions, and behind them the services that only scoring may use."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from geometry_msgs.msg import Point as PointMessage
+from loci_ros.srv import SimulatorGroundTruth, SimulatorReset, SimulatorShortestPath
+
+from loci.geometry import Array
+from loci.nodes.conversions import from_point, to_ns, to_pose
+from loci.nodes.stepped_robot import SteppedRobot
+from loci.planning.protocols import Action, KnownPath, Point, StepResult
+from loci_sim.meshes import planar_pose
+
+
+@dataclass(frozen=True)
+class NearestGoal:
+    """Shortest path (N, 3) [m] to the nearest of several goals and its length [m]."""
+
+    index: int
+    points: Array
+    length: float
+
+
+class SimulatedRobot(SteppedRobot):
+    """`SteppedRobot` with the ground truth behind it.
+
+    Attributes:
+        n_collisions: steps that ended at an obstacle.
+    """
+
+    def __init__(self, namespace: str = "", timeout: float = 30.0) -> None:
+        super().__init__(namespace, timeout)
+        self.n_collisions = 0
+        self._reset = self._node.create_client(SimulatorReset, "reset")
+        self._truth = self._node.create_client(SimulatorGroundTruth, "get_ground_truth")
+        self._shortest = self._node.create_client(SimulatorShortestPath, "get_shortest_path")
+
+    def __enter__(self) -> SimulatedRobot:
+        return self
+
+    def step(self, action: Action) -> StepResult:
+        result = super().step(action)
+        self.n_collisions += result.collided
+        return result
+
+    def put(self, x: float, y: float, yaw: float, restore_objects: bool = False) -> int:
+        """Put the robot somewhere [m, rad]; returns the stamp of the image taken there [ns]."""
+        pose = to_pose(planar_pose(x, y, 0.0, yaw))
+        request = SimulatorReset.Request(has_pose=True, pose=pose, restore_objects=restore_objects)
+        answer = self._call(self._reset, request)
+        self._place(answer.pose)
+        return to_ns(answer.stamp)
+
+    def ground_truth(self, viewpoints_of: Sequence[str] = ()) -> dict[str, Any]:
+        """What `get_ground_truth` answers."""
+        answer = self._call(self._truth, SimulatorGroundTruth.Request(viewpoints_of=list(viewpoints_of)))
+        return dict(json.loads(answer.json))
+
+    def nearest(self, goals: Sequence[Sequence[float]]) -> NearestGoal | None:
+        """Shortest path to the nearest of several points from where the robot is; None: none can be reached."""
+        points = [PointMessage(x=float(g[0]), y=float(g[1]), z=float(g[2])) for g in goals]
+        if not points:
+            return None
+        answer = self._call(self._shortest, SimulatorShortestPath.Request(goals=points))
+        if not answer.found:
+            return None
+        path = np.array([from_point(p.pose.position) for p in answer.path.poses])
+        return NearestGoal(int(answer.goal_index), path, float(answer.length))
+
+
+class TrueMap:
+    """The simulator's shortest paths as somebody's knowledge of the way, for oracles."""
+
+    def __init__(self, robot: SimulatedRobot) -> None:
+        self._robot = robot
+
+    def path_to(
+        self, goal: Point, start: Point | None = None, tolerance: float = 0.0, min_stamp_ns: int = 0
+    ) -> KnownPath:
+        """Path from the robot to a point."""
+        found = self._robot.nearest([goal])
+        if found is None:
+            return KnownPath(np.empty((0, 3)), 0.0, "the goal cannot be reached")
+        return KnownPath(found.points, found.length)

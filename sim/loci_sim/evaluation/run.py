@@ -1,0 +1,212 @@
+"""`loci eval goals`: runs rows of goals in many scenes, goes on where it was interrupted, ends with a table, JSON and a report."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from loci.errors import UserError
+from loci_sim.difficulty import Difficulty, measure
+from loci_sim.evaluation.measures import summaries, table
+from loci_sim.evaluation.phrasings import load_phrasings
+from loci_sim.evaluation.rows import RowSettings, run_row
+from loci_sim.evaluation.tasks import GoalResult, MemoryUse, Split, goal_result_from
+from loci_sim.scenes import Scene, SceneError, load_scene
+
+PLANNERS = ("scripted", "oracle", "random")
+#: Every scene of a suite is at least so hard.
+LEAST = Difficulty(repeated=0.3, small=0.2, neighbours=1)
+#: Scenes of the test split are others than those of the dev split.
+_FIRST_SEED = {"dev": 0, "test": 50_000}
+_SETTINGS, _EPISODES = "settings.json", "episodes.jsonl"
+
+
+@dataclass(frozen=True)
+class EvaluationOptions:
+    """What `loci eval goals` was told.
+
+    Attributes:
+        n_scenes: how many homes; seed: of the first, and of goals and chance.
+        scene_list: file with one scene a line instead; None: homes.
+        planner, memory, split, phrasings, n_goals, max_steps: as in `RowSettings`.
+        rows: of goals in a scene: the second begins with the memory of the first.
+        out: folder; workers: rows at a time.
+    """
+
+    n_scenes: int = 5
+    seed: int = 0
+    scene_list: Path | None = None
+    planner: str = "scripted"
+    memory: MemoryUse = "full"
+    split: Split = "dev"
+    phrasings: Path | None = None
+    n_goals: int = 8
+    max_steps: int = 500
+    rows: int = 2
+    out: Path = Path("out/eval/goals")
+    workers: int = 1
+
+
+def run_goals(options: EvaluationOptions) -> int:
+    """Run the suite; returns the exit status.
+
+    Raises:
+        UserError: a scene or phrasing is not usable, ``out`` holds results of other options, or a process died.
+    """
+    from tqdm import tqdm
+
+    from loci.environment import ensure_ros_environment
+
+    ensure_ros_environment()
+    try:
+        load_phrasings(options.phrasings)
+    except ValueError as error:
+        raise UserError(str(error), "loci eval goals --help") from error
+    names = _scene_names(options)
+    scenes = {name: _checked_scene(name) for name in names}
+    done = _open(options, names)
+    per_row = options.n_goals
+    complete = {(r.scene, r.row) for r in done if sum((o.scene, o.row) == (r.scene, r.row) for o in done) == per_row}
+    # A row that was interrupted begins anew with its scene: its memory is not what it was.
+    todo = [name for name in names if any((name, row) not in complete for row in range(options.rows))]
+    done = [r for r in done if r.scene not in todo]
+    _write(options, done)
+    if len(todo) < len(names):
+        print(f"going on: {len(names) - len(todo)} of {len(names)} scenes are done in {options.out}", flush=True)
+    total, n_before = len(names) * options.rows * per_row, len(done)
+    with tqdm(total=total, initial=n_before, unit="goal", desc="goals", file=sys.stderr, disable=None) as bar:
+        if options.workers == 1:
+            for name in todo:
+                done += _run_scene(name, options, lambda _: bar.update(1))
+                _write(options, done)
+        else:
+            # Processes that begin anew: rclpy and its threads do not survive a fork.
+            with ProcessPoolExecutor(options.workers, mp_context=get_context("spawn")) as pool:
+                for future in as_completed([pool.submit(partial(_run_scene, name, options)) for name in todo]):
+                    found = future.result()
+                    done += found
+                    _write(options, done)
+                    bar.update(len(found))
+    done.sort(key=lambda r: (names.index(r.scene), r.row, r.index))
+    return _finish(options, done, scenes)
+
+
+def _run_scene(name: str, options: EvaluationOptions, tick: Any = None) -> list[GoalResult]:
+    """All rows of a scene."""
+    settings = RowSettings(
+        options.planner,
+        options.memory,
+        options.split,
+        str(options.phrasings) if options.phrasings else None,
+        options.seed,
+        options.n_goals,
+        options.max_steps,
+    )
+    folder = options.out / "runs" / name.replace(":", "-").replace("/", "_")
+    results: list[GoalResult] = []
+    for row in range(options.rows):
+        results += run_row(name, row, settings, folder, tick or (lambda _: None))
+    return results
+
+
+def _finish(options: EvaluationOptions, results: Sequence[GoalResult], scenes: dict[str, Scene]) -> int:
+    from loci_sim.evaluation.report import write_report
+
+    found = summaries(results)
+    hard = {name: asdict(difficulty_of(scene)) for name, scene in scenes.items()}
+    summary = {**_described(options), "difficulty": hard, "summaries": [asdict(s) for s in found]}
+    (options.out / "summary.json").write_text(json.dumps(summary, indent=1) + "\n")
+    page = write_report(options.out, _described(options), found, results, scenes)
+    means = [sum(d[key] for d in hard.values()) / len(hard) for key in ("repeated", "small", "neighbours")]
+    print(
+        f"\ngoals, {options.planner}, memory {options.memory}, phrasings {options.split}: {len(scenes)} scenes\n"
+        f"difficulty: {100 * means[0]:.0f} % of categories with several instances, {100 * means[1]:.0f} % of objects under "
+        f"15 cm, {means[2]:.0f} pairs of one category within 30 cm\n\n{table(found)}\n"
+    )
+    print(f"episodes  {options.out / _EPISODES}\nsummary   {options.out / 'summary.json'}\nreport    {page}")
+    return 0
+
+
+def difficulty_of(scene: Scene) -> Difficulty:
+    """How hard a scene's things are to tell apart and to find."""
+    import numpy as np
+
+    return measure(
+        [o.category for o in scene.objects],
+        np.array([o.center for o in scene.objects]),
+        np.array([o.size for o in scene.objects]),
+    )
+
+
+def _scene_names(options: EvaluationOptions) -> list[str]:
+    if options.scene_list is None:
+        first = _FIRST_SEED[options.split] + options.seed
+        return [f"home:{first + i}" for i in range(options.n_scenes)]
+    try:
+        lines = options.scene_list.read_text().splitlines()
+    except OSError as error:
+        raise UserError(f"cannot read {options.scene_list}: {error.strerror}", "loci eval goals --help") from error
+    names = [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
+    if not names:
+        raise UserError(f"no scene in {options.scene_list}: expected one a line, FAMILY:SEED or a .glb", "")
+    return list(dict.fromkeys(names))
+
+
+def _checked_scene(name: str) -> Scene:
+    """A scene that is hard enough for the suite."""
+    try:
+        scene = load_scene(name)
+    except (SceneError, ValueError) as error:
+        raise UserError(str(error), "loci sim scenes list") from error
+    found = difficulty_of(scene)
+    if not found.reaches(LEAST):
+        raise UserError(
+            f"{name} is too easy for a suite: expected at least {100 * LEAST.repeated:.0f} % of categories with several instances, "
+            f"{100 * LEAST.small:.0f} % of objects under 15 cm and {LEAST.neighbours} pair of one category within 30 cm, got "
+            f"{100 * found.repeated:.0f} %, {100 * found.small:.0f} % and {found.neighbours}",
+            "loci sim scenes list",
+        )
+    return scene
+
+
+def _described(options: EvaluationOptions) -> dict[str, Any]:
+    """Everything that the results depend on."""
+    given = asdict(options)
+    return {k: str(v) if isinstance(v, Path) else v for k, v in given.items() if k not in ("out", "workers")}
+
+
+def _open(options: EvaluationOptions, names: Sequence[str]) -> list[GoalResult]:
+    """Results that an interrupted run has left."""
+    options.out.mkdir(parents=True, exist_ok=True)
+    settings, episodes = options.out / _SETTINGS, options.out / _EPISODES
+    mine = {**_described(options), "scenes": list(names)}
+    if settings.is_file():
+        try:
+            before = json.loads(settings.read_text())
+            found = [goal_result_from(json.loads(line)) for line in episodes.read_text().splitlines()]
+        except (OSError, ValueError, TypeError) as error:
+            raise UserError(f"{options.out} holds damaged results ({error})", f"rm -r {options.out}") from error
+        if before != mine:
+            changed = ", ".join(sorted(k for k in mine if before.get(k) != mine[k]))
+            raise UserError(
+                f"{options.out} holds results of another evaluation ({changed} differ)",
+                f"loci eval goals --out {options.out}-2 ...",
+            )
+        return found
+    settings.write_text(json.dumps(mine, indent=1) + "\n")
+    episodes.write_text("")
+    return []
+
+
+def _write(options: EvaluationOptions, results: Sequence[GoalResult]) -> None:
+    """Write all results; the file is whole or not there."""
+    temporary = options.out / f"{_EPISODES}.new"
+    temporary.write_text("".join(json.dumps(asdict(r)) + "\n" for r in results))
+    temporary.replace(options.out / _EPISODES)

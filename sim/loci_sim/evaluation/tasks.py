@@ -1,0 +1,90 @@
+"""What a suite asks for and what comes of it: plain data that go to and from JSON."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
+
+GoalKind = Literal["category", "description", "image"]
+GOAL_KINDS: tuple[GoalKind, ...] = get_args(GoalKind)
+MemoryUse = Literal["full", "short", "long", "none"]
+MEMORY_USES: tuple[MemoryUse, ...] = get_args(MemoryUse)
+Split = Literal["dev", "test"]
+SPLITS: tuple[Split, ...] = get_args(Split)
+
+
+@dataclass(frozen=True)
+class Goal:
+    """Something to go to.
+
+    Attributes:
+        kind: how it is told.
+        text: the instruction; for an image "go to what this picture shows" or the like.
+        image: JPEG of the goal; None unless ``kind`` is "image".
+        object_ids: ground truth: the objects any of which is meant.
+    """
+
+    kind: GoalKind
+    text: str
+    object_ids: tuple[str, ...]
+    image: bytes | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class Stop:
+    """How a policy ended a task: whether it says that it is there, and why or why not, in plain words."""
+
+    claims: bool
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class GoalResult:
+    """What became of one goal.
+
+    Attributes:
+        scene, row, index: which goal: of the scene's first or second row.
+        kind, text, object_ids: as in `Goal`.
+        claimed: the robot said that it was there.
+        success: it said so within 1 m (geodesic) of a viewpoint.
+        shortest, travelled: shortest and driven way [m].
+        distance: geodesic from where it stopped to the nearest viewpoint [m]; negative: none can be reached.
+        n_steps, seconds: actions, and wall-clock time.
+        n_collisions: actions that ended at an obstacle.
+        reason: the policy's words.
+        trace: (x, y) of the robot [m], from start to stop.
+        viewpoints: (x, y) of the goal's viewpoints [m].
+    """
+
+    scene: str
+    row: int
+    index: int
+    kind: GoalKind
+    text: str
+    object_ids: tuple[str, ...]
+    claimed: bool
+    success: bool
+    shortest: float
+    travelled: float
+    distance: float
+    n_steps: int
+    seconds: float
+    n_collisions: int
+    reason: str
+    trace: tuple[tuple[float, float], ...] = field(default=(), repr=False)
+    viewpoints: tuple[tuple[float, float], ...] = field(default=(), repr=False)
+
+    @property
+    def spl(self) -> float:
+        """Success weighted by path length (Anderson et al. 2018), of this goal."""
+        return self.shortest / max(self.travelled, self.shortest) if self.success and self.shortest > 0 else 0.0
+
+
+def goal_result_from(fields: dict[str, Any]) -> GoalResult:
+    """A result as it was written to JSON.
+
+    Raises:
+        TypeError: fields are missing or unknown.
+    """
+    pairs = {name: tuple((float(x), float(y)) for x, y in fields[name]) for name in ("trace", "viewpoints")}
+    return GoalResult(**{**fields, **pairs, "object_ids": tuple(fields["object_ids"])})
