@@ -260,23 +260,32 @@ def _add_eval(commands) -> None:  # type: ignore[no-untyped-def]
         epilog="example: loci eval goals --scenes 5 --planner scripted --memory full",
     )
     suites = p.add_subparsers(dest="suite", metavar="SUITE", required=True)
+    for name, what, n_tasks in (
+        ("goals", "eight goals in a row in one home, by category, description and image", 8),
+        ("questions", "explore until the answer is known; the seven categories of OpenEQA", 7),
+    ):
+        _add_suite(suites, name, what, n_tasks)
+    p.set_defaults(run=_eval)
+
+
+def _add_suite(suites, name: str, what: str, n_tasks: int) -> None:  # type: ignore[no-untyped-def]
     g = suites.add_parser(
-        "goals",
-        help="eight goals in a row in one home, by category, description and image",
-        description="Drives a simulated robot to goals, over the same ROS services as on a robot. An evaluation that was interrupted goes on "
-        "where it was (docs/evaluation.md).",
-        epilog="examples:\n  loci eval goals --scenes 5\n  loci eval goals --scenes 5 --memory none --out out/eval/goals-none\n"
-        "  loci eval goals --planner oracle --out out/eval/goals-oracle\n",
+        name,
+        help=what,
+        description="Lets a simulated robot carry out tasks, over the same ROS services as on a robot. An evaluation that was interrupted "
+        "goes on where it was (docs/evaluation.md).",
+        epilog=f"examples:\n  loci eval {name} --scenes 5\n  loci eval {name} --scenes 5 --memory none --out out/eval/{name}-none\n"
+        f"  loci eval {name} --planner oracle --out out/eval/{name}-oracle\n",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     g.add_argument("--scenes", type=_positive, default=5, metavar="N", help="how many generated homes (default 5)")
     g.add_argument("--scene-list", type=Path, metavar="FILE", help="one scene a line instead: FAMILY:SEED or a .glb")
-    g.add_argument("--seed", type=int, default=0, help="of the first home, and of goals and chance (default 0)")
+    g.add_argument("--seed", type=int, default=0, help="of the first home, and of tasks and chance (default 0)")
     g.add_argument("--planner", choices=("scripted", "oracle", "random"), default="scripted")
     g.add_argument("--memory", choices=("full", "short", "long", "none"), default="full", help="what of it may be used")
     g.add_argument("--split", choices=("dev", "test"), default="dev", help="of phrasings and homes (default dev)")
     g.add_argument("--phrasings", type=Path, metavar="FILE", help="JSON with other phrasings")
-    g.add_argument("--goals", type=_positive, default=8, metavar="N", help="goals in a row (default 8)")
+    g.add_argument("--tasks", type=_positive, default=n_tasks, metavar="N", help=f"in a row (default {n_tasks})")
     g.add_argument(
         "--rows",
         type=_positive,
@@ -284,10 +293,9 @@ def _add_eval(commands) -> None:  # type: ignore[no-untyped-def]
         metavar="N",
         help="rows in a home: from the second on with the memory of those before (default 2)",
     )
-    g.add_argument("--max-steps", type=_positive, default=500, metavar="N", help="actions for a goal (default 500)")
+    g.add_argument("--max-steps", type=_positive, default=500, metavar="N", help="actions for a task (default 500)")
     g.add_argument("--workers", type=_positive, default=1, metavar="N", help="homes at a time (default 1)")
-    g.add_argument("--out", type=Path, default=Path("out/eval/goals"), metavar="DIR", help="default out/eval/goals")
-    p.set_defaults(run=_eval)
+    g.add_argument("--out", type=Path, default=Path("out/eval", name), metavar="DIR", help=f"default out/eval/{name}")
 
 
 def _add_up(commands) -> None:  # type: ignore[no-untyped-def]
@@ -382,12 +390,13 @@ def _sim_scenes(a: argparse.Namespace) -> int:
 
 def _eval(a: argparse.Namespace) -> int:
     try:
-        from loci_sim.evaluation.run import EvaluationOptions, run_goals
+        from loci_sim.evaluation.run import EvaluationOptions, run_suite
     except ImportError as error:
         raise UserError(f"the simulator cannot be imported ({error})", "pip install 'loci[sim]'") from error
     if a.seed < 0:
-        raise UserError(f"expected a seed >= 0, got {a.seed}", "loci eval goals --help")
+        raise UserError(f"expected a seed >= 0, got {a.seed}", f"loci eval {a.suite} --help")
     options = EvaluationOptions(
+        suite=a.suite,
         n_scenes=a.scenes,
         seed=a.seed,
         scene_list=a.scene_list,
@@ -395,13 +404,13 @@ def _eval(a: argparse.Namespace) -> int:
         memory=a.memory,
         split=a.split,
         phrasings=a.phrasings,
-        n_goals=a.goals,
+        n_tasks=a.tasks,
         max_steps=a.max_steps,
         rows=a.rows,
         out=a.out,
         workers=a.workers,
     )
-    return run_goals(options)
+    return run_suite(options)
 
 
 def _up(arguments: list[str]) -> int:

@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.ros, pytest.mark.timeout(600)]
 @pytest.fixture(scope="module")
 def oracle(loci, tmp_path_factory: pytest.TempPathFactory):
     out = tmp_path_factory.mktemp("oracle")
-    arguments = ("eval", "goals", "--scenes", 1, "--planner", "oracle", "--goals", 3, "--rows", 1, "--out", out)
+    arguments = ("eval", "goals", "--scenes", 1, "--planner", "oracle", "--tasks", 3, "--rows", 1, "--out", out)
     return out, arguments, loci(*arguments)
 
 
@@ -56,7 +56,7 @@ def test_results_of_other_options_are_not_mixed(loci, oracle) -> None:
 
 def test_the_robot_with_a_memory_seeks_and_its_failures_are_drawn(loci, tmp_path: Path) -> None:
     """With few steps it cannot arrive at all goals; every one has its end told."""
-    arguments = ("--scenes", 1, "--goals", 2, "--rows", 1, "--max-steps", 6, "--memory", "none")
+    arguments = ("--scenes", 1, "--tasks", 2, "--rows", 1, "--max-steps", 6, "--memory", "none")
     done = loci("eval", "goals", *arguments, "--out", tmp_path)
     assert done.returncode == 0, done.stderr
     found = episodes(tmp_path)
@@ -64,6 +64,18 @@ def test_the_robot_with_a_memory_seeks_and_its_failures_are_drawn(loci, tmp_path
     assert all(e["n_steps"] <= 6 and e["reason"] for e in found)
     failed = [e for e in found if not e["success"]]
     assert (tmp_path / "index.html").read_text().count("<figure>") == len(failed) > 0
+
+
+def test_questions_are_asked_and_the_oracle_knows(loci, tmp_path: Path) -> None:
+    arguments = ("--scenes", 1, "--tasks", 3, "--rows", 1)
+    done = loci("eval", "questions", *arguments, "--planner", "oracle", "--out", tmp_path / "oracle")
+    assert done.returncode == 0, done.stderr
+    assert all(e["success"] and e["answer"] and e["n_images"] == 1 for e in episodes(tmp_path / "oracle"))
+    done = loci("eval", "questions", *arguments, "--max-steps", 4, "--out", tmp_path / "scripted")
+    assert done.returncode == 0, done.stderr
+    found = episodes(tmp_path / "scripted")
+    assert [e["kind"] for e in found] == ["object localization", "object recognition", "attribute recognition"]
+    assert all(e["answer"] and e["truth"] and e["n_steps"] <= 4 for e in found)
 
 
 @pytest.mark.parametrize(

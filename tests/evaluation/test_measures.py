@@ -10,9 +10,9 @@ import pytest
 pytest.importorskip("open3d", reason="open3d cannot be imported: run `make setup`")
 
 from loci_sim.evaluation.measures import summaries, summarise, table
-from loci_sim.evaluation.tasks import GoalResult, goal_result_from
+from loci_sim.evaluation.tasks import TaskResult, task_result_from
 
-GOAL = GoalResult(
+GOAL = TaskResult(
     scene="home:0",
     row=0,
     index=0,
@@ -57,4 +57,4 @@ def test_nothing_has_no_summary() -> None:
 
 
 def test_a_result_is_the_same_after_json() -> None:
-    assert goal_result_from(json.loads(json.dumps(asdict(GOAL)))) == GOAL
+    assert task_result_from(json.loads(json.dumps(asdict(GOAL)))) == GOAL

@@ -15,7 +15,7 @@ from loci_sim.scenes import Scene, SceneThing
 from loci_sim.viewpoints import viewpoints
 
 #: Things that are part of the building rather than in it.
-_NOT_GOALS = ("door", "window")
+NOT_GOALS = ("door", "window")
 #: A picture shows so much of its thing, or another place is tried [share of the image].
 _MIN_SHARE = 0.01
 _IMAGE_TRIES = 12
@@ -34,7 +34,7 @@ def draw_goals(
     rng = np.random.default_rng([seed, scene.seed, row, 17])
     simulator = EmbeddedSimulator(scene, RobotParameters(width=320, height=240))
     try:
-        things = [o for o in scene.objects if o.category not in _NOT_GOALS]
+        things = [o for o in scene.objects if o.category not in NOT_GOALS]
         by_category = {c: [o for o in things if o.category == c] for c in sorted({o.category for o in things})}
         order = rng.permutation(list(by_category)).tolist()
         goals: list[Goal] = []

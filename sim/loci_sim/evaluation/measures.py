@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from loci_sim.evaluation.tasks import GoalResult
+from loci_sim.evaluation.tasks import TaskResult
 
 #: Bootstrap samples of the confidence interval.
 _N_SAMPLES = 2000
@@ -15,15 +15,15 @@ _N_SAMPLES = 2000
 
 @dataclass(frozen=True)
 class Summary:
-    """Measures of a group of goals.
+    """Measures of a group of tasks.
 
     Attributes:
         name: of the group.
-        n: goals.
+        n: tasks.
         success: success rate, and its 95 % bootstrap interval ``success_low`` to ``success_high``.
         spl: success weighted by path length (Anderson et al. 2018), mean.
-        claimed: share of the goals that the robot said it had reached.
-        steps, seconds: means.
+        claimed: share of the tasks that the robot said it had done.
+        steps, seconds, images: means.
     """
 
     name: str
@@ -35,9 +35,10 @@ class Summary:
     claimed: float
     steps: float
     seconds: float
+    images: float
 
 
-def summarise(name: str, results: Sequence[GoalResult]) -> Summary:
+def summarise(name: str, results: Sequence[TaskResult]) -> Summary:
     """Measures of one group.
 
     Raises:
@@ -58,12 +59,13 @@ def summarise(name: str, results: Sequence[GoalResult]) -> Summary:
         float(np.mean([r.claimed for r in results])),
         float(np.mean([r.n_steps for r in results])),
         float(np.mean([r.seconds for r in results])),
+        float(np.mean([r.n_images for r in results])),
     )
 
 
-def summaries(results: Sequence[GoalResult]) -> list[Summary]:
-    """All goals, then each row and each kind in it."""
-    groups: list[tuple[str, list[GoalResult]]] = [("all", list(results))]
+def summaries(results: Sequence[TaskResult]) -> list[Summary]:
+    """All tasks, then each row and each kind in it."""
+    groups: list[tuple[str, list[TaskResult]]] = [("all", list(results))]
     for row in sorted({r.row for r in results}):
         of_row = [r for r in results if r.row == row]
         groups.append((ROW_NAMES.get(row, f"row {row + 1}"), of_row))
@@ -79,7 +81,7 @@ ROW_NAMES = {0: "new memory", 1: "memory of an earlier session"}
 def table(found: Sequence[Summary]) -> str:
     """The summaries as lines for a terminal."""
     width = max(len(s.name) for s in found)
-    lines = [f"{'':{width}}  goals    SR  95 % interval   SPL  claimed  steps      s"]
+    lines = [f"{'':{width}}  tasks    SR  95 % interval   SPL  claimed  steps      s"]
     for s in found:
         lines.append(
             f"{s.name:{width}}  {s.n:5d}  {100 * s.success:4.1f}    {100 * s.success_low:4.1f} - {100 * s.success_high:5.1f}  "

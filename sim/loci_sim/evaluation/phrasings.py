@@ -17,7 +17,7 @@ Phrasings = Mapping[str, Mapping[Split, Sequence[str]]]
 #: Fewest phrasings of a template in a split.
 MIN_PHRASINGS = 5
 
-#: By template; ``{thing}`` stands for the words that say what is meant ("mug", "red mug on the counter in the kitchen").
+#: By template; blanks such as ``{thing}`` stand for the words that say what is meant ("mug", "red mug on the counter in the kitchen").
 PHRASINGS: Phrasings = {
     "goal": {
         "dev": (
@@ -53,6 +53,118 @@ PHRASINGS: Phrasings = {
             "reach whatever this photograph shows",
         ),
     },
+    "where": {
+        "dev": (
+            "Where is the {thing}?",
+            "In which room is the {thing}?",
+            "Where can I find the {thing}?",
+            "Can you tell me where the {thing} is?",
+            "What room is the {thing} in?",
+        ),
+        "test": (
+            "I lost the {thing}, any idea where it might be?",
+            "The {thing}: which room do I have to go to?",
+            "Whereabouts did you come across the {thing}?",
+            "Has the {thing} a place, and which one?",
+            "Point me to the {thing}, please.",
+        ),
+    },
+    "what_on": {
+        "dev": (
+            "What is on the {thing}?",
+            "What is on top of the {thing}?",
+            "What lies on the {thing}?",
+            "What can you see on the {thing}?",
+            "What stands on the {thing}?",
+        ),
+        "test": (
+            "Somebody put something on the {thing}. What?",
+            "Name the object that rests on the {thing}.",
+            "If I cleared the {thing}, what would I take away?",
+            "Which item occupies the {thing}?",
+            "The {thing} carries something; tell me what it is.",
+        ),
+    },
+    "color": {
+        "dev": (
+            "What color is the {thing}?",
+            "What colour is the {thing}?",
+            "Which color does the {thing} have?",
+            "What is the color of the {thing}?",
+            "Tell me what color the {thing} is.",
+        ),
+        "test": (
+            "How would you describe the {thing}'s color?",
+            "If I bought a second {thing} like ours, which color should I ask for?",
+            "The {thing} comes in many colors. Which one is ours?",
+            "Paint me the {thing}: which pot do I open?",
+            "Remind me of the shade of the {thing}.",
+        ),
+    },
+    "how_many": {
+        "dev": (
+            "How many {things} are in the {room}?",
+            "How many {things} are there in the {room}?",
+            "How many {things} did you see in the {room}?",
+            "How many {things} do we have in the {room}?",
+            "Tell me how many {things} are in the {room}.",
+        ),
+        "test": (
+            "Count the {things} in the {room}.",
+            "What is the number of {things} in the {room}?",
+            "I want to know the quantity of {things} that the {room} holds.",
+            "Going through the {room}, I would pass how many {things}?",
+            "The {room} has {things}; give me the count.",
+        ),
+    },
+    "is_open": {
+        "dev": (
+            "Is the {thing} open?",
+            "Is the {thing} open or closed?",
+            "Is the {thing} open now?",
+            "Did somebody leave the {thing} open?",
+            "Tell me whether the {thing} is open.",
+        ),
+        "test": (
+            "Do I have to close the {thing}?",
+            "Has anyone opened the {thing}?",
+            "Should I worry that the {thing} was left open?",
+            "Would I find the {thing} standing open?",
+            "Check if the {thing} is open for me.",
+        ),
+    },
+    "use_for": {
+        "dev": (
+            "What can I use to {purpose}?",
+            "Is there something to {purpose} with?",
+            "What do we have to {purpose}?",
+            "Which thing can I use to {purpose}?",
+            "What is there to {purpose}?",
+        ),
+        "test": (
+            "I would like to {purpose}. What would help me?",
+            "Suggest an object with which to {purpose}.",
+            "Suppose I had to {purpose}: what would I reach for?",
+            "My plan is to {purpose}, so what should I fetch?",
+            "Name something here that lets me {purpose}.",
+        ),
+    },
+    "room_for": {
+        "dev": (
+            "In which room can I {activity}?",
+            "Which room is there to {activity}?",
+            "Where can I {activity}?",
+            "In what room would you {activity}?",
+            "Where do people {activity} here?",
+        ),
+        "test": (
+            "A guest wants to {activity}; which room do you show them?",
+            "I am looking for a room to {activity} in.",
+            "What part of this home is meant for somebody who wants to {activity}?",
+            "Send me to the right room if I want to {activity}.",
+            "To {activity}, one goes where?",
+        ),
+    },
 }
 
 
@@ -69,7 +181,7 @@ def check_phrasings(phrasings: Phrasings) -> Phrasings:
                 raise ValueError(
                     f"expected {MIN_PHRASINGS} or more phrasings of {template!r} {split!r}, got {len(given)}"
                 )
-            blanks = set(re.findall(r"\{(\w+)\}", next(iter(expected[split]))))
+            blanks = set(re.findall(r"\{(\w+)\}", expected[split][0]))
             for text in given:
                 if set(re.findall(r"\{(\w+)\}", text)) != blanks:
                     wanted = ", ".join(sorted(f"{{{b}}}" for b in blanks)) or "no blanks"

@@ -16,7 +16,7 @@ from loci.planning.exploration import ExplorationParameters, ExplorationProgress
 from loci.planning.protocols import Action
 from loci.query import Evidence, Query
 from loci_sim.evaluation.robot import SimulatedRobot, TrueMap
-from loci_sim.evaluation.tasks import Goal, MemoryUse, Stop
+from loci_sim.evaluation.tasks import Goal, MemoryUse, Question, Reply, Stop
 
 #: How near to a thing the way may end [m]: it may stand on furniture or against a wall.
 _TOLERANCE = 1.5
@@ -26,17 +26,22 @@ _EXPLORE_STEPS = 4
 _SAME_VIEW = 0.8
 #: Chance of stopping at every step, and the actions, of a random walk.
 _STOP_CHANCE = 0.01
+#: What a guess may be.
+_GUESSES = ("yes", "no", "one", "two", "three", "in the kitchen", "in the bedroom", "a book", "red", "white")
 _WALK: tuple[Action, ...] = ("move_forward", "move_forward", "turn_left", "turn_right")
 
 
 class Policy(Protocol):
     """Carries out the tasks of one row after another."""
 
-    def begin_goal(self) -> None:
-        """A new goal comes: what must not be used any more is forgotten."""
+    def begin_task(self) -> None:
+        """A new task comes: what must not be used any more is forgotten."""
 
     def seek(self, goal: Goal, max_steps: int) -> Stop:
         """Go to a goal in at most so many actions. Of the goal only ``text`` and ``image`` may be used, but by oracles."""
+
+    def answer(self, question: Question, max_steps: int) -> Reply:
+        """Find an answer in at most so many actions. Of the question only ``text`` may be used, but by oracles."""
 
 
 class RandomPolicy:
@@ -45,7 +50,7 @@ class RandomPolicy:
     def __init__(self, robot: SimulatedRobot, seed: int) -> None:
         self._robot, self._rng = robot, np.random.default_rng([seed, 3])
 
-    def begin_goal(self) -> None: ...
+    def begin_task(self) -> None: ...
 
     def seek(self, goal: Goal, max_steps: int) -> Stop:
         for _ in range(max_steps):
@@ -54,6 +59,9 @@ class RandomPolicy:
             self._robot.step(_WALK[int(self._rng.integers(len(_WALK)))])
         return Stop(True, "stopped at random")
 
+    def answer(self, question: Question, max_steps: int) -> Reply:
+        return Reply(str(self._rng.choice(_GUESSES)), True, reason="guessed")
+
 
 class OraclePolicy:
     """Knows everything: drives the shortest way to the nearest viewpoint. What it misses, nobody can reach."""
@@ -61,7 +69,7 @@ class OraclePolicy:
     def __init__(self, robot: SimulatedRobot) -> None:
         self._robot = robot
 
-    def begin_goal(self) -> None: ...
+    def begin_task(self) -> None: ...
 
     def seek(self, goal: Goal, max_steps: int) -> Stop:
         seen_from = self._robot.ground_truth(goal.object_ids)["viewpoints"]
@@ -71,6 +79,10 @@ class OraclePolicy:
         x, y, z = found.points[-1].tolist()
         last = list(drive_to(Driver(TrueMap(self._robot), self._robot, max_steps), (x, y, z)))[-1]
         return Stop(last.outcome == "arrived", last.reason or "arrived")
+
+    def answer(self, question: Question, max_steps: int) -> Reply:
+        seen = self.seek(Goal("category", question.text, question.object_ids), max_steps)
+        return Reply(question.accepted[0], True, 1, seen.reason)
 
 
 class ScriptedPolicy:
@@ -86,7 +98,7 @@ class ScriptedPolicy:
         self._memory, self._robot, self._use = memory, robot, use
         self._exploration: Iterator[ExplorationProgress] | None = None
 
-    def begin_goal(self) -> None:
+    def begin_task(self) -> None:
         if self._use == "none":
             self._memory.clear()
             self._exploration = None
@@ -108,6 +120,23 @@ class ScriptedPolicy:
             else:
                 explored = not self._explore(min(left, _EXPLORE_STEPS))
         return Stop(False, f"not found within {max_steps} steps")
+
+    def answer(self, question: Question, max_steps: int) -> Reply:
+        """Ask after every few steps of exploring, until the memory knows or nothing is left to explore."""
+        first = len(self._robot.trace)
+        Driver(self._memory, self._robot, max_steps).act("look")
+        explored = False
+        while True:
+            found = self._memory.ask(question.text, min_stamp_ns=self._robot.trace[-1][0])
+            usable = all(self._may_use(e) for e in found.evidence if e.kind == "object")
+            n_images = len({e.keyframe_id for e in found.evidence if e.keyframe_id})
+            left = max_steps - (len(self._robot.trace) - first)
+            if found.known and usable:
+                return Reply(found.answer, True, n_images, "the memory knows")
+            if explored or left <= 0:
+                reason = "nothing reachable is left to explore" if explored else f"not known after {max_steps} steps"
+                return Reply(found.answer, False, n_images, reason)
+            explored = not self._explore(min(left, _EXPLORE_STEPS))
 
     def _explore(self, n_steps: int) -> bool:
         """Some steps of exploring; False if there is nothing left to explore."""

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from loci_sim.evaluation.measures import Summary
-from loci_sim.evaluation.tasks import GoalResult
+from loci_sim.evaluation.tasks import TaskResult
 from loci_sim.scenes import Scene
 from loci_sim.textures import Image
 from loci_sim.topview import render_top_view
@@ -37,9 +37,10 @@ img{display:block;width:100%}figcaption{padding:8px 12px 12px;font-size:.9rem}fi
 
 def write_report(
     out: Path,
+    title: str,
     settings: Mapping[str, Any],
     found: Sequence[Summary],
-    results: Sequence[GoalResult],
+    results: Sequence[TaskResult],
     scenes: Mapping[str, Scene],
 ) -> Path:
     """Write ``index.html`` into a folder; returns its path."""
@@ -60,19 +61,19 @@ def write_report(
     said = ", ".join(f"{k} {v}" for k, v in settings.items() if v is not None)
     page = out / "index.html"
     page.write_text(
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Loci: goals</title>'
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Loci: {escape(title)}</title>'
         f'<meta name="viewport" content="width=device-width,initial-scale=1"><style>{_STYLE}</style></head><body><main>'
-        f'<h1>Goals in a row</h1><p class="sub">{escape(said)}</p>'
-        "<table><tr><th></th><th>goals</th><th>success %</th><th>95 % interval</th><th>SPL</th><th>claimed %</th><th>steps</th>"
+        f'<h1>{escape(title)}</h1><p class="sub">{escape(said)}</p>'
+        "<table><tr><th></th><th>tasks</th><th>success %</th><th>95 % interval</th><th>SPL</th><th>claimed %</th><th>steps</th>"
         f"<th>seconds</th></tr>{rows}</table>"
         f"<h2>{len(failures)} failures{shown}</h2>"
-        f'<p class="key">{_key(_START, "start")}{_key(_WAY, "way")}{_key(_STOP, "stop")}{_key(_GOAL, "where the goal is seen from")}</p>'
+        f'<p class="key">{_key(_START, "start")}{_key(_WAY, "way")}{_key(_STOP, "stop")}{_key(_GOAL, "from where what is asked for is seen")}</p>'
         f'<div class="maps">{"".join(figures)}</div></main></body></html>\n'
     )
     return page
 
 
-def draw_failure(result: GoalResult, scene: Scene, top: Image) -> Image:
+def draw_failure(result: TaskResult, scene: Scene, top: Image) -> Image:
     """Top view (H, W, 3) uint8 with the robot's way and the goal's viewpoints."""
     corners = np.concatenate([room.polygon for room in scene.rooms])
     low, high = corners.min(axis=0) - _MARGIN, corners.max(axis=0) + _MARGIN
@@ -92,17 +93,22 @@ def draw_failure(result: GoalResult, scene: Scene, top: Image) -> Image:
     return image
 
 
-def _figure(result: GoalResult, scene: Scene, top: Image) -> str:
+def _figure(result: TaskResult, scene: Scene, top: Image) -> str:
     ok, data = cv2.imencode(".jpg", cv2.cvtColor(draw_failure(result, scene, top), cv2.COLOR_RGB2BGR))
     if not ok:
         raise RuntimeError("OpenCV could not encode a map as JPEG")
-    ended = f"stopped {result.distance:.1f} m from a viewpoint" if result.claimed else "did not say that it was there"
+    answered = f'answered "{result.answer}", right is "{result.truth}"'
+    ended = answered if result.truth else _stop_phrase(result)
     return (
         f'<figure><img alt="map" src="data:image/jpeg;base64,{base64.b64encode(data.tobytes()).decode()}"><figcaption>'
-        f"<b>{escape(result.text)}</b> <span>{escape(result.kind)}, {escape(result.scene)}, row {result.row + 1}, goal {result.index + 1}</span><br>"
+        f"<b>{escape(result.text)}</b> <span>{escape(result.kind)}, {escape(result.scene)}, row {result.row + 1}, task {result.index + 1}</span><br>"
         f"{escape(ended)} after {result.n_steps} steps and {result.travelled:.1f} m (shortest {result.shortest:.1f} m): {escape(result.reason)}"
         "</figcaption></figure>"
     )
+
+
+def _stop_phrase(result: TaskResult) -> str:
+    return f"stopped {result.distance:.1f} m from a viewpoint" if result.claimed else "did not say that it was there"
 
 
 def _key(color: tuple[int, int, int], name: str) -> str:

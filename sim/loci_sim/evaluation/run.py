@@ -1,4 +1,4 @@
-"""`loci eval goals`: runs rows of goals in many scenes, goes on where it was interrupted, ends with a table, JSON and a report."""
+"""`loci eval SUITE`: runs rows of tasks in many scenes, goes on where it was interrupted, ends with a table, JSON and a report."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from loci_sim.difficulty import Difficulty, measure
 from loci_sim.evaluation.measures import summaries, table
 from loci_sim.evaluation.phrasings import load_phrasings
 from loci_sim.evaluation.rows import RowSettings, run_row
-from loci_sim.evaluation.tasks import GoalResult, MemoryUse, Split, goal_result_from
+from loci_sim.evaluation.suites import SUITES
+from loci_sim.evaluation.tasks import MemoryUse, Split, TaskResult, task_result_from
 from loci_sim.scenes import Scene, SceneError, load_scene
 
 PLANNERS = ("scripted", "oracle", "random")
@@ -30,16 +31,18 @@ _SETTINGS, _EPISODES = "settings.json", "episodes.jsonl"
 
 @dataclass(frozen=True)
 class EvaluationOptions:
-    """What `loci eval goals` was told.
+    """What `loci eval` was told.
 
     Attributes:
-        n_scenes: how many homes; seed: of the first, and of goals and chance.
+        suite: name.
+        n_scenes: how many homes; seed: of the first, and of tasks and chance.
         scene_list: file with one scene a line instead; None: homes.
-        planner, memory, split, phrasings, n_goals, max_steps: as in `RowSettings`.
-        rows: of goals in a scene: the second begins with the memory of the first.
+        planner, memory, split, phrasings, n_tasks, max_steps: as in `RowSettings`.
+        rows: of tasks in a scene: the second begins with the memory of the first.
         out: folder; workers: rows at a time.
     """
 
+    suite: str = "goals"
     n_scenes: int = 5
     seed: int = 0
     scene_list: Path | None = None
@@ -47,14 +50,14 @@ class EvaluationOptions:
     memory: MemoryUse = "full"
     split: Split = "dev"
     phrasings: Path | None = None
-    n_goals: int = 8
+    n_tasks: int = 8
     max_steps: int = 500
     rows: int = 2
     out: Path = Path("out/eval/goals")
     workers: int = 1
 
 
-def run_goals(options: EvaluationOptions) -> int:
+def run_suite(options: EvaluationOptions) -> int:
     """Run the suite; returns the exit status.
 
     Raises:
@@ -68,11 +71,11 @@ def run_goals(options: EvaluationOptions) -> int:
     try:
         load_phrasings(options.phrasings)
     except ValueError as error:
-        raise UserError(str(error), "loci eval goals --help") from error
+        raise UserError(str(error), f"loci eval {options.suite} --help") from error
     names = _scene_names(options)
     scenes = {name: _checked_scene(name) for name in names}
     done = _open(options, names)
-    per_row = options.n_goals
+    per_row = options.n_tasks
     complete = {(r.scene, r.row) for r in done if sum((o.scene, o.row) == (r.scene, r.row) for o in done) == per_row}
     # A row that was interrupted begins anew with its scene: its memory is not what it was.
     todo = [name for name in names if any((name, row) not in complete for row in range(options.rows))]
@@ -81,7 +84,7 @@ def run_goals(options: EvaluationOptions) -> int:
     if len(todo) < len(names):
         print(f"going on: {len(names) - len(todo)} of {len(names)} scenes are done in {options.out}", flush=True)
     total, n_before = len(names) * options.rows * per_row, len(done)
-    with tqdm(total=total, initial=n_before, unit="goal", desc="goals", file=sys.stderr, disable=None) as bar:
+    with tqdm(total=total, initial=n_before, unit="task", desc=options.suite, file=sys.stderr, disable=None) as bar:
         if options.workers == 1:
             for name in todo:
                 done += _run_scene(name, options, lambda _: bar.update(1))
@@ -98,35 +101,36 @@ def run_goals(options: EvaluationOptions) -> int:
     return _finish(options, done, scenes)
 
 
-def _run_scene(name: str, options: EvaluationOptions, tick: Any = None) -> list[GoalResult]:
+def _run_scene(name: str, options: EvaluationOptions, tick: Any = None) -> list[TaskResult]:
     """All rows of a scene."""
     settings = RowSettings(
+        options.suite,
         options.planner,
         options.memory,
         options.split,
         str(options.phrasings) if options.phrasings else None,
         options.seed,
-        options.n_goals,
+        options.n_tasks,
         options.max_steps,
     )
     folder = options.out / "runs" / name.replace(":", "-").replace("/", "_")
-    results: list[GoalResult] = []
+    results: list[TaskResult] = []
     for row in range(options.rows):
         results += run_row(name, row, settings, folder, tick or (lambda _: None))
     return results
 
 
-def _finish(options: EvaluationOptions, results: Sequence[GoalResult], scenes: dict[str, Scene]) -> int:
+def _finish(options: EvaluationOptions, results: Sequence[TaskResult], scenes: dict[str, Scene]) -> int:
     from loci_sim.evaluation.report import write_report
 
     found = summaries(results)
     hard = {name: asdict(difficulty_of(scene)) for name, scene in scenes.items()}
     summary = {**_described(options), "difficulty": hard, "summaries": [asdict(s) for s in found]}
     (options.out / "summary.json").write_text(json.dumps(summary, indent=1) + "\n")
-    page = write_report(options.out, _described(options), found, results, scenes)
+    page = write_report(options.out, SUITES[options.suite].title, _described(options), found, results, scenes)
     means = [sum(d[key] for d in hard.values()) / len(hard) for key in ("repeated", "small", "neighbours")]
     print(
-        f"\ngoals, {options.planner}, memory {options.memory}, phrasings {options.split}: {len(scenes)} scenes\n"
+        f"\n{options.suite}, {options.planner}, memory {options.memory}, phrasings {options.split}: {len(scenes)} scenes\n"
         f"difficulty: {100 * means[0]:.0f} % of categories with several instances, {100 * means[1]:.0f} % of objects under "
         f"15 cm, {means[2]:.0f} pairs of one category within 30 cm\n\n{table(found)}\n"
     )
@@ -152,7 +156,9 @@ def _scene_names(options: EvaluationOptions) -> list[str]:
     try:
         lines = options.scene_list.read_text().splitlines()
     except OSError as error:
-        raise UserError(f"cannot read {options.scene_list}: {error.strerror}", "loci eval goals --help") from error
+        raise UserError(
+            f"cannot read {options.scene_list}: {error.strerror}", f"loci eval {options.suite} --help"
+        ) from error
     names = [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
     if not names:
         raise UserError(f"no scene in {options.scene_list}: expected one a line, FAMILY:SEED or a .glb", "")
@@ -182,7 +188,7 @@ def _described(options: EvaluationOptions) -> dict[str, Any]:
     return {k: str(v) if isinstance(v, Path) else v for k, v in given.items() if k not in ("out", "workers")}
 
 
-def _open(options: EvaluationOptions, names: Sequence[str]) -> list[GoalResult]:
+def _open(options: EvaluationOptions, names: Sequence[str]) -> list[TaskResult]:
     """Results that an interrupted run has left."""
     options.out.mkdir(parents=True, exist_ok=True)
     settings, episodes = options.out / _SETTINGS, options.out / _EPISODES
@@ -190,14 +196,14 @@ def _open(options: EvaluationOptions, names: Sequence[str]) -> list[GoalResult]:
     if settings.is_file():
         try:
             before = json.loads(settings.read_text())
-            found = [goal_result_from(json.loads(line)) for line in episodes.read_text().splitlines()]
+            found = [task_result_from(json.loads(line)) for line in episodes.read_text().splitlines()]
         except (OSError, ValueError, TypeError) as error:
             raise UserError(f"{options.out} holds damaged results ({error})", f"rm -r {options.out}") from error
         if before != mine:
             changed = ", ".join(sorted(k for k in mine if before.get(k) != mine[k]))
             raise UserError(
                 f"{options.out} holds results of another evaluation ({changed} differ)",
-                f"loci eval goals --out {options.out}-2 ...",
+                f"loci eval {options.suite} --out {options.out}-2 ...",
             )
         return found
     settings.write_text(json.dumps(mine, indent=1) + "\n")
@@ -205,7 +211,7 @@ def _open(options: EvaluationOptions, names: Sequence[str]) -> list[GoalResult]:
     return []
 
 
-def _write(options: EvaluationOptions, results: Sequence[GoalResult]) -> None:
+def _write(options: EvaluationOptions, results: Sequence[TaskResult]) -> None:
     """Write all results; the file is whole or not there."""
     temporary = options.out / f"{_EPISODES}.new"
     temporary.write_text("".join(json.dumps(asdict(r)) + "\n" for r in results))

@@ -39,27 +39,61 @@ class Stop:
 
 
 @dataclass(frozen=True)
-class GoalResult:
-    """What became of one goal.
+class Question:
+    """Something to find out.
 
     Attributes:
-        scene, row, index: which goal: of the scene's first or second row.
-        kind, text, object_ids: as in `Goal`.
-        claimed: the robot said that it was there.
-        success: it said so within 1 m (geodesic) of a viewpoint.
+        kind: category of OpenEQA (Majumdar et al. 2024).
+        text: as it is asked.
+        accepted: an answer is right if it has one of these words or phrases in it, and
+        refused: none of these.
+        object_ids: ground truth: objects any of which tells the answer to who sees it.
+    """
+
+    kind: str
+    text: str
+    accepted: tuple[str, ...]
+    refused: tuple[str, ...]
+    object_ids: tuple[str, ...]
+
+
+Task = Goal | Question
+
+
+@dataclass(frozen=True)
+class Reply:
+    """How a policy answered: the words, whether it claims to know, how many images it rests on, and why it ended."""
+
+    answer: str
+    claims: bool
+    n_images: int = 0
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class TaskResult:
+    """What became of one task.
+
+    Attributes:
+        scene, row, index: which task: of the scene's first or second row.
+        kind, text, object_ids: as in `Goal` and `Question`.
+        claimed: the robot said that it was there, or that it knew.
+        success: it said so within 1 m (geodesic) of a viewpoint, or its answer is right.
         shortest, travelled: shortest and driven way [m].
         distance: geodesic from where it stopped to the nearest viewpoint [m]; negative: none can be reached.
         n_steps, seconds: actions, and wall-clock time.
         n_collisions: actions that ended at an obstacle.
         reason: the policy's words.
         trace: (x, y) of the robot [m], from start to stop.
-        viewpoints: (x, y) of the goal's viewpoints [m].
+        viewpoints: (x, y) of the viewpoints of ``object_ids`` [m].
+        answer, truth: of a question: what was answered, and what is right.
+        n_images: that the answer rests on.
     """
 
     scene: str
     row: int
     index: int
-    kind: GoalKind
+    kind: str
     text: str
     object_ids: tuple[str, ...]
     claimed: bool
@@ -73,18 +107,22 @@ class GoalResult:
     reason: str
     trace: tuple[tuple[float, float], ...] = field(default=(), repr=False)
     viewpoints: tuple[tuple[float, float], ...] = field(default=(), repr=False)
+    answer: str = ""
+    truth: str = ""
+    n_images: int = 0
 
     @property
     def spl(self) -> float:
-        """Success weighted by path length (Anderson et al. 2018), of this goal."""
-        return self.shortest / max(self.travelled, self.shortest) if self.success and self.shortest > 0 else 0.0
+        """Success weighted by path length (Anderson et al. 2018), of this task; 1 where nothing had to be driven and nothing was."""
+        longest = max(self.travelled, self.shortest)
+        return (self.shortest / longest if longest > 0 else 1.0) if self.success else 0.0
 
 
-def goal_result_from(fields: dict[str, Any]) -> GoalResult:
+def task_result_from(fields: dict[str, Any]) -> TaskResult:
     """A result as it was written to JSON.
 
     Raises:
         TypeError: fields are missing or unknown.
     """
     pairs = {name: tuple((float(x), float(y)) for x, y in fields[name]) for name in ("trace", "viewpoints")}
-    return GoalResult(**{**fields, **pairs, "object_ids": tuple(fields["object_ids"])})
+    return TaskResult(**{**fields, **pairs, "object_ids": tuple(fields["object_ids"])})

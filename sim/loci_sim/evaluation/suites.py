@@ -1,0 +1,33 @@
+"""The suites by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from loci_sim.evaluation.goals import draw_goals
+from loci_sim.evaluation.phrasings import Phrasings
+from loci_sim.evaluation.questions import draw_questions
+from loci_sim.evaluation.tasks import Split, Task
+from loci_sim.scenes import Scene
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A kind of tasks.
+
+    Attributes:
+        title: for people.
+        draw: tasks of a row of a scene: (scene, phrasings, split, seed, row, number).
+        n_tasks: of a row.
+    """
+
+    title: str
+    draw: Callable[[Scene, Phrasings, Split, int, int, int], Sequence[Task]]
+    n_tasks: int
+
+
+SUITES: dict[str, Suite] = {
+    "goals": Suite("Goals in a row", draw_goals, 8),
+    "questions": Suite("Questions about a home", draw_questions, 7),
+}
