@@ -35,6 +35,7 @@ from loci_sim.protocol import (
 from loci_sim.rendering import Renderer
 from loci_sim.scenes import Scene, ScenePath, SceneThing, load_scene
 from loci_sim.spots import distance_to_box
+from loci_sim.world import World
 
 #: Rotation of a level optical frame (x right, y down, z forward) in the base frame (x forward, y left, z up), REP-103.
 R_BASE_OPTICAL = np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
@@ -163,6 +164,11 @@ class EmbeddedSimulator:
     def objects(self) -> tuple[SceneThing, ...]:
         """All things where they are now, ordered by instance. Ground truth."""
         return self._household.world.things
+
+    @property
+    def world(self) -> World:
+        """All things with their states. Ground truth."""
+        return self._household.world
 
     @property
     def camera(self) -> Camera:

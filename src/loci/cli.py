@@ -263,6 +263,7 @@ def _add_eval(commands) -> None:  # type: ignore[no-untyped-def]
     for name, what, n_tasks in (
         ("goals", "eight goals in a row in one home, by category, description and image", 8),
         ("questions", "explore until the answer is known; the seven categories of OpenEQA", 7),
+        ("household", "carry, open, switch and clean things while somebody else moves them, as in KARMA", 6),
     ):
         _add_suite(suites, name, what, n_tasks)
     p.set_defaults(run=_eval)
@@ -294,6 +295,9 @@ def _add_suite(suites, name: str, what: str, n_tasks: int) -> None:  # type: ign
         help="rows in a home: from the second on with the memory of those before (default 2)",
     )
     g.add_argument("--max-steps", type=_positive, default=500, metavar="N", help="actions for a task (default 500)")
+    g.add_argument(
+        "--baseline", type=Path, metavar="DIR", help="results of the same tasks to compare with, e.g. of --memory none"
+    )
     g.add_argument("--workers", type=_positive, default=1, metavar="N", help="homes at a time (default 1)")
     g.add_argument("--out", type=Path, default=Path("out/eval", name), metavar="DIR", help=f"default out/eval/{name}")
 
@@ -409,6 +413,7 @@ def _eval(a: argparse.Namespace) -> int:
         rows=a.rows,
         out=a.out,
         workers=a.workers,
+        baseline=a.baseline,
     )
     return run_suite(options)
 

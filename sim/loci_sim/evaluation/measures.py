@@ -1,8 +1,8 @@
-"""Measures over results: success rate and SPL, in all and by kind."""
+"""Measures over results: success rate, SPL and those of KARMA, in all and by kind."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,7 +23,9 @@ class Summary:
         success: success rate, and its 95 % bootstrap interval ``success_low`` to ``success_high``.
         spl: success weighted by path length (Anderson et al. 2018), mean.
         claimed: share of the tasks that the robot said it had done.
-        steps, seconds, images: means.
+        steps, seconds, images, explorations: means.
+        mra: memory retrieval accuracy (KARMA): share of the questions to the memory whose first answer was needed; None: none was asked.
+        mhr: memory hit rate (KARMA): share of them that short-term memory answered; None: none was asked.
     """
 
     name: str
@@ -36,6 +38,9 @@ class Summary:
     steps: float
     seconds: float
     images: float
+    explorations: float
+    mra: float | None
+    mhr: float | None
 
 
 def summarise(name: str, results: Sequence[TaskResult]) -> Summary:
@@ -60,6 +65,9 @@ def summarise(name: str, results: Sequence[TaskResult]) -> Summary:
         float(np.mean([r.n_steps for r in results])),
         float(np.mean([r.seconds for r in results])),
         float(np.mean([r.n_images for r in results])),
+        float(np.mean([r.n_explorations for r in results])),
+        _ratio(sum(r.n_right_queries for r in results), sum(r.n_queries for r in results)),
+        _ratio(sum(r.n_short_term for r in results), sum(r.n_queries for r in results)),
     )
 
 
@@ -78,13 +86,81 @@ def summaries(results: Sequence[TaskResult]) -> list[Summary]:
 ROW_NAMES = {0: "new memory", 1: "memory of an earlier session"}
 
 
-def table(found: Sequence[Summary]) -> str:
+#: Columns of tables: heading, width and text of a cell.
+_Column = tuple[str, int, Callable[[Summary], str]]
+_COMMON: tuple[_Column, ...] = (
+    ("tasks", 5, lambda s: str(s.n)),
+    ("SR", 5, lambda s: _percent(s.success)),
+    ("95 % interval", 13, lambda s: f"{_percent(s.success_low)} - {_percent(s.success_high)}"),
+)
+_WAYS: tuple[_Column, ...] = (("SPL", 5, lambda s: _percent(s.spl)),)
+_IMAGES: tuple[_Column, ...] = (("images", 6, lambda s: f"{s.images:.1f}"),)
+_KARMA: tuple[_Column, ...] = (
+    ("MRA", 5, lambda s: _percent(s.mra)),
+    ("MHR", 5, lambda s: _percent(s.mhr)),
+    ("explorations", 12, lambda s: f"{s.explorations:.1f}"),
+)
+_COST: tuple[_Column, ...] = (
+    ("claimed", 7, lambda s: _percent(s.claimed)),
+    ("steps", 5, lambda s: f"{s.steps:.0f}"),
+    ("s", 6, lambda s: f"{s.seconds:.1f}"),
+)
+#: Of every suite. Chores have no shortest way.
+COLUMNS: dict[str, tuple[_Column, ...]] = {
+    "goals": (*_COMMON, *_WAYS, *_COST),
+    "questions": (*_COMMON, *_WAYS, *_IMAGES, *_COST),
+    "household": (*_COMMON, *_KARMA, *_COST),
+}
+
+
+def table(suite: str, found: Sequence[Summary]) -> str:
     """The summaries as lines for a terminal."""
     width = max(len(s.name) for s in found)
-    lines = [f"{'':{width}}  tasks    SR  95 % interval   SPL  claimed  steps      s"]
-    for s in found:
-        lines.append(
-            f"{s.name:{width}}  {s.n:5d}  {100 * s.success:4.1f}    {100 * s.success_low:4.1f} - {100 * s.success_high:5.1f}  "
-            f"{100 * s.spl:4.1f}    {100 * s.claimed:5.1f}  {s.steps:5.0f}  {s.seconds:5.1f}"
-        )
+    columns = COLUMNS[suite]
+    lines = [" " * width + "".join(f"  {heading:>{w}}" for heading, w, _ in columns)]
+    lines += [f"{s.name:{width}}" + "".join(f"  {cell(s):>{w}}" for _, w, cell in columns) for s in found]
     return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class Reduction:
+    """What memory spares, over tasks that were done with and without it (KARMA).
+
+    Attributes:
+        n: tasks in both.
+        exploration: RE = 1 - explorations with / without; time: RT = 1 - time with / without; None: nothing to spare.
+    """
+
+    n: int
+    exploration: float | None
+    time: float | None
+
+
+def reduction(results: Sequence[TaskResult], without: Sequence[TaskResult]) -> Reduction:
+    """Reduced exploration and time of the same tasks.
+
+    Raises:
+        ValueError: the two have no task in common.
+    """
+    before = {(r.scene, r.row, r.index, r.text): r for r in without}
+    pairs = [(r, before[key]) for r in results if (key := (r.scene, r.row, r.index, r.text)) in before]
+    if not pairs:
+        raise ValueError("expected results of the same tasks to compare with, got none in common")
+
+    def spared(values: list[tuple[float, float]]) -> float | None:
+        whole = sum(b for _, b in values)
+        return 1.0 - sum(a for a, _ in values) / whole if whole > 0 else None
+
+    return Reduction(
+        len(pairs),
+        spared([(a.n_explorations, b.n_explorations) for a, b in pairs]),
+        spared([(a.seconds, b.seconds) for a, b in pairs]),
+    )
+
+
+def _ratio(part: int, whole: int) -> float | None:
+    return part / whole if whole else None
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.1f}"

@@ -149,6 +149,102 @@ PHRASINGS: Phrasings = {
             "Name something here that lets me {purpose}.",
         ),
     },
+    "place": {
+        "dev": (
+            "put the {thing} on the {place}",
+            "bring the {thing} to the {place}",
+            "carry the {thing} to the {place}",
+            "place the {thing} on the {place}",
+            "move the {thing} to the {place}",
+        ),
+        "test": (
+            "I want the {thing} to end up on the {place}",
+            "the {thing} belongs on the {place}, see to it",
+            "take the {thing} and set it down on the {place}",
+            "make sure that the {place} holds the {thing}",
+            "deliver the {thing} to where the {place} is and leave it there",
+        ),
+    },
+    "fetch": {
+        "dev": (
+            "put {thing} on the {place}",
+            "bring {thing} to the {place}",
+            "carry {thing} to the {place}",
+            "place {thing} on the {place}",
+            "move {thing} to the {place}",
+        ),
+        "test": (
+            "I need {thing} on the {place}",
+            "have {thing} ready for me on the {place}",
+            "get hold of {thing} and leave it on the {place}",
+            "the {place} should have {thing} on it",
+            "look for {thing} and set it down on the {place}",
+        ),
+    },
+    "open": {
+        "dev": (
+            "open the {thing}",
+            "please open the {thing}",
+            "go and open the {thing}",
+            "open up the {thing}",
+            "pull the {thing} open",
+        ),
+        "test": (
+            "I want to look into the {thing}, get it open",
+            "the {thing} should not stay closed",
+            "make sure that the {thing} is open",
+            "see that the {thing} stands open",
+            "undo the {thing} for me",
+        ),
+    },
+    "switch_on": {
+        "dev": (
+            "switch on the {thing}",
+            "turn on the {thing}",
+            "switch the {thing} on",
+            "turn the {thing} on",
+            "please switch on the {thing}",
+        ),
+        "test": (
+            "the {thing} should be running",
+            "get the {thing} going",
+            "power up the {thing}",
+            "start the {thing}",
+            "make sure that the {thing} is on",
+        ),
+    },
+    "switch_off": {
+        "dev": (
+            "switch off the {thing}",
+            "turn off the {thing}",
+            "switch the {thing} off",
+            "turn the {thing} off",
+            "please switch off the {thing}",
+        ),
+        "test": (
+            "the {thing} need not be running",
+            "stop the {thing}",
+            "power down the {thing}",
+            "put an end to the {thing} wasting electricity",
+            "make sure that the {thing} is off",
+        ),
+    },
+    "clean": {
+        "dev": (
+            "clean the {thing}",
+            "wash the {thing}",
+            "wipe the {thing}",
+            "please clean the {thing}",
+            "scrub the {thing}",
+        ),
+        "test": (
+            "the {thing} is dirty, do something about it",
+            "make the {thing} shine",
+            "get the dirt off the {thing}",
+            "see that the {thing} is clean",
+            "the {thing} could do with a wash",
+        ),
+    },
     "room_for": {
         "dev": (
             "In which room can I {activity}?",

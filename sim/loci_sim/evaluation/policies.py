@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 import cv2
@@ -14,9 +15,11 @@ from loci.nodes.tasks import thing_to_find
 from loci.planning.driving import Driver, bearing, drive_to
 from loci.planning.exploration import ExplorationParameters, ExplorationProgress, explore
 from loci.planning.protocols import Action
+from loci.planning.words import normalise
 from loci.query import Evidence, Query
+from loci_sim.evaluation.instructions import parse_chore
 from loci_sim.evaluation.robot import SimulatedRobot, TrueMap
-from loci_sim.evaluation.tasks import Goal, MemoryUse, Question, Reply, Stop
+from loci_sim.evaluation.tasks import Asked, Chore, Goal, MemoryUse, Question, Reply, Stop
 
 #: How near to a thing the way may end [m]: it may stand on furniture or against a wall.
 _TOLERANCE = 1.5
@@ -27,6 +30,9 @@ _SAME_VIEW = 0.8
 #: Chance of stopping at every step, and the actions, of a random walk.
 _STOP_CHANCE = 0.01
 #: What a guess may be.
+_DEEDS = ("pick", "place", "open", "switch_on", "switch_off", "clean")
+#: Viewpoints that an oracle tries to work from.
+_ORACLE_TRIES = 6
 _GUESSES = ("yes", "no", "one", "two", "three", "in the kitchen", "in the bedroom", "a book", "red", "white")
 _WALK: tuple[Action, ...] = ("move_forward", "move_forward", "turn_left", "turn_right")
 
@@ -42,6 +48,9 @@ class Policy(Protocol):
 
     def answer(self, question: Question, max_steps: int) -> Reply:
         """Find an answer in at most so many actions. Of the question only ``text`` may be used, but by oracles."""
+
+    def carry_out(self, chore: Chore, max_steps: int, asked: Callable[[Asked], None]) -> Stop:
+        """Do a chore; ``asked`` is told every question to the memory. Of the chore only ``text`` may be used, but by oracles."""
 
 
 class RandomPolicy:
@@ -61,6 +70,16 @@ class RandomPolicy:
 
     def answer(self, question: Question, max_steps: int) -> Reply:
         return Reply(str(self._rng.choice(_GUESSES)), True, reason="guessed")
+
+    def carry_out(self, chore: Chore, max_steps: int, asked: Callable[[Asked], None]) -> Stop:
+        for i in range(max_steps):
+            if self._rng.random() < _STOP_CHANCE:
+                break
+            self._robot.step(_WALK[int(self._rng.integers(len(_WALK)))])
+            if i % 10 == 0:
+                # Whatever is nearest is grasped for.
+                self._robot.interact(str(self._rng.choice(_DEEDS)), position=(*self._robot.position()[:2], 0.8))
+        return Stop(True, "stopped at random")
 
 
 class OraclePolicy:
@@ -84,6 +103,35 @@ class OraclePolicy:
         seen = self.seek(Goal("category", question.text, question.object_ids), max_steps)
         return Reply(question.accepted[0], True, 1, seen.reason)
 
+    def carry_out(self, chore: Chore, max_steps: int, asked: Callable[[Asked], None]) -> Stop:
+        for step in chore.steps:
+            deeds: list[tuple[str, str]] = [(step.verb, step.object_ids[0])]
+            if step.verb == "place":
+                deeds = [("pick", step.object_ids[0]), ("place", step.target_ids[0])]
+            for verb, identity in deeds:
+                reason = self._at(verb, identity, max_steps)
+                if reason:
+                    return Stop(False, reason)
+        return Stop(True, "done")
+
+    def _at(self, verb: str, identity: str, max_steps: int) -> str:
+        """Do something with a thing from its viewpoints, the nearest first; why it could not be done, or empty."""
+        truth = self._robot.ground_truth([identity])
+        at = next(np.array(o["T_map_box"])[:3, 3] for o in truth["objects"] if o["id"] == identity)
+        left, reason = list(truth["viewpoints"][identity]), f"{identity} has no viewpoint"
+        for _ in range(_ORACLE_TRIES):
+            found = self._robot.nearest(left)
+            if found is None:
+                return reason
+            x, y, z = left.pop(found.index)
+            driver = Driver(TrueMap(self._robot), self._robot, max_steps)
+            list(drive_to(driver, (x, y, z), bearing((x, y), (float(at[0]), float(at[1])))))
+            result = self._robot.interact(verb, object_id=identity)
+            if result.done:
+                return ""
+            reason = result.reason
+        return reason
+
 
 class ScriptedPolicy:
     """Asks the memory, drives to what it names, and explores while it names nothing.
@@ -97,6 +145,9 @@ class ScriptedPolicy:
     def __init__(self, memory: MemoryClient, robot: SimulatedRobot, use: MemoryUse) -> None:
         self._memory, self._robot, self._use = memory, robot, use
         self._exploration: Iterator[ExplorationProgress] | None = None
+        self._exploring_to: object = None
+        #: Visits to places only to look for something.
+        self.n_explorations = 0
 
     def begin_task(self) -> None:
         if self._use == "none":
@@ -138,6 +189,59 @@ class ScriptedPolicy:
                 return Reply(found.answer, False, n_images, reason)
             explored = not self._explore(min(left, _EXPLORE_STEPS))
 
+    def carry_out(self, chore: Chore, max_steps: int, asked: Callable[[Asked], None]) -> Stop:
+        """Step by step: find the thing, handle it, find the place, put it there. What fails once is tried with the next best thing."""
+        deeds = parse_chore(chore.text)
+        if not deeds:
+            return Stop(False, f"I do not understand {chore.text!r}")
+        first = len(self._robot.trace)
+        for verb, words in deeds:
+            left = max_steps - (len(self._robot.trace) - first)
+            reason = self._handle(verb, words, left, asked)
+            if reason:
+                return Stop(False, f"{verb} {words}: {reason}")
+        return Stop(True, "done")
+
+    def _handle(self, verb: str, words: str, max_steps: int, asked: Callable[[Asked], None]) -> str:
+        """Find a thing and do something with it; why it could not be done, or empty."""
+        first, rejected = len(self._robot.trace), set[str]()
+        driver = Driver(self._memory, self._robot, max(max_steps, 1))
+        driver.act("look")
+        explored, reason = False, "never seen"
+        while (left := max_steps - (len(self._robot.trace) - first)) > 0:
+            stamp = self._robot.trace[-1][0]
+            found = [e for e in self._things(words, stamp) if e.id not in rejected]
+            target = next((e for e in found if e.is_goal and e.position is not None and self._may_use(e)), None)
+            asked(Asked(words, target.position if target else None, target is not None and self._is_short_term(target)))
+            if target is None:
+                if explored:
+                    return reason
+                explored = not self._explore(min(left, _EXPLORE_STEPS))
+                continue
+            driver.max_steps = driver.n_steps + left
+            rejected.add(target.id)
+            if self._reach(driver, target):
+                result = self._robot.interact(verb, target.label, target.position)
+                if result.done:
+                    return ""
+                reason = result.reason
+        return f"not within {max_steps} steps ({reason})"
+
+    def _things(self, words: str, stamp_ns: int) -> list[Evidence]:
+        """Objects that words mean, best first."""
+        if words.startswith("something"):
+            return list(self._memory.recall(Query(text=words, kinds=("object",), limit=5), stamp_ns).evidence)
+        answer = self._memory.ask(f"where is the {words}", min_stamp_ns=stamp_ns)
+        found = [e for e in answer.evidence if answer.known and e.kind == "object" and e.state != "missing"]
+        # "The mug on the table": the evidence names the table, too.
+        head = normalise(re.split(r" (?:on|in) the ", words)[0])
+        return [e for e in found if normalise(e.label) in head] or found
+
+    def _is_short_term(self, evidence: Evidence) -> bool:
+        """Whether a short-term record tells of an object."""
+        query = Query(object_id=evidence.object_id or evidence.id, kinds=("episode",), limit=20)
+        return any(r.origin == "short_term" for r in self._memory.recall(query).evidence)
+
     def _explore(self, n_steps: int) -> bool:
         """Some steps of exploring; False if there is nothing left to explore."""
         if self._exploration is None:
@@ -146,6 +250,9 @@ class ScriptedPolicy:
             progress = next(self._exploration, None)
             if progress is None or progress.outcome:
                 return False
+            if progress.goal is not None and progress.goal != self._exploring_to:
+                self.n_explorations += 1
+            self._exploring_to = progress.goal
         return True
 
     def _reach(self, driver: Driver, target: Evidence) -> bool:
@@ -172,20 +279,13 @@ class ScriptedPolicy:
             found = [e for e in self._memory.recall(query, stamp).evidence if desperate or e.score >= _SAME_VIEW]
         else:
             thing = thing_to_find(goal.text)
-            if not thing:
-                return None
-            answer = self._memory.ask(f"where is the {thing}", min_stamp_ns=stamp)
-            found = [e for e in answer.evidence if answer.known and e.kind == "object" and e.state != "missing"]
+            found = self._things(thing, stamp) if thing else []
         usable = (e for e in found if e.is_goal and e.position is not None and e.id not in rejected)
         return next((e for e in usable if self._may_use(e)), None)
 
     def _may_use(self, evidence: Evidence) -> bool:
         """Whether the memory that is allowed holds it: "short" only what a short-term record tells of."""
-        if self._use != "short":
-            return True
-        about = evidence.object_id or evidence.id
-        records = self._memory.recall(Query(object_id=about, kinds=("episode",), limit=20)).evidence
-        return any(r.origin == "short_term" for r in records)
+        return self._use != "short" or self._is_short_term(evidence)
 
 
 def _pixels(jpeg: bytes) -> npt.NDArray[np.uint8]:

@@ -11,7 +11,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from loci_sim.evaluation.measures import Summary
+from loci_sim.evaluation.measures import COLUMNS, Summary
+from loci_sim.evaluation.suites import SUITES
 from loci_sim.evaluation.tasks import TaskResult
 from loci_sim.scenes import Scene
 from loci_sim.textures import Image
@@ -37,19 +38,19 @@ img{display:block;width:100%}figcaption{padding:8px 12px 12px;font-size:.9rem}fi
 
 def write_report(
     out: Path,
-    title: str,
+    suite: str,
     settings: Mapping[str, Any],
     found: Sequence[Summary],
     results: Sequence[TaskResult],
     scenes: Mapping[str, Scene],
 ) -> Path:
     """Write ``index.html`` into a folder; returns its path."""
+    title, columns = SUITES[suite].title, COLUMNS[suite]
     rows = "".join(
-        f"<tr><td>{escape(s.name)}</td><td>{s.n}</td><td>{100 * s.success:.1f}</td>"
-        f"<td>{100 * s.success_low:.1f} &ndash; {100 * s.success_high:.1f}</td><td>{100 * s.spl:.1f}</td>"
-        f"<td>{100 * s.claimed:.1f}</td><td>{s.steps:.0f}</td><td>{s.seconds:.1f}</td></tr>"
+        f"<tr><td>{escape(s.name)}</td>{''.join(f'<td>{escape(cell(s))}</td>' for *_, cell in columns)}</tr>"
         for s in found
     )
+    headings = "".join(f"<th>{escape(heading)}</th>" for heading, *_ in columns)
     failures = [r for r in results if not r.success]
     tops: dict[str, Image] = {}
     figures = []
@@ -64,8 +65,7 @@ def write_report(
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Loci: {escape(title)}</title>'
         f'<meta name="viewport" content="width=device-width,initial-scale=1"><style>{_STYLE}</style></head><body><main>'
         f'<h1>{escape(title)}</h1><p class="sub">{escape(said)}</p>'
-        "<table><tr><th></th><th>tasks</th><th>success %</th><th>95 % interval</th><th>SPL</th><th>claimed %</th><th>steps</th>"
-        f"<th>seconds</th></tr>{rows}</table>"
+        f"<table><tr><th></th>{headings}</tr>{rows}</table>"
         f"<h2>{len(failures)} failures{shown}</h2>"
         f'<p class="key">{_key(_START, "start")}{_key(_WAY, "way")}{_key(_STOP, "stop")}{_key(_GOAL, "from where what is asked for is seen")}</p>'
         f'<div class="maps">{"".join(figures)}</div></main></body></html>\n'

@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 from geometry_msgs.msg import Point as PointMessage
-from loci_ros.srv import SimulatorGroundTruth, SimulatorReset, SimulatorShortestPath
+from loci_ros.srv import SimulatorGroundTruth, SimulatorInteract, SimulatorReset, SimulatorShortestPath
 
 from loci.geometry import Array
 from loci.nodes.conversions import from_point, to_ns, to_pose
 from loci.nodes.stepped_robot import SteppedRobot
 from loci.planning.protocols import Action, KnownPath, Point, StepResult
 from loci_sim.meshes import planar_pose
+from loci_sim.protocol import InteractionResult
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class SimulatedRobot(SteppedRobot):
         super().__init__(namespace, timeout)
         self.n_collisions = 0
         self._reset = self._node.create_client(SimulatorReset, "reset")
+        self._interact = self._node.create_client(SimulatorInteract, "interact")
         self._truth = self._node.create_client(SimulatorGroundTruth, "get_ground_truth")
         self._shortest = self._node.create_client(SimulatorShortestPath, "get_shortest_path")
 
@@ -56,6 +58,17 @@ class SimulatedRobot(SteppedRobot):
         answer = self._call(self._reset, request)
         self._place(answer.pose)
         return to_ns(answer.stamp)
+
+    def interact(
+        self, interaction: str, label: str = "", position: Point | None = None, object_id: str = ""
+    ) -> InteractionResult:
+        """Do something with an object in view and in reach: by category and place, or, for oracles, by its id."""
+        request = SimulatorInteract.Request(interaction=interaction, label=label, object_id=object_id)
+        if position is not None:
+            x, y, z = position
+            request.has_position, request.position = True, PointMessage(x=x, y=y, z=z)
+        answer = self._call(self._interact, request)
+        return InteractionResult(bool(answer.done), str(answer.reason), to_ns(answer.stamp))
 
     def ground_truth(self, viewpoints_of: Sequence[str] = ()) -> dict[str, Any]:
         """What `get_ground_truth` answers."""

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from loci.replay import ANSWER_TIMEOUT, remove_memory, wait_until_ready
 from loci.session import Session
+from loci_sim.evaluation.chores import is_done
 from loci_sim.evaluation.phrasings import load_phrasings
 from loci_sim.evaluation.questions import is_right
 from loci_sim.evaluation.suites import SUITES
-from loci_sim.evaluation.tasks import Goal, MemoryUse, Question, Reply, Split, Stop, Task, TaskResult
+from loci_sim.evaluation.tasks import Asked, Chore, Goal, MemoryUse, Question, Reply, Split, Stop, Task, TaskResult
 from loci_sim.processes import MEMORY, simulation_processes, wait_for_first_image
 from loci_sim.scenes import load_scene
 
 #: A robot that stops this near to a viewpoint, by path, has arrived [m].
 SUCCESS_DISTANCE = 1.0
+#: A remembered position that is no further outside of a thing's extent is that thing's [m].
+SAME_THING = 0.2
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,9 @@ def run_row(
     )
     if row == 0:
         remove_memory(folder / MEMORY)
-    processes = simulation_processes(folder, scene_name, scene.map_id)
+    processes = simulation_processes(
+        folder, scene_name, scene.map_id, simulator={**SUITES[settings.suite].simulator, "seed": settings.seed}
+    )
     remembers = settings.planner == "scripted"
     if not remembers:
         processes = [p for p in processes if p.name == "simulator"]
@@ -107,8 +113,17 @@ def _run_task(  # type: ignore[no-untyped-def]
     robot.forget_trace()
     start, n_collisions = robot.position(), robot.n_collisions
     began = time.monotonic()
-    if isinstance(task, Goal):
-        ended: Stop | Reply = policy.seek(task, settings.max_steps)
+    queries: list[tuple[bool, bool]] = []  # (right, from short-term memory)
+    n_explorations = getattr(policy, "n_explorations", 0)
+    if isinstance(task, Chore):
+
+        def asked(query: Asked) -> None:
+            needed = [i for s in task.steps for i in (*s.object_ids, *s.target_ids)]
+            queries.append((_is_at(query, robot.ground_truth()["objects"], needed), query.from_short_term))
+
+        ended: Stop | Reply = policy.carry_out(task, settings.max_steps, asked)
+    elif isinstance(task, Goal):
+        ended = policy.seek(task, settings.max_steps)
     else:
         ended = policy.answer(task, settings.max_steps)
     seconds = time.monotonic() - began
@@ -116,6 +131,9 @@ def _run_task(  # type: ignore[no-untyped-def]
     if isinstance(task, Question):
         assert isinstance(ended, Reply)
         success = ended.claims and is_right(ended.answer, task)
+    elif isinstance(task, Chore):
+        objects = {o["id"]: o for o in robot.ground_truth()["objects"]}
+        success = ended.claims and all(is_done(s, objects) for s in task.steps)
     else:
         success = ended.claims and left is not None and left.length <= SUCCESS_DISTANCE
     trace = np.array([start[:2], *((x, y) for _, x, y, _ in robot.trace)])
@@ -142,6 +160,22 @@ def _run_task(  # type: ignore[no-untyped-def]
         answer=ended.answer if isinstance(ended, Reply) else "",
         truth=" or ".join(task.accepted) if isinstance(task, Question) else "",
         n_images=ended.n_images if isinstance(ended, Reply) else 0,
+        n_explorations=getattr(policy, "n_explorations", 0) - n_explorations,
+        n_queries=len(queries),
+        n_right_queries=sum(right for right, _ in queries),
+        n_short_term=sum(short for _, short in queries),
     )
     done(result)
     return result
+
+
+def _is_at(query: Asked, objects: Sequence[Mapping[str, Any]], needed: Sequence[str]) -> bool:
+    """Whether the first answer to a question lies at one of the things that were needed."""
+    if query.position is None:
+        return False
+    for o in objects:
+        if o["id"] in needed:
+            offset = np.linalg.norm(np.subtract(query.position, np.array(o["T_map_box"])[:3, 3]))
+            if offset <= float(np.linalg.norm(o["size"])) / 2 + SAME_THING:
+                return True
+    return False

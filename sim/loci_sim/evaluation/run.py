@@ -14,10 +14,9 @@ from typing import Any
 
 from loci.errors import UserError
 from loci_sim.difficulty import Difficulty, measure
-from loci_sim.evaluation.measures import summaries, table
+from loci_sim.evaluation.measures import reduction, summaries, table
 from loci_sim.evaluation.phrasings import load_phrasings
 from loci_sim.evaluation.rows import RowSettings, run_row
-from loci_sim.evaluation.suites import SUITES
 from loci_sim.evaluation.tasks import MemoryUse, Split, TaskResult, task_result_from
 from loci_sim.scenes import Scene, SceneError, load_scene
 
@@ -40,6 +39,7 @@ class EvaluationOptions:
         planner, memory, split, phrasings, n_tasks, max_steps: as in `RowSettings`.
         rows: of tasks in a scene: the second begins with the memory of the first.
         out: folder; workers: rows at a time.
+        baseline: folder with results of the same tasks, e.g. without memory, to compare with.
     """
 
     suite: str = "goals"
@@ -55,6 +55,7 @@ class EvaluationOptions:
     rows: int = 2
     out: Path = Path("out/eval/goals")
     workers: int = 1
+    baseline: Path | None = None
 
 
 def run_suite(options: EvaluationOptions) -> int:
@@ -72,6 +73,8 @@ def run_suite(options: EvaluationOptions) -> int:
         load_phrasings(options.phrasings)
     except ValueError as error:
         raise UserError(str(error), f"loci eval {options.suite} --help") from error
+    if options.baseline is not None:
+        _read_episodes(options.baseline)  # before anything is run
     names = _scene_names(options)
     scenes = {name: _checked_scene(name) for name in names}
     done = _open(options, names)
@@ -126,13 +129,21 @@ def _finish(options: EvaluationOptions, results: Sequence[TaskResult], scenes: d
     found = summaries(results)
     hard = {name: asdict(difficulty_of(scene)) for name, scene in scenes.items()}
     summary = {**_described(options), "difficulty": hard, "summaries": [asdict(s) for s in found]}
+    spared = ""
+    if options.baseline is not None:
+        less = reduction(results, _read_episodes(options.baseline))
+        summary["reduction"] = asdict(less)
+        told = ["-" if v is None else f"{100 * v:.1f} %" for v in (less.exploration, less.time)]
+        spared = (
+            f"\nagainst {options.baseline} ({less.n} tasks): explorations reduced by {told[0]}, time by {told[1]}\n"
+        )
     (options.out / "summary.json").write_text(json.dumps(summary, indent=1) + "\n")
-    page = write_report(options.out, SUITES[options.suite].title, _described(options), found, results, scenes)
+    page = write_report(options.out, options.suite, _described(options), found, results, scenes)
     means = [sum(d[key] for d in hard.values()) / len(hard) for key in ("repeated", "small", "neighbours")]
     print(
         f"\n{options.suite}, {options.planner}, memory {options.memory}, phrasings {options.split}: {len(scenes)} scenes\n"
         f"difficulty: {100 * means[0]:.0f} % of categories with several instances, {100 * means[1]:.0f} % of objects under "
-        f"15 cm, {means[2]:.0f} pairs of one category within 30 cm\n\n{table(found)}\n"
+        f"15 cm, {means[2]:.0f} pairs of one category within 30 cm\n\n{table(options.suite, found)}\n{spared}"
     )
     print(f"episodes  {options.out / _EPISODES}\nsummary   {options.out / 'summary.json'}\nreport    {page}")
     return 0
@@ -185,19 +196,20 @@ def _checked_scene(name: str) -> Scene:
 def _described(options: EvaluationOptions) -> dict[str, Any]:
     """Everything that the results depend on."""
     given = asdict(options)
-    return {k: str(v) if isinstance(v, Path) else v for k, v in given.items() if k not in ("out", "workers")}
+    return {
+        k: str(v) if isinstance(v, Path) else v for k, v in given.items() if k not in ("out", "workers", "baseline")
+    }
 
 
 def _open(options: EvaluationOptions, names: Sequence[str]) -> list[TaskResult]:
     """Results that an interrupted run has left."""
     options.out.mkdir(parents=True, exist_ok=True)
-    settings, episodes = options.out / _SETTINGS, options.out / _EPISODES
+    settings = options.out / _SETTINGS
     mine = {**_described(options), "scenes": list(names)}
     if settings.is_file():
         try:
             before = json.loads(settings.read_text())
-            found = [task_result_from(json.loads(line)) for line in episodes.read_text().splitlines()]
-        except (OSError, ValueError, TypeError) as error:
+        except (OSError, ValueError) as error:
             raise UserError(f"{options.out} holds damaged results ({error})", f"rm -r {options.out}") from error
         if before != mine:
             changed = ", ".join(sorted(k for k in mine if before.get(k) != mine[k]))
@@ -205,10 +217,23 @@ def _open(options: EvaluationOptions, names: Sequence[str]) -> list[TaskResult]:
                 f"{options.out} holds results of another evaluation ({changed} differ)",
                 f"loci eval {options.suite} --out {options.out}-2 ...",
             )
-        return found
+        return _read_episodes(options.out)
     settings.write_text(json.dumps(mine, indent=1) + "\n")
-    episodes.write_text("")
+    (options.out / _EPISODES).write_text("")
     return []
+
+
+def _read_episodes(folder: Path) -> list[TaskResult]:
+    """Results that an evaluation has written.
+
+    Raises:
+        UserError: there are none, or they are damaged.
+    """
+    try:
+        lines = (folder / _EPISODES).read_text().splitlines()
+        return [task_result_from(json.loads(line)) for line in lines]
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise UserError(f"{folder} holds no results, or damaged ones ({error})", f"rm -r {folder}") from error
 
 
 def _write(options: EvaluationOptions, results: Sequence[TaskResult]) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
+from loci_sim.evaluation.chores import draw_chores
 from loci_sim.evaluation.goals import draw_goals
 from loci_sim.evaluation.phrasings import Phrasings
 from loci_sim.evaluation.questions import draw_questions
@@ -20,14 +22,18 @@ class Suite:
         title: for people.
         draw: tasks of a row of a scene: (scene, phrasings, split, seed, row, number).
         n_tasks: of a row.
+        simulator: further parameters of the simulator's node.
     """
 
     title: str
     draw: Callable[[Scene, Phrasings, Split, int, int, int], Sequence[Task]]
     n_tasks: int
+    simulator: Mapping[str, Any] = field(default_factory=dict)
 
 
 SUITES: dict[str, Suite] = {
     "goals": Suite("Goals in a row", draw_goals, 8),
     "questions": Suite("Questions about a home", draw_questions, 7),
+    # Somebody moves things meanwhile: about one in ten metres of the robot's way.
+    "household": Suite("Chores", draw_chores, 6, {"person_events": 12, "person_day": 200.0}),
 }

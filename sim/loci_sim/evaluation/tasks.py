@@ -57,7 +57,57 @@ class Question:
     object_ids: tuple[str, ...]
 
 
-Task = Goal | Question
+@dataclass(frozen=True)
+class Step:
+    """One thing of a chore.
+
+    Attributes:
+        verb: "place", or an interaction with one thing.
+        object_ids: ground truth: any of these will do; the first was tried.
+        target_ids: of "place": on or in any of these.
+    """
+
+    verb: Literal["place", "open", "close", "switch_on", "switch_off", "clean"]
+    object_ids: tuple[str, ...]
+    target_ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Chore:
+    """Something to do with things.
+
+    Attributes:
+        kind: "simple", "composite" or "complex" (KARMA).
+        text: the instruction.
+        steps: ground truth: what must have been done at the end.
+    """
+
+    kind: str
+    text: str
+    steps: tuple[Step, ...]
+
+    @property
+    def object_ids(self) -> tuple[str, ...]:
+        """The things of the first step."""
+        return self.steps[0].object_ids
+
+
+Task = Goal | Question | Chore
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A question that a policy asked of the memory while it did a chore.
+
+    Attributes:
+        words: what it looked for.
+        position: of the first answer [m]; None: there was none.
+        from_short_term: a short-term record held it.
+    """
+
+    words: str
+    position: tuple[float, float, float] | None
+    from_short_term: bool
 
 
 @dataclass(frozen=True)
@@ -88,6 +138,9 @@ class TaskResult:
         viewpoints: (x, y) of the viewpoints of ``object_ids`` [m].
         answer, truth: of a question: what was answered, and what is right.
         n_images: that the answer rests on.
+        n_explorations: visits to places only to look for something.
+        n_queries, n_right_queries, n_short_term: questions to the memory in a chore, those whose first answer was a thing that was
+            needed, and those that short-term memory answered.
     """
 
     scene: str
@@ -110,6 +163,10 @@ class TaskResult:
     answer: str = ""
     truth: str = ""
     n_images: int = 0
+    n_explorations: int = 0
+    n_queries: int = 0
+    n_right_queries: int = 0
+    n_short_term: int = 0
 
     @property
     def spl(self) -> float:
