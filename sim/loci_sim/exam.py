@@ -70,7 +70,7 @@ def make_exam(scene: Scene, seed: int, trace: Sequence[TracePoint], robot: Robot
         ValueError: the scene holds nothing to ask one of these about.
     """
     rng = np.random.default_rng([seed, 5])
-    things = [o for o in scene.objects if o.category != "door"]
+    things = [o for o in scene.objects if o.category != "door" and not o.inside]
     return [
         _where(scene, things, rng),
         _what_is_on(things, rng),

@@ -94,6 +94,7 @@ class Doorway:
         start, end: the opening along ``axis`` [m].
         hinge: the end at which the leaf hangs.
         side: -1 or 1: on which side of the wall (along the other axis) the first room lies.
+        spare: all rooms can be reached without it: its leaf may be closed at first.
     """
 
     rooms: tuple[str, str]
@@ -103,6 +104,7 @@ class Doorway:
     end: float
     hinge: Literal["start", "end"]
     side: int
+    spare: bool = False
 
     @property
     def closed(self) -> bool:

@@ -27,6 +27,7 @@ class Furnishing:
         needed: categories that must be somewhere.
         difficulty: of the whole scene, at least.
         draws: how often a room is begun again before the plan is given up.
+        classic: things are in one piece, as in the apartments that saved maps were made in (see `catalogue.make_model`).
     """
 
     programmes: Mapping[str, Callable[[RoomPlacer], None]]
@@ -36,6 +37,7 @@ class Furnishing:
     needed: frozenset[str] = frozenset()
     difficulty: Difficulty | None = None
     draws: int = 1
+    classic: bool = False
 
 
 def furnish(plan: FloorPlan, rng: np.random.Generator, furnishing: Furnishing) -> tuple[Placed, ...]:
@@ -49,7 +51,7 @@ def furnish(plan: FloorPlan, rng: np.random.Generator, furnishing: Furnishing) -
     for room in plan.rooms:
         for draw in range(furnishing.draws):
             tried = dict(counts)
-            placer = RoomPlacer(plan, room, rng, tried)
+            placer = RoomPlacer(plan, room, rng, tried, furnishing.classic)
             furnishing.programmes[room.name](placer)
             missing = furnishing.required[room.name] - {p.model.category for p in placer.placed}
             if not missing:
@@ -307,4 +309,5 @@ APARTMENT = Furnishing(
     min_objects=30,
     min_categories=20,
     needed=frozenset({"dining table"}),
+    classic=True,
 )

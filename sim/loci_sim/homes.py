@@ -45,6 +45,9 @@ DOORS = DoorRules(
         frozenset({"living room", "kitchen"}),
         frozenset({"dining room", "kitchen"}),
         frozenset({"living room", "dining room"}),
+        frozenset({"hallway", "kitchen"}),
+        frozenset({"bedroom", "bathroom"}),
+        frozenset({"bedroom", "study"}),
     ),
 )
 

@@ -119,7 +119,7 @@ def plan_from_layout(
         if frozenset({a.name, b.name}) in rules.loops and not any({a.id, b.id} == set(d.rooms) for d in doors):
             door = _door(a, b, doors, rng)
             if door is not None:
-                doors.append(door)
+                doors.append(replace(door, spare=True))
     return FloorPlan(bounds, rooms, (*doors, front_door(rooms[0], bounds, doors, rng)))
 
 

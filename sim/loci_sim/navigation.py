@@ -151,7 +151,7 @@ class FloorMap:
     """
 
     def __init__(self, scene: Scene, radius: float = 0.18, height: float = 1.4, resolution: float = 0.05) -> None:
-        self._radius, self._height, self._resolution = radius, height, resolution
+        self.radius, self._height, self._resolution = radius, height, resolution
         solid = {}
         floor: list[Array] = []
         for node in scene.nodes:
@@ -212,15 +212,15 @@ class FloorMap:
             for j in (0, 1)
         ]
         clearance = np.min(around, axis=0).astype(np.float32)
-        free = clearance > self._radius
+        free = clearance > self.radius
         origin = (float(self._origin[0]), float(self._origin[1]))
-        grid = NavigationGrid(clearance, free, origin, self._resolution, self._radius)
+        grid = NavigationGrid(clearance, free, origin, self._resolution, self.radius)
         row, column = grid.cell_of(*start)
         if not (0 <= row < self._rows and 0 <= column < self._columns and free[row, column]):
-            return NavigationGrid(clearance, np.zeros_like(free), origin, self._resolution, self._radius)
+            return NavigationGrid(clearance, np.zeros_like(free), origin, self._resolution, self.radius)
         labels, _ = ndimage.label(free, structure=np.ones((3, 3)))
         navigable = np.asarray(labels == labels[row, column])
-        return NavigationGrid(clearance, navigable, origin, self._resolution, self._radius)
+        return NavigationGrid(clearance, navigable, origin, self._resolution, self.radius)
 
 
 def build_navigation(

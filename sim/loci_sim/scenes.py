@@ -17,12 +17,14 @@ import numpy.typing as npt
 
 from loci.geometry import Array
 from loci.observation import check_name
+from loci_sim.catalogue import Model
 from loci_sim.families import FAMILIES
 from loci_sim.floorplan import FloorPlan
 from loci_sim.furnishing import furnish
 from loci_sim.glb import Node, read_glb, write_glb
+from loci_sim.joints import Interior, Joint, interior_of, joint_of
 from loci_sim.meshes import planar_pose
-from loci_sim.structure import build_doors, build_structure
+from loci_sim.structure import DoorLeaf, build_doors, build_structure
 from loci_sim.textures import Image, make_texture
 
 #: Part of generated map ids and written to sidecars, with the family's version on top: scenes of another generator are made
@@ -57,8 +59,11 @@ class SceneThing:
         T_map_box: (4, 4) pose of its box's centre.
         size: (3,) extents of the box [m].
         room: id of its room.
-        on: id of the object it rests on; empty: floor or wall.
+        on: id of the object it rests on or lies in; empty: floor or wall.
         node: name of its node in the GLB.
+        inside: it lies in ``on``.
+        joints: of its parts that move; that of a door's leaf names the door's own node.
+        interiors: where things can lie in it.
     """
 
     id: str
@@ -70,6 +75,14 @@ class SceneThing:
     room: str
     on: str
     node: str
+    inside: bool = False
+    joints: tuple[Joint, ...] = ()
+    interiors: tuple[Interior, ...] = ()
+
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        """Names of its node and of those of its moving parts."""
+        return (self.node, *(j.node for j in self.joints if j.node != self.node))
 
     @property
     def center(self) -> Array:
@@ -220,7 +233,7 @@ def load_scene(path: ScenePath | Path | str) -> Scene:
         raise SceneError(
             f"expected a scene in {paths.glb} and {paths.sidecar.name}, got {type(error).__name__}: {error}"
         ) from error
-    missing = {o.node for o in scene.objects} | set(scene.structure)
+    missing = {node for o in scene.objects for node in o.nodes} | set(scene.structure)
     missing -= {n.name for n in nodes}
     if missing:
         raise SceneError(
@@ -249,8 +262,9 @@ def _draw(name: str, seed: int, rng: np.random.Generator) -> tuple[list[Node], d
     nodes = [Node(piece.name, np.eye(4), piece.meshes) for piece in pieces]
     objects: list[dict[str, Any]] = []
 
-    def add(identity: str, model: Any, T: Array, room: str, on: str) -> None:
+    def add(identity: str, model: Model, T: Array, room: str, on: str, **more: Any) -> None:
         nodes.append(Node(identity, T, model.meshes))
+        nodes.extend(Node(f"{identity}/{part.name}", T, part.meshes) for part in model.parts)
         box = T @ planar_pose(0.0, 0.0, float(model.size[2]) / 2, 0.0)
         objects.append(
             {
@@ -263,13 +277,17 @@ def _draw(name: str, seed: int, rng: np.random.Generator) -> tuple[list[Node], d
                 "room": room,
                 "on": on,
                 "node": identity,
+                **_openings(identity, model),
+                **more,
             }
         )
 
-    for i, leaf in enumerate(build_doors(plan, rng)):
-        add(f"door_{i + 1}", leaf.model, leaf.T_map_object, leaf.doorway.rooms[0], "")
+    for i, leaf in enumerate(build_doors(plan, rng, family.furnishing.classic)):
+        hung = {"joints": [_leaf_joint(f"door_{i + 1}", leaf)]} if leaf.hinge is not None else {}
+        add(f"door_{i + 1}", leaf.model, leaf.T_map_object, leaf.doorway.rooms[0], "", **hung)
     for thing in things:
-        add(thing.id, thing.model, thing.T_map_object, thing.room, thing.on)
+        inside = {"inside": True} if thing.inside else {}
+        add(thing.id, thing.model, thing.T_map_object, thing.room, thing.on, **inside)
     sidecar = {
         "format": "loci-scene",
         "version": 1,
@@ -296,6 +314,47 @@ def _draw(name: str, seed: int, rng: np.random.Generator) -> tuple[list[Node], d
         "objects": objects,
     }
     return nodes, sidecar
+
+
+def _openings(identity: str, model: Model) -> dict[str, Any]:
+    """What a sidecar says of a thing's parts that move and of the room in it; nothing where it has none."""
+    down = np.array([0.0, 0.0, float(model.size[2]) / 2])
+    joints = [
+        {
+            "node": f"{identity}/{p.name}",
+            "kind": p.kind,
+            "origin": _rounded(np.array(p.origin) - down),
+            "axis": _rounded(np.array(p.axis)),
+            "limit": round(p.limit, 6),
+            "opening": 0.0,
+        }
+        for p in model.parts
+    ]
+    interiors = [
+        {
+            "low": _rounded(np.array(s.low) - down),
+            "high": _rounded(np.array(s.high) - down),
+            "node": f"{identity}/{s.part}" if s.part else "",
+        }
+        for s in model.spaces
+    ]
+    return {"joints": joints, "interiors": interiors} if joints else {}
+
+
+def _leaf_joint(identity: str, leaf: DoorLeaf) -> dict[str, Any]:
+    """The hinge of a door leaf, in the frame of its box."""
+    x, y = leaf.hinge or (0.0, 0.0)
+    height = float(leaf.T_map_object[2, 3] + leaf.model.size[2] / 2)
+    T_map_box = leaf.T_map_object @ planar_pose(0.0, 0.0, float(leaf.model.size[2]) / 2, 0.0)
+    origin = np.linalg.solve(T_map_box, np.array([x, y, height, 1.0]))[:3]
+    return {
+        "node": identity,
+        "kind": "hinge",
+        "origin": _rounded(origin),
+        "axis": [0.0, 0.0, float(np.sign(leaf.turn))],
+        "limit": round(abs(leaf.turn), 6),
+        "opening": leaf.opening,
+    }
 
 
 def _start(plan: FloorPlan) -> tuple[float, float, float]:
@@ -325,6 +384,9 @@ def _scene_of(sidecar: dict[str, Any], nodes: tuple[Node, ...], textures: dict[s
             str(o["room"]),
             str(o["on"]),
             str(o["node"]),
+            bool(o.get("inside", False)),
+            tuple(joint_of(j) for j in o.get("joints", ())),
+            tuple(interior_of(i) for i in o.get("interiors", ())),
         )
         for o in sorted(sidecar["objects"], key=lambda o: int(o["instance"]))
     )
