@@ -40,7 +40,7 @@ class Family:
 
 FAMILIES: dict[str, Family] = {
     "apartment": Family("6 or 7 rooms at both sides of a hallway", make_floor_plan, classic_finishes, APARTMENT),
-    "home": Family("one floor with 4 to 12 rooms of twelve kinds", make_home_plan, varied_finishes, HOME, 2),
+    "home": Family("4 to 12 rooms of twelve kinds, on one floor or on two", make_home_plan, varied_finishes, HOME, 2),
     "office": Family(
         "open-plan desks with meeting rooms, reception, kitchenette, restrooms and storage",
         make_office_plan,

@@ -7,7 +7,7 @@ which a thing is missing that makes the room what it is.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -59,7 +59,8 @@ def furnish(plan: FloorPlan, rng: np.random.Generator, furnishing: Furnishing) -
             if draw == furnishing.draws - 1:
                 raise ValueError(f"no place in the {room.id} for {', '.join(sorted(missing))}")
         counts = tried
-        placed += placer.placed
+        # Rooms are furnished as if they lay on the ground.
+        placed += placer.placed if not room.floor else [_raised(q, room.z) for q in placer.placed]
     categories = {p.model.category for p in placed}
     if (
         len(placed) < furnishing.min_objects
@@ -77,6 +78,12 @@ def furnish(plan: FloorPlan, rng: np.random.Generator, furnishing: Furnishing) -
         if not found.reaches(furnishing.difficulty):
             raise ValueError(f"too easy: {found}")
     return tuple(placed)
+
+
+def _raised(placed: Placed, height: float) -> Placed:
+    T = placed.T_map_object.copy()
+    T[2, 3] += height
+    return replace(placed, T_map_object=T)
 
 
 def living_room(p: RoomPlacer) -> None:

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from loci.geometry import Array, transform_points
+from loci_sim.floorplan import STOREY
 from loci_sim.meshes import planar_pose
-from loci_sim.navigation import FloorMap, NavigationGrid
+from loci_sim.navigation import FloorMap, Levels
 from loci_sim.protocol import Interaction
 from loci_sim.rendering import Renderer
 from loci_sim.scenes import Scene, SceneThing
@@ -21,10 +22,11 @@ from loci_sim.world import World
 
 @dataclass(frozen=True)
 class Standing:
-    """Where the robot stands: (x, y) [m], which nothing may be put upon, and how far it reaches [m]."""
+    """Where the robot stands: (x, y, z) [m], which nothing may be put upon, and how far it reaches [m]."""
 
     x: float
     y: float
+    z: float = 0.0
     reach: float = np.inf
 
 
@@ -35,11 +37,11 @@ class Household:
         scene: whose things they are.
         renderer: of the scene; shows every change from the next image on.
         floor: of the scene.
-        grid: of the scene's floor at first.
+        levels: of the scene's floor at first.
     """
 
-    def __init__(self, scene: Scene, renderer: Renderer, floor: FloorMap, grid: NavigationGrid) -> None:
-        self.world, self.grid = World(scene), grid
+    def __init__(self, scene: Scene, renderer: Renderer, floor: FloorMap, levels: Levels) -> None:
+        self.world, self.levels = World(scene), levels
         self._scene, self._renderer, self._floor = scene, renderer, floor
         self._nodes = {n.name: n for n in scene.nodes}
         # From a node's frame to its thing's box: a moved box takes its nodes along.
@@ -122,6 +124,8 @@ class Household:
             low, high = points.min(axis=0), points.max(axis=0)
             for opening in np.linspace(start, end, 13)[1:]:
                 T = self.world.part_pose(identity, joint.node, float(opening)) @ self._T_box_node[joint.node]
+                if abs(T[2, 3] - robot.z) > STOREY / 2:
+                    continue
                 local = (np.array([robot.x, robot.y, T[2, 3]]) - T[:3, 3]) @ T[:3, :3]
                 gap = np.maximum(np.maximum(low[:2] - local[:2], local[:2] - high[:2]), 0.0)
                 if float(np.hypot(*gap)) < self._floor.radius:
@@ -217,11 +221,11 @@ class Household:
         self._renderer.set_light(room, self.world.light(room))
 
     def _update_floor(self, robot: Standing) -> bool:
-        """The grid as things stand now; False if the robot then stands in one of them (the grid stays)."""
-        grid = self._floor.grid((robot.x, robot.y))
-        if not np.any(grid.navigable):
+        """The grids as things stand now; False if the robot then stands in one of them (the grids stay)."""
+        levels = self._floor.levels((robot.x, robot.y, robot.z))
+        if levels.is_empty:
             return False
-        self.grid = grid
+        self.levels = levels
         return True
 
 

@@ -194,8 +194,8 @@ class PoseDrift:
         """Begin at a true pose, as after a relocalisation; the draws go on."""
         self._true = self._reported = (x, y, yaw)
 
-    def follow(self, x: float, y: float, yaw: float) -> Array:
-        """Reported pose (4, 4) of the base when the true one is (x, y, yaw) [m, rad]."""
+    def follow(self, x: float, y: float, yaw: float, z: float = 0.0) -> Array:
+        """Reported pose (4, 4) of the base when the true one is (x, y, yaw) at a height z [m, rad]; the height is reported as it is."""
         x0, y0, yaw0 = self._true
         way = float(np.hypot(x - x0, y - y0))
         turn = float((yaw - yaw0 + np.pi) % (2.0 * np.pi) - np.pi)
@@ -211,4 +211,4 @@ class PoseDrift:
             heading = yaw1 + turn + p.drift_rotation * np.sqrt(way + abs(turn)) * rotation
             self._reported = (float(x1 + c * forward - s * left), float(y1 + s * forward + c * left), float(heading))
             self._true = (x, y, yaw)
-        return planar_pose(self._reported[0], self._reported[1], 0.0, self._reported[2])
+        return planar_pose(self._reported[0], self._reported[1], z, self._reported[2])

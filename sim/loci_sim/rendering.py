@@ -24,6 +24,8 @@ _LEVELS = 7
 #: Rays that are cast and shaded at a time: what they hit stays in the processor's cache.
 _CHUNK = 1 << 15
 _KEPT_BYTES = 24 << 20
+#: Height of the light above a room's floor [m].
+LAMP_HEIGHT = 2.3
 #: Light of a lamp's shade that is on; a surface right below its room's light has about 1.2.
 GLOW = 1.4
 
@@ -64,7 +66,7 @@ class Renderer:
         things = {node: (o.instance, labels[o.category], o.room) for o in scene.objects for node in o.nodes}
         things |= {node: (0, labels[label], room) for node, (label, room) in scene.structure.items()}
         self._room_ids = {r.id: i for i, r in enumerate(scene.rooms)}
-        self._lamp_places = {r.id: tuple(r.polygon.mean(axis=0).tolist()) for r in scene.rooms}
+        self._lamp_places = {r.id: (*r.polygon.mean(axis=0).tolist(), r.z + LAMP_HEIGHT) for r in scene.rooms}
         # Of every room by its number, and last of what is in none.
         self._strengths = np.ones(len(scene.rooms) + 1, dtype=np.float32)
         vertices, triangles, uvs, per_triangle, light = [], [], [], [], []
@@ -246,8 +248,8 @@ class Renderer:
 
     def _lamp_of(self, room: str) -> tuple[float, float, float, float]:
         """Place of a room's lamp [m] and its strength."""
-        x, y = self._lamp_places.get(room, (0.0, 0.0))
-        return x, y, 2.3, float(self._strengths[self._room_ids.get(room, -1)])
+        x, y, z = self._lamp_places.get(room, (0.0, 0.0, LAMP_HEIGHT))
+        return x, y, z, float(self._strengths[self._room_ids.get(room, -1)])
 
     def _build(self) -> None:
         """Index the triangles for ray casting; Open3D cannot move parts of an index, so that it is made anew."""

@@ -9,8 +9,9 @@ import numpy as np
 
 from loci_sim.catalogue import Model
 from loci_sim.finishes import Finish
-from loci_sim.floorplan import CEILING, DOOR_HEIGHT, WALL, Doorway, FloorPlan, Room
+from loci_sim.floorplan import CEILING, DOOR_HEIGHT, STOREY, WALL, Doorway, FloorPlan, Room
 from loci_sim.meshes import Floats, Material, Mesh, MeshBuilder, planar_pose
+from loci_sim.stairs import stair_meshes, strip_rect
 
 _DOOR_COLORS = {"white": (232, 230, 224), "brown": (140, 96, 58)}
 
@@ -21,7 +22,7 @@ class Piece:
 
     Attributes:
         name: unique in the scene.
-        label: ``"wall"``, ``"floor"`` or ``"ceiling"``.
+        label: ``"wall"``, ``"floor"``, ``"ceiling"``, ``"stairs"`` or ``"railing"``.
         room: id of the room it belongs to.
         meshes: in the map frame [m].
     """
@@ -54,30 +55,37 @@ class DoorLeaf:
 
 
 def build_structure(plan: FloorPlan, finishes: Mapping[str, Finish]) -> tuple[Piece, ...]:
-    """All walls, floors and ceilings of a plan, with the look of each room by its id."""
+    """All walls, floors, ceilings and stairs of a plan, with the look of each room by its id."""
     pieces: list[Piece] = []
     for room in plan.rooms:
         wall, floor = finishes[room.id].wall, finishes[room.id].floor
         walls, floors, ceilings = MeshBuilder(), MeshBuilder(), MeshBuilder()
-        r = room.rect
-        floors.polygon([(r.x0, r.y0, 0), (r.x1, r.y0, 0), (r.x1, r.y1, 0), (r.x0, r.y1, 0)], floor)
+        stairs = plan.stairs if plan.stairs is not None and room.id in (plan.stairs.lower, plan.stairs.upper) else None
+        below = stairs is not None and room.id == stairs.lower
+        # Between the two rooms of the stairs there is no slab but over the strip before them.
+        r = strip_rect(stairs, room) if stairs is not None and not below else room.rect
+        c = strip_rect(stairs, room) if stairs is not None and below else room.rect
+        z, top = room.z, room.z + CEILING
+        floors.polygon([(r.x0, r.y0, z), (r.x1, r.y0, z), (r.x1, r.y1, z), (r.x0, r.y1, z)], floor)
         ceilings.polygon(
-            [(r.x0, r.y0, CEILING), (r.x0, r.y1, CEILING), (r.x1, r.y1, CEILING), (r.x1, r.y0, CEILING)],
+            [(c.x0, c.y0, top), (c.x0, c.y1, top), (c.x1, c.y1, top), (c.x1, c.y0, top)],
             Material((244, 244, 240), "plaster"),
         )
-        _add_walls(walls, room, plan.doors, wall)
+        _add_walls(walls, room, plan.doors, wall, STOREY if below else CEILING)
         for door in plan.doors:
             if door.rooms[0] == room.id:
                 _add_reveal(walls, floors, door, wall, floor)
-        pieces += [
-            Piece(f"{room.id}/{label}", label, room.id, b.meshes())
-            for label, b in (("wall", walls), ("floor", floors), ("ceiling", ceilings))
-        ]
+        built = {"wall": walls.meshes(), "floor": floors.meshes(), "ceiling": ceilings.meshes()}
+        if stairs is not None and below:
+            more = stair_meshes(stairs, room)
+            built["wall"] += more.pop("wall")
+            built |= more
+        pieces += [Piece(f"{room.id}/{label}", label, room.id, meshes) for label, meshes in built.items()]
     return tuple(pieces)
 
 
 def build_doors(plan: FloorPlan, rng: np.random.Generator, classic: bool = False) -> tuple[DoorLeaf, ...]:
-    """A leaf for every doorway: open by a right angle into its first room, or closed (the front door).
+    """A leaf for every doorway that has one: open by a right angle into its first room, or closed (the front door).
 
     Doors that no room needs in order to be reached may be closed or ajar as well.
 
@@ -87,6 +95,8 @@ def build_doors(plan: FloorPlan, rng: np.random.Generator, classic: bool = False
     color = str(rng.choice(np.array(sorted(_DOOR_COLORS))))
     leaves = []
     for door in plan.doors:
+        if door.bare:
+            continue
         name = "brown" if door.closed else color
         model, width = _leaf_model(door, name)
         if classic or door.closed:
@@ -137,7 +147,7 @@ def _hung(model: Model, door: Doorway, width: float, opening: float) -> DoorLeaf
     angle = (opening - 1.0) * turn
     c, s = np.cos(angle), np.sin(angle)
     at = hinge + np.array([[c, -s], [s, c]]) @ (opened - hinge)
-    T = planar_pose(float(at[0]), float(at[1]), 0.004, float(yaw + angle))
+    T = planar_pose(float(at[0]), float(at[1]), door.z + 0.004, float(yaw + angle))
     return DoorLeaf(model, T, door, (float(hinge[0]), float(hinge[1])), float(turn), opening)
 
 
@@ -154,9 +164,9 @@ def _leaf_pose(door: Doorway, width: float) -> Floats:
     return planar_pose(across, along, 0.004, yaw)
 
 
-def _add_walls(b: MeshBuilder, room: Room, doors: tuple[Doorway, ...], material: Material) -> None:
+def _add_walls(b: MeshBuilder, room: Room, doors: tuple[Doorway, ...], material: Material, height: float) -> None:
     """The four inner faces of a room's walls, with holes where doors are."""
-    r = room.rect
+    r, floor = room.rect, room.z
     for axis, line, low, high, inward in (
         ("x", r.y0, r.x0, r.x1, 1),
         ("x", r.y1, r.x0, r.x1, -1),
@@ -175,8 +185,8 @@ def _add_walls(b: MeshBuilder, room: Room, doors: tuple[Doorway, ...], material:
         for a, c, z0 in strips:
             # Seen from inside the room the corners run counter-clockwise.
             first, second = (c, a) if (axis == "x") == (inward > 0) else (a, c)
-            corners = [(first, z0), (second, z0), (second, CEILING), (first, CEILING)]
-            points = [(u, line, z) if axis == "x" else (line, u, z) for u, z in corners]
+            corners = [(first, z0), (second, z0), (second, height), (first, height)]
+            points = [(u, line, floor + z) if axis == "x" else (line, u, floor + z) for u, z in corners]
             b.polygon(points, material, [(np.sign(second - first) * u, CEILING - z) for u, z in corners])
 
 
@@ -186,12 +196,12 @@ def _add_reveal(walls: MeshBuilder, floors: MeshBuilder, door: Doorway, wall: Ma
     if door.closed:
         return
     frame = replace(wall, color=(226, 222, 214), texture="")
-    floors.polygon([(p.x0, p.y0, 0), (p.x1, p.y0, 0), (p.x1, p.y1, 0), (p.x0, p.y1, 0)], floor)
-    z = DOOR_HEIGHT
+    o, z = door.z, door.z + DOOR_HEIGHT
+    floors.polygon([(p.x0, p.y0, o), (p.x1, p.y0, o), (p.x1, p.y1, o), (p.x0, p.y1, o)], floor)
     walls.polygon([(p.x0, p.y0, z), (p.x0, p.y1, z), (p.x1, p.y1, z), (p.x1, p.y0, z)], frame)
     if door.axis == "x":
-        walls.polygon([(p.x0, p.y1, 0), (p.x0, p.y0, 0), (p.x0, p.y0, z), (p.x0, p.y1, z)], frame)
-        walls.polygon([(p.x1, p.y0, 0), (p.x1, p.y1, 0), (p.x1, p.y1, z), (p.x1, p.y0, z)], frame)
+        walls.polygon([(p.x0, p.y1, o), (p.x0, p.y0, o), (p.x0, p.y0, z), (p.x0, p.y1, z)], frame)
+        walls.polygon([(p.x1, p.y0, o), (p.x1, p.y1, o), (p.x1, p.y1, z), (p.x1, p.y0, z)], frame)
     else:
-        walls.polygon([(p.x0, p.y0, 0), (p.x1, p.y0, 0), (p.x1, p.y0, z), (p.x0, p.y0, z)], frame)
-        walls.polygon([(p.x1, p.y1, 0), (p.x0, p.y1, 0), (p.x0, p.y1, z), (p.x1, p.y1, z)], frame)
+        walls.polygon([(p.x0, p.y0, o), (p.x1, p.y0, o), (p.x1, p.y0, z), (p.x0, p.y0, z)], frame)
+        walls.polygon([(p.x1, p.y1, o), (p.x0, p.y1, o), (p.x0, p.y1, z), (p.x1, p.y1, z)], frame)

@@ -190,7 +190,7 @@ class World:
 
     def put(self, identity: str, T_map_box: Array, on: str, inside: bool, carrier: str = "") -> None:
         """Put a thing somewhere: box pose (4, 4), on or in another thing, or in the drawer of it with the node ``carrier``."""
-        room = self.scene.room_at(float(T_map_box[0, 3]), float(T_map_box[1, 3]))
+        room = self.scene.room_at(*T_map_box[:3, 3].tolist())
         room_id = room.id if room else self.state(on).room if on else ""
         self._change(identity, T_map_box=T_map_box, room=room_id, on=on, inside=inside, carrier=carrier, held=False)
 
@@ -268,7 +268,14 @@ class World:
                 }
             )
         rooms = [
-            {"id": r.id, "name": r.name, "polygon": r.polygon.tolist(), "light": self.light(r.id)}
+            {
+                "id": r.id,
+                "name": r.name,
+                "polygon": r.polygon.tolist(),
+                "floor": r.floor,
+                "z": r.z,
+                "light": self.light(r.id),
+            }
             for r in self.scene.rooms
         ]
         return {"map_id": self.scene.map_id, "objects": objects, "rooms": rooms}
