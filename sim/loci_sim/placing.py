@@ -15,6 +15,9 @@ from scipy import ndimage
 from loci_sim.catalogue import Model, Surface, make_model
 from loci_sim.floorplan import CEILING, WALL, FloorPlan, Rect, Room
 from loci_sim.meshes import Floats, planar_pose
+from loci_sim.placed import Member, Placed
+
+__all__ = ["Member", "Placed", "RoomPlacer"]
 
 #: Things stand this far from each other and from walls [m].
 GAP = 0.012
@@ -23,50 +26,6 @@ PASSAGE_RADIUS = 0.3
 #: Things placed near one another: their centres are at most so far apart [m].
 NEIGHBOURS = 0.28
 _CELL = 0.05
-
-
-@dataclass(frozen=True)
-class Placed:
-    """A model where it stands.
-
-    Attributes:
-        id: unique in the apartment, e.g. ``"chair_2"``.
-        T_map_object: (4, 4) from the model's frame; yaw only.
-        room: id of the room.
-        on: id of the thing it rests on or lies in; empty: floor or wall.
-        inside: it lies in it.
-    """
-
-    id: str
-    model: Model
-    T_map_object: Floats
-    room: str
-    on: str = ""
-    inside: bool = False
-
-    @property
-    def box(self) -> tuple[Floats, Floats]:
-        """Axis-aligned bounds (3,), (3,) in the map [m]."""
-        c, s = np.abs(self.T_map_object[:2, 0])
-        hx, hy, height = self.model.size / (2, 2, 1)
-        half = np.array([c * hx + s * hy, s * hx + c * hy])
-        p = self.T_map_object[:3, 3]
-        return np.array([*(p[:2] - half), p[2]]), np.array([*(p[:2] + half), p[2] + height])
-
-    @property
-    def rect(self) -> Rect:
-        low, high = self.box
-        return Rect(float(low[0]), float(low[1]), float(high[0]), float(high[1]))
-
-
-@dataclass(frozen=True)
-class Member:
-    """One of several things placed together: a model and its pose (x forward, y left, yaw) relative to the group."""
-
-    model: Model
-    x: float = 0.0
-    y: float = 0.0
-    yaw: float = 0.0
 
 
 @dataclass

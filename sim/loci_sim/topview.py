@@ -8,8 +8,9 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
-from loci.geometry import Camera
+from loci.geometry import Array, Camera
 from loci_sim.floorplan import CEILING
 from loci_sim.rendering import Renderer
 from loci_sim.scenes import FORMS, Scene, load_scene
@@ -33,7 +34,8 @@ def render_top_view(scene: Scene, resolution: float = 0.015, names: bool = True,
     rays[:, 0], rays[:, 1], rays[:, 2], rays[:, 5] = x.ravel(), y.ravel(), z + CEILING - 0.03, -1.0
     renderer = Renderer(scene, Camera(width, height, width, width, width / 2, height / 2))
     color, depth, _, _ = renderer.cast(rays, (height, width), resolution / 2)
-    color[depth == 0] = 60
+    # Between the faces of walls one would see what is below this floor.
+    color[(depth == 0) | ((depth > CEILING) & ~_in_rooms(scene, z, x, y))] = 60
     if names:
         for room in (r for r in scene.rooms if r.z == z):
             center = room.polygon.mean(axis=0)
@@ -50,6 +52,15 @@ def render_top_view(scene: Scene, resolution: float = 0.015, names: bool = True,
         tip = (int(at[0] + 25 * np.cos(scene.start[2])), int(at[1] - 25 * np.sin(scene.start[2])))
         cv2.arrowedLine(color, at, tip, (220, 0, 0), 3, tipLength=0.4)
     return color
+
+
+def _in_rooms(scene: Scene, z: float, x: Array, y: Array) -> npt.NDArray[np.bool_]:
+    """Which of the points (H, W) lie within the bounds of a room of the floor at this height."""
+    inside = np.zeros(x.shape, dtype=bool)
+    for room in (r for r in scene.rooms if r.z == z):
+        (x0, y0), (x1, y1) = room.polygon.min(axis=0), room.polygon.max(axis=0)
+        inside |= (x >= x0) & (x <= x1) & (y >= y0) & (y <= y1)
+    return inside
 
 
 def main(args: Sequence[str] | None = None) -> int:

@@ -164,6 +164,19 @@ def test_things_stand_in_the_rooms_that_the_documentation_states(
         assert not wrong
 
 
+def test_clocks_are_told_apart_but_in_apartments(scene_directory: Path) -> None:
+    kinds = {
+        family: {
+            o.category for seed in range(2) for o in load_scene(generate_scene(family, seed, scene_directory)).objects
+        }
+        for family in ("apartment", "home", "office", "building")
+    }
+    assert "clock" in kinds.pop("apartment")
+    for family, found in kinds.items():
+        assert "clock" not in found, family
+    assert {"wall clock", "alarm clock"} <= kinds["home"] | kinds["building"]
+
+
 @pytest.mark.parametrize("family", ["castle", "", "../home"])
 def test_an_unknown_family_is_refused(family: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="expected a family of scenes out of apartment, home"):
