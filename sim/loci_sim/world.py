@@ -190,7 +190,9 @@ class World:
 
     def put(self, identity: str, T_map_box: Array, on: str, inside: bool, carrier: str = "") -> None:
         """Put a thing somewhere: box pose (4, 4), on or in another thing, or in the drawer of it with the node ``carrier``."""
-        room = self.scene.room_at(*T_map_box[:3, 3].tolist())
+        x, y, z = T_map_box[:3, 3].tolist()
+        # By its underside: what stands on a wardrobe is nearer to the upper floor.
+        room = self.scene.room_at(x, y, z - float(self.thing(identity).size[2]) / 2)
         room_id = room.id if room else self.state(on).room if on else ""
         self._change(identity, T_map_box=T_map_box, room=room_id, on=on, inside=inside, carrier=carrier, held=False)
 

@@ -165,6 +165,27 @@ def test_discrete_steps_climb_the_stairs_as_well(levels: Levels, home: Scene, si
     assert simulator.position()[2] == pytest.approx(heights[0], abs=1e-9)
 
 
+def test_random_motions_on_the_stairs_never_leave_the_floor_or_jump(
+    levels: Levels, simulator: EmbeddedSimulator
+) -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        grid = levels.grids[int(rng.integers(2))]
+        assert grid.stairs is not None
+        x, y = grid.center_of(rng.permutation(np.argwhere(grid.navigable & grid.stairs))[0])[0].tolist()
+        simulator.reset_to(x, y, float(rng.uniform(-3, 3)), grid.height_at(x, y))
+        for _ in range(20):
+            before = np.array(simulator.position())
+            if rng.random() < 0.5:
+                simulator.step(("move_forward", "turn_left", "turn_right")[int(rng.integers(3))])  # type: ignore[arg-type]
+            else:
+                simulator.drive(float(rng.uniform(-0.5, 0.8)), float(rng.normal()), 0.5)
+            moved = np.array(simulator.position()) - before
+            assert simulator.is_navigable(*simulator.position())
+            # The stairs rise 17 cm in 27.
+            assert abs(moved[2]) <= 0.17 / 0.27 * np.hypot(*moved[:2]) + 0.06
+
+
 def test_the_base_stands_on_the_steps(home: Scene, levels: Levels) -> None:
     """As a slope over them: never more than a step above or below what is under it."""
     from loci_sim.rendering import Renderer
@@ -217,6 +238,7 @@ def test_rooms_and_objects_know_their_floor(home: Scene, files: ScenePath, simul
     room = home.room_at(*bed.center.tolist())
     assert room is not None
     assert room.id == bed.room
+    assert home.room_at(*home.start[:2], 2.1) == home.room_at(*home.start[:2])
     for o in home.objects:
         assert (o.center[2] > STOREY) == (next(r for r in home.rooms if r.id == o.room).floor == 1), o.id
     truth = {r["id"]: r["floor"] for r in simulator.ground_truth()["rooms"]}
