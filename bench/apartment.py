@@ -61,7 +61,7 @@ def _poses(simulator, n: int) -> list[tuple[float, float, float]]:
         for goal in goals:
             path = simulator.shortest_path(poses[-1][:2], goal)
             if path is not None:
-                _follow(poses, path.points)
+                _follow(poses, path.points[:, :2])
             turns = np.arange(1, int(2 * np.pi * RATE / TURN_RATE) + 1) * TURN_RATE / RATE
             poses += [(poses[-1][0], poses[-1][1], poses[-1][2] + float(t)) for t in turns]
     return poses[:n]

@@ -88,6 +88,30 @@ PLACES: tuple[Place, ...] = (
 )  # fmt: skip
 
 
+#: What may lie in closed containers, in rooms where `PLACES` has it at all.
+INSIDE: dict[str, tuple[str, ...]] = {
+    "fridge": ("milk carton", "bottle", "jar", "can", "apple", "lemon", "salt shaker"),
+    "wardrobe": ("hat", "pillow", "teddy bear", "book", "basket", "ball"),
+    "dresser": ("book", "hat", "soap", "toilet paper", "notebook", "rubber duck", "toy car", "wallet"),
+    "nightstand": ("book", "phone", "wallet", "glass"),
+    "filing cabinet": ("notebook", "book", "stapler", "tape", "calculator"),
+    "microwave": ("mug", "plate", "bowl"),
+    "safe": ("notebook", "wallet", "phone"),
+    "suitcase": ("book", "tape", "flashlight"),
+}
+
+
+def fill(p: RoomPlacer) -> None:
+    """Lay up to three things into every other container of the room."""
+    for container in [q for q in p.placed if q.model.spaces]:
+        wanted = INSIDE.get(container.model.category, ())
+        items = sorted({e.item for e in PLACES if p.room.name in e.rooms} & set(wanted))
+        if not items or p.rng.random() < 0.5:
+            continue
+        for name in p.rng.choice(np.array(items), int(p.rng.integers(1, 4))):
+            p.put_inside(p.model(str(name)), container)
+
+
 def dress(p: RoomPlacer, density: float = 1.0, skip: Sequence[Placed] = ()) -> None:
     """Put small things on everything in the room that can carry them.
 
@@ -96,6 +120,7 @@ def dress(p: RoomPlacer, density: float = 1.0, skip: Sequence[Placed] = ()) -> N
         skip: leave these empty.
     """
     supports = [q for q in p.placed if q.model.surfaces and q not in skip]
+    fill(p)
     for i in p.rng.permutation(len(supports)):
         support = supports[int(i)]
         places = [e for e in PLACES if p.room.name in e.rooms and support.model.category in e.supports]

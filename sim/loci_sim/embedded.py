@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -19,7 +19,7 @@ from loci_sim.cameras import CameraMount, Panorama, render_panorama
 from loci_sim.household import Household, Standing
 from loci_sim.meshes import planar_pose
 from loci_sim.motion import drive
-from loci_sim.navigation import FloorMap, NavigationGrid, navigation_from_start
+from loci_sim.navigation import FloorMap, Levels, NavigationGrid, levels_from_start
 from loci_sim.noise import NoiseParameters, PoseDrift, noisy_color, noisy_depth
 from loci_sim.person import Person, PersonDeed, PersonEvent
 from loci_sim.protocol import (
@@ -27,93 +27,19 @@ from loci_sim.protocol import (
     DriveResult,
     Interaction,
     InteractionResult,
+    Place,
     ShortestPath,
     SimulatorAction,
     SimulatorObservation,
     StepResult,
 )
 from loci_sim.rendering import Renderer
+from loci_sim.robot import R_BASE_OPTICAL, RobotParameters
 from loci_sim.scenes import Scene, ScenePath, SceneThing, load_scene
 from loci_sim.spots import distance_to_box
 from loci_sim.world import World
 
-#: Rotation of a level optical frame (x right, y down, z forward) in the base frame (x forward, y left, z up), REP-103.
-R_BASE_OPTICAL = np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
-
-
-@dataclass(frozen=True)
-class RobotParameters:
-    """The robot and its camera.
-
-    Attributes:
-        width, height: of the images [px].
-        horizontal_fov: [degrees].
-        camera_height: of the camera above the floor [m].
-        camera_pitch: downwards from level [degrees].
-        max_range: of the depth camera [m].
-        radius: of the robot [m]; body_height: what is higher does not touch it [m].
-        step_duration: simulated time that one action takes [s].
-        reach: horizontally from its centre to the nearest point of an object's box [m].
-        min_pixels: an object of which less is seen is not in view [px].
-        tilt_angle: of one "look_up" or "look_down" [degrees]; max_tilt: from the mounted pitch, up and down [degrees].
-    """
-
-    width: int = 640
-    height: int = 480
-    horizontal_fov: float = 79.0
-    camera_height: float = 1.25
-    camera_pitch: float = 15.0
-    max_range: float = 20.0
-    radius: float = 0.18
-    body_height: float = 1.4
-    step_duration: float = 0.2
-    tilt_angle: float = 30.0
-    max_tilt: float = 60.0
-    reach: float = 1.5
-    min_pixels: int = 10
-
-    def __post_init__(self) -> None:
-        if not (1 <= self.width <= 4096 and 1 <= self.height <= 4096):
-            raise ValueError(f"expected images of 1 to 4096 px a side, got {self.width}x{self.height}")
-        if not 1.0 <= self.horizontal_fov <= 170.0:
-            raise ValueError(f"expected a horizontal field of view in [1, 170] degrees, got {self.horizontal_fov}")
-        if not -90.0 <= self.camera_pitch <= 90.0:
-            raise ValueError(f"expected a camera pitch in [-90, 90] degrees, got {self.camera_pitch}")
-        if not 0.0 <= self.max_tilt <= 90.0:
-            raise ValueError(f"expected a largest tilt in [0, 90] degrees, got {self.max_tilt}")
-        for name in (
-            "camera_height",
-            "max_range",
-            "radius",
-            "body_height",
-            "step_duration",
-            "tilt_angle",
-            "reach",
-            "min_pixels",
-        ):
-            if not (np.isfinite(getattr(self, name)) and getattr(self, name) > 0):
-                raise ValueError(f"expected {name} > 0, got {getattr(self, name)}")
-
-    @property
-    def camera(self) -> Camera:
-        """Intrinsics: square pixels, principal point at the image's centre (pixel centres are whole numbers)."""
-        focal = self.width / 2 / np.tan(np.radians(self.horizontal_fov) / 2)
-        return Camera(self.width, self.height, focal, focal, (self.width - 1) / 2, (self.height - 1) / 2)
-
-    @property
-    def T_base_camera(self) -> Array:
-        """Pose (4, 4) of the optical frame in the base frame, not tilted."""
-        return self.tilted(0)
-
-    def tilted(self, steps: int) -> Array:
-        """Pose (4, 4) of the optical frame in the base frame, tilted by a number of steps; positive looks up."""
-        pitch = np.radians(self.camera_pitch - steps * self.tilt_angle)
-        c, s = np.cos(pitch), np.sin(pitch)
-        T = np.eye(4)
-        # A turn about the base's y (left) axis: positive looks down.
-        T[:3, :3] = np.array([[c, 0.0, s], [0.0, 1.0, 0.0], [-s, 0.0, c]]) @ R_BASE_OPTICAL
-        T[2, 3] = self.camera_height
-        return T
+__all__ = ["R_BASE_OPTICAL", "EmbeddedSimulator", "RobotParameters"]
 
 
 class EmbeddedSimulator:
@@ -139,9 +65,9 @@ class EmbeddedSimulator:
         self.scene = scene if isinstance(scene, Scene) else load_scene(scene)
         self.parameters = parameters or RobotParameters()
         floor = FloorMap(self.scene, self.parameters.radius, self.parameters.body_height)
-        grid = navigation_from_start(self.scene, floor)
+        levels = levels_from_start(self.scene, floor)
         self._renderer = Renderer(self.scene, self.parameters.camera, self.parameters.max_range, threads)
-        self._household = Household(self.scene, self._renderer, floor, grid)
+        self._household = Household(self.scene, self._renderer, floor, levels)
         self._person: Person | None = None
         self.noise = noise or NoiseParameters()
         self._drift = PoseDrift(self.noise)
@@ -149,6 +75,8 @@ class EmbeddedSimulator:
         self._observation: SimulatorObservation | None = None
         # Turns and tilts are counted, not summed: as many back end exactly where they began.
         self._x, self._y, self._yaw0, self._turns, self._tilts = 0.0, 0.0, 0.0, 0, 0
+        # Which of the floors' grids the robot moves in.
+        self._level = 0
         self._place(*self.scene.start)
 
     @property
@@ -157,8 +85,13 @@ class EmbeddedSimulator:
 
     @property
     def grid(self) -> NavigationGrid:
-        """Where the robot can stand as things are now."""
-        return self._household.grid
+        """Where the robot can stand as things are now, on the floor that it is on."""
+        return self.levels.grids[self._level]
+
+    @property
+    def levels(self) -> Levels:
+        """Where the robot can stand on all floors as things are now."""
+        return self._household.levels
 
     @property
     def objects(self) -> tuple[SceneThing, ...]:
@@ -193,20 +126,20 @@ class EmbeddedSimulator:
             self._place(*self.scene.start)
         else:
             rng = np.random.default_rng(seed)
-            x, y = self.grid.random_point(rng)
-            self._place(x, y, float(rng.integers(round(2 * np.pi / TURN_ANGLE))) * TURN_ANGLE)
+            x, y, z = self.levels.random_point(rng)
+            self._place(x, y, float(rng.integers(round(2 * np.pi / TURN_ANGLE))) * TURN_ANGLE, z)
         self.advance(self.parameters.step_duration)
         return self.observe()
 
-    def reset_to(self, x: float, y: float, yaw: float) -> SimulatorObservation:
-        """Put the robot at a pose [m, rad]. Time goes on.
+    def reset_to(self, x: float, y: float, yaw: float, z: float = 0.0) -> SimulatorObservation:
+        """Put the robot at a pose [m, rad], on the floor at a height z. Time goes on.
 
         Raises:
             ValueError: the robot cannot stand there.
         """
-        if not (self.grid.is_navigable(x, y) and np.isfinite(yaw)):
-            raise ValueError(f"expected a navigable pose in {self.map_id}, got ({x}, {y}, {yaw})")
-        self._place(x, y, yaw)
+        if not (self.is_navigable(x, y, z) and np.isfinite(yaw)):
+            raise ValueError(f"expected a navigable pose in {self.map_id}, got ({x}, {y}, {yaw}) at a height of {z}")
+        self._place(x, y, yaw, z)
         self.advance(self.parameters.step_duration)
         return self.observe()
 
@@ -223,6 +156,7 @@ class EmbeddedSimulator:
             collided = not self.grid.is_free_line((self._x, self._y), (x, y))
             if not collided:
                 self._x, self._y = float(x), float(y)
+                self._enter(self.levels.after(self.grid, self._x, self._y))
         elif action in ("turn_left", "turn_right"):
             self._turns += 1 if action == "turn_left" else -1
         elif action in ("look_up", "look_down"):
@@ -238,8 +172,10 @@ class EmbeddedSimulator:
         Raises:
             ValueError: a value that is not finite or out of range (see `loci_sim.motion`).
         """
-        made = drive(self.grid, (self._x, self._y, self.heading()), linear, angular, seconds)
+        start = (self._x, self._y, self.heading())
+        made = drive(self.grid, start, linear, angular, seconds, self.levels.after)
         self._x, self._y, self._yaw0 = made.x, made.y, self._yaw0 + angular * seconds
+        self._enter(made.grid)
         self.advance(seconds)
         return DriveResult(made.touched, made.distance, self._stamp_ns)
 
@@ -249,7 +185,7 @@ class EmbeddedSimulator:
         Raises:
             ValueError: there is no such interaction or no such object.
         """
-        robot = Standing(self._x, self._y, self.parameters.reach)
+        robot = Standing(*self.position(), self.parameters.reach)
         reason = self._household.world.refusal(interaction, object_id) or self._out_of_hand(object_id)
         reason = reason or self._household.do(interaction, object_id, robot)
         if not reason:
@@ -277,7 +213,7 @@ class EmbeddedSimulator:
 
     def restore_objects(self) -> None:
         """Put all objects back where and as they were at first; what the robot holds too."""
-        self._household.restore(Standing(self._x, self._y))
+        self._household.restore(Standing(*self.position()))
         self.advance(0.0)
 
     def add_person(self, events: Sequence[PersonEvent], seed: int = 0) -> None:
@@ -298,7 +234,7 @@ class EmbeddedSimulator:
     def ground_truth(self) -> dict[str, Any]:
         """Everything that only scoring may know, as plain values: poses and states of objects, rooms with their light, the robot."""
         robot = {
-            "T_map_base": planar_pose(self._x, self._y, 0.0, self.heading()).tolist(),
+            "T_map_base": planar_pose(*self.position(), self.heading()).tolist(),
             "T_map_base_known": self.observe().T_map_base.tolist(),
             "holds": self.held,
         }
@@ -315,8 +251,8 @@ class EmbeddedSimulator:
         """Let simulated time pass [s], at least 1 ns: the next observation has a new stamp."""
         self._stamp_ns += max(1, round(seconds * 1e9))
         if self._person is not None:
-            self._person.act(self._household, Standing(self._x, self._y), self._stamp_ns)
-        self._reported = self._drift.follow(self._x, self._y, self.heading())
+            self._person.act(self._household, Standing(*self.position()), self._stamp_ns)
+        self._reported = self._drift.follow(self._x, self._y, self.heading(), self.position()[2])
         self._observation = None
 
     def observe(self) -> SimulatorObservation:
@@ -346,11 +282,12 @@ class EmbeddedSimulator:
         Raises:
             ValueError: a height out of range.
         """
-        T_map_center = planar_pose(self._x, self._y, self.parameters.camera_height, self.heading())
+        x, y, z = self.position()
+        T_map_center = planar_pose(x, y, z + self.parameters.camera_height, self.heading())
         return render_panorama(self._renderer, T_map_center, height, self._stamp_ns)
 
     def _seen_from(self, T_base_camera: Array, camera: Camera, max_range: float, name: str) -> SimulatorObservation:
-        T_map_base = planar_pose(self._x, self._y, 0.0, self.heading())
+        T_map_base = planar_pose(*self.position(), self.heading())
         T_map_camera = T_map_base @ T_base_camera
         color, depth, semantic, instances = self._renderer.render(T_map_camera, camera, max_range)
         if self.noise.depth > 0.0 or self.noise.color > 0.0:
@@ -369,7 +306,7 @@ class EmbeddedSimulator:
         )  # fmt: skip
 
     def position(self) -> tuple[float, float, float]:
-        return self._x, self._y, 0.0
+        return self._x, self._y, self.grid.height_at(self._x, self._y)
 
     def heading(self) -> float:
         per_circle = round(2 * np.pi / TURN_ANGLE)
@@ -381,11 +318,11 @@ class EmbeddedSimulator:
         """Pose (4, 4) of the optical frame in the base frame, as it is tilted now."""
         return self.parameters.tilted(self._tilts)
 
-    def is_navigable(self, x: float, y: float) -> bool:
-        return self.grid.is_navigable(x, y)
+    def is_navigable(self, x: float, y: float, z: float = 0.0) -> bool:
+        return self.levels.grid_at((x, y, z)) is not None
 
-    def shortest_path(self, start: tuple[float, float], goal: tuple[float, float]) -> ShortestPath | None:
-        return self.grid.shortest_path(start, goal)
+    def shortest_path(self, start: Place, goal: Place) -> ShortestPath | None:
+        return self.levels.shortest_path(start, goal)
 
     def close(self) -> None:
         self._observation = None
@@ -399,8 +336,13 @@ class EmbeddedSimulator:
         self._tilts = tilts
         return True
 
-    def _place(self, x: float, y: float, yaw: float) -> None:
+    def _enter(self, grid: NavigationGrid) -> None:
+        self._level = next(i for i, g in enumerate(self.levels.grids) if g is grid)
+
+    def _place(self, x: float, y: float, yaw: float, z: float = 0.0) -> None:
         self._x, self._y, self._yaw0, self._turns, self._tilts = x, y, yaw, 0, 0
+        grid = self.levels.grid_at((x, y, z))
+        self._enter(grid if grid is not None else self.levels.grids[0])
         self._drift.restart(x, y, self.heading())
-        self._reported = self._drift.follow(x, y, self.heading())
+        self._reported = self._drift.follow(x, y, self.heading(), self.position()[2])
         self._observation = None

@@ -33,12 +33,13 @@ ROOM_SYNONYMS = {"study": ("study", "office"), "office": ("study", "office")}
 
 @dataclass(frozen=True)
 class TracePoint:
-    """Where the robot was when an image was taken: base at (x, y) [m], heading ``yaw`` [rad]."""
+    """Where the robot was when an image was taken: base at (x, y, z) [m], heading ``yaw`` [rad]."""
 
     stamp_ns: int
     x: float
     y: float
     yaw: float
+    z: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def make_exam(scene: Scene, seed: int, trace: Sequence[TracePoint], robot: Robot
         ValueError: the scene holds nothing to ask one of these about.
     """
     rng = np.random.default_rng([seed, 5])
-    things = [o for o in scene.objects if o.category != "door"]
+    things = [o for o in scene.objects if o.category != "door" and not o.inside]
     return [
         _where(scene, things, rng),
         _what_is_on(things, rng),
@@ -202,7 +203,7 @@ def _last_looks(scene: Scene, trace: Sequence[TracePoint], robot: RobotParameter
     for point in reversed(trace):
         if len(found) == len(by_instance):
             break
-        T = planar_pose(point.x, point.y, 0.0, point.yaw) @ robot.T_base_camera
+        T = planar_pose(point.x, point.y, point.z, point.yaw) @ robot.T_base_camera
         _, depth, _, instances = renderer.render(T)
         ids, counts = np.unique(instances[(depth > 0) & (depth <= MAX_DISTANCE)], return_counts=True)
         for instance in ids[counts >= MIN_SHARE * instances.size].tolist():
@@ -218,7 +219,9 @@ def _rooms_touched(scene: Scene, thing: SceneThing) -> set[str]:
     x, y = thing.center[:2]
     reach = float(np.max(thing.size[:2])) / 2 + TOLERANCE
     near = ((x + dx, y + dy) for dx in (-reach, 0.0, reach) for dy in (-reach, 0.0, reach))
-    return {room.id for point in near if (room := scene.room_at(*point)) is not None} | {thing.room}
+    return {room.id for point in near if (room := scene.room_at(*point, float(thing.center[2]))) is not None} | {
+        thing.room
+    }
 
 
 def _is_at(position: tuple[float, float, float] | None, thing: SceneThing) -> bool:

@@ -40,14 +40,15 @@ class Family:
 
 FAMILIES: dict[str, Family] = {
     "apartment": Family("6 or 7 rooms at both sides of a hallway", make_floor_plan, classic_finishes, APARTMENT),
-    "home": Family("one floor with 4 to 12 rooms of twelve kinds", make_home_plan, varied_finishes, HOME),
+    "home": Family("4 to 12 rooms of twelve kinds, on one floor or on two", make_home_plan, varied_finishes, HOME, 2),
     "office": Family(
         "open-plan desks with meeting rooms, reception, kitchenette, restrooms and storage",
         make_office_plan,
         varied_finishes,
         OFFICE,
+        2,
     ),
     "building": Family(
-        "a floor 40 m long: 15 to 30 rooms of offices and flats", make_building_plan, varied_finishes, BUILDING
+        "a floor 40 m long: 15 to 30 rooms of offices and flats", make_building_plan, varied_finishes, BUILDING, 2
     ),
 }

@@ -15,8 +15,8 @@ import numpy as np
 
 #: Thickness of walls [m].
 WALL = 0.12
-#: Height of the rooms [m].
-CEILING = 2.6
+#: Height of the rooms, and from one floor to the next [m]: sixteen steps of 17 cm, the slab is 12 cm thick.
+CEILING, STOREY = 2.6, 2.72
 DOOR_WIDTH = 0.9
 DOOR_HEIGHT = 2.05
 #: From the corner of a room to the door opening [m]: room for the open leaf between opening and side wall.
@@ -76,11 +76,18 @@ class Room:
         id: unique in the plan, e.g. ``"bedroom_2"``.
         name: kind of room, e.g. ``"bedroom"``.
         rect: its floor between the walls' inner faces [m].
+        floor: 0 is the ground floor.
     """
 
     id: str
     name: str
     rect: Rect
+    floor: int = 0
+
+    @property
+    def z(self) -> float:
+        """Height of its floor [m]."""
+        return self.floor * STOREY
 
 
 @dataclass(frozen=True)
@@ -94,6 +101,9 @@ class Doorway:
         start, end: the opening along ``axis`` [m].
         hinge: the end at which the leaf hangs.
         side: -1 or 1: on which side of the wall (along the other axis) the first room lies.
+        spare: all rooms can be reached without it: its leaf may be closed at first.
+        bare: no leaf hangs in it.
+        floor: of the rooms.
     """
 
     rooms: tuple[str, str]
@@ -103,6 +113,14 @@ class Doorway:
     end: float
     hinge: Literal["start", "end"]
     side: int
+    spare: bool = False
+    bare: bool = False
+    floor: int = 0
+
+    @property
+    def z(self) -> float:
+        """Height of its floor [m]."""
+        return self.floor * STOREY
 
     @property
     def closed(self) -> bool:
@@ -137,18 +155,48 @@ class Doorway:
 
 
 @dataclass(frozen=True)
+class Staircase:
+    """Two flights of stairs with a landing between them, in a room on each of two floors, one above the other.
+
+    The room is measured along the wall with its doorways (u, from its smaller end) and away from it (v). Both floors are
+    entered on a strip along that wall; the first flight leads away from it, the second back to the strip of the upper floor.
+
+    Attributes:
+        lower, upper: ids of the rooms.
+        axis, line, side: of the wall with the doorways, as in `Doorway`.
+        strip: depth of the floor before the flights [m].
+        first: -1 or 1: at which end along u the first flight lies.
+    """
+
+    lower: str
+    upper: str
+    axis: Literal["x", "y"]
+    line: float
+    side: int
+    strip: float
+    first: int
+
+    def at(self, u: float, v: float) -> tuple[float, float]:
+        """(x, y) of a place, u in map coordinates."""
+        across = self.line + self.side * (WALL / 2 + v)
+        return (u, across) if self.axis == "x" else (across, u)
+
+
+@dataclass(frozen=True)
 class FloorPlan:
     """Rooms and doors.
 
     Attributes:
         bounds: outer rectangle along the walls' centre lines [m].
         rooms: all of them; ids are unique.
-        doors: open ones join all rooms; the closed front door comes last.
+        doors: open ones join all rooms of a floor; the closed front door comes last.
+        stairs: joins the floors, if there are two.
     """
 
     bounds: Rect
     rooms: tuple[Room, ...]
     doors: tuple[Doorway, ...]
+    stairs: Staircase | None = None
 
     def room(self, room_id: str) -> Room:
         return next(r for r in self.rooms if r.id == room_id)

@@ -7,7 +7,7 @@ which a thing is missing that makes the room what it is.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -27,6 +27,7 @@ class Furnishing:
         needed: categories that must be somewhere.
         difficulty: of the whole scene, at least.
         draws: how often a room is begun again before the plan is given up.
+        classic: things are in one piece, as in the apartments that saved maps were made in (see `catalogue.make_model`).
     """
 
     programmes: Mapping[str, Callable[[RoomPlacer], None]]
@@ -36,6 +37,7 @@ class Furnishing:
     needed: frozenset[str] = frozenset()
     difficulty: Difficulty | None = None
     draws: int = 1
+    classic: bool = False
 
 
 def furnish(plan: FloorPlan, rng: np.random.Generator, furnishing: Furnishing) -> tuple[Placed, ...]:
@@ -49,7 +51,7 @@ def furnish(plan: FloorPlan, rng: np.random.Generator, furnishing: Furnishing) -
     for room in plan.rooms:
         for draw in range(furnishing.draws):
             tried = dict(counts)
-            placer = RoomPlacer(plan, room, rng, tried)
+            placer = RoomPlacer(plan, room, rng, tried, furnishing.classic)
             furnishing.programmes[room.name](placer)
             missing = furnishing.required[room.name] - {p.model.category for p in placer.placed}
             if not missing:
@@ -57,7 +59,8 @@ def furnish(plan: FloorPlan, rng: np.random.Generator, furnishing: Furnishing) -
             if draw == furnishing.draws - 1:
                 raise ValueError(f"no place in the {room.id} for {', '.join(sorted(missing))}")
         counts = tried
-        placed += placer.placed
+        # Rooms are furnished as if they lay on the ground.
+        placed += placer.placed if not room.floor else [_raised(q, room.z) for q in placer.placed]
     categories = {p.model.category for p in placed}
     if (
         len(placed) < furnishing.min_objects
@@ -75,6 +78,12 @@ def furnish(plan: FloorPlan, rng: np.random.Generator, furnishing: Furnishing) -
         if not found.reaches(furnishing.difficulty):
             raise ValueError(f"too easy: {found}")
     return tuple(placed)
+
+
+def _raised(placed: Placed, height: float) -> Placed:
+    T = placed.T_map_object.copy()
+    T[2, 3] += height
+    return replace(placed, T_map_object=T)
 
 
 def living_room(p: RoomPlacer) -> None:
@@ -307,4 +316,5 @@ APARTMENT = Furnishing(
     min_objects=30,
     min_categories=20,
     needed=frozenset({"dining table"}),
+    classic=True,
 )

@@ -15,7 +15,7 @@ PALE_WOOD = Material((196, 160, 112), "grain", (0.7, 0.7))
 WATER = Material((150, 190, 205))
 
 
-def _legs(b: MeshBuilder, half_x: float, half_y: float, height: float, thickness: float, material: Material) -> None:
+def legs(b: MeshBuilder, half_x: float, half_y: float, height: float, thickness: float, material: Material) -> None:
     """Four square legs with their outer edges at +-half_x, +-half_y."""
     for sx in (-1, 1):
         for sy in (-1, 1):
@@ -24,7 +24,7 @@ def _legs(b: MeshBuilder, half_x: float, half_y: float, height: float, thickness
             )
 
 
-def _top(half_x: float, half_y: float, z: float, margin: float = 0.04) -> Surface:
+def top(half_x: float, half_y: float, z: float, margin: float = 0.04) -> Surface:
     return Surface(z, (-half_x + margin, -half_y + margin), (half_x - margin, half_y - margin))
 
 
@@ -37,7 +37,7 @@ def sofa(b: MeshBuilder, look: Look) -> list[Surface]:
     for side in (-1, 1):
         b.box((-0.43, side * w, 0.06), (0.43, side * (w - 0.18), 0.60), look.shade(0.9))
         b.box((-0.20, side * 0.01, 0.30), (0.45, side * (w - 0.19), 0.45), look.shade(1.06))
-    _legs(b, 0.40, w - 0.03, 0.06, 0.06, DARK)
+    legs(b, 0.40, w - 0.03, 0.06, 0.06, DARK)
     return [Surface(0.45, (-0.18, -w + 0.22), (0.40, w - 0.22))]
 
 
@@ -48,7 +48,7 @@ def armchair(b: MeshBuilder, look: Look) -> list[Surface]:
     b.box((-0.38, -0.40, 0.10), (-0.20, 0.40, 0.90), cloth)
     for side in (-1, 1):
         b.box((-0.38, side * 0.40, 0.10), (0.36, side * 0.26, 0.62), look.shade(0.85))
-    _legs(b, 0.36, 0.38, 0.10, 0.05, DARK)
+    legs(b, 0.36, 0.38, 0.10, 0.05, DARK)
     return [Surface(0.44, (-0.16, -0.22), (0.34, 0.22))]
 
 
@@ -57,8 +57,8 @@ def coffee_table(b: MeshBuilder, look: Look) -> list[Surface]:
     hx, hy = look.rng.uniform(0.27, 0.32), look.rng.uniform(0.45, 0.55)
     b.box((-hx, -hy, 0.38), (hx, hy, 0.42), look.wood)
     b.box((-hx + 0.05, -hy + 0.05, 0.14), (hx - 0.05, hy - 0.05, 0.16), look.wood)
-    _legs(b, hx, hy, 0.38, 0.05, look.wood)
-    return [_top(hx, hy, 0.42)]
+    legs(b, hx, hy, 0.38, 0.05, look.wood)
+    return [top(hx, hy, 0.42)]
 
 
 @item("tv stand", "brown black white")
@@ -70,7 +70,7 @@ def tv_stand(b: MeshBuilder, look: Look) -> list[Surface]:
         b.box((0.2, y - hy / 3 + 0.02, 0.09), (0.212, y + hy / 3 - 0.02, 0.44), look.shade(0.8))
         b.box((0.212, y - 0.05, 0.25), (0.224, y + 0.05, 0.27), STEEL)
     b.box((-0.17, -hy + 0.05, 0.0), (0.15, hy - 0.05, 0.05), DARK)
-    return [_top(0.2, hy, 0.48)]
+    return [top(0.2, hy, 0.48)]
 
 
 @item("bookshelf", "brown white beige black")
@@ -134,11 +134,11 @@ def bed(b: MeshBuilder, look: Look) -> list[Surface]:
 @item("nightstand", "brown white beige")
 def nightstand(b: MeshBuilder, look: Look) -> list[Surface]:
     b.box((-0.2, -0.22, 0.08), (0.2, 0.22, 0.5), look.wood)
-    _legs(b, 0.2, 0.22, 0.08, 0.04, DARK)
+    legs(b, 0.2, 0.22, 0.08, 0.04, DARK)
     for z in (0.11, 0.31):
         b.box((0.2, -0.19, z), (0.212, 0.19, z + 0.16), look.shade(0.85))
         b.box((0.212, -0.04, z + 0.07), (0.226, 0.04, z + 0.09), STEEL)
-    return [_top(0.2, 0.22, 0.5, 0.02)]
+    return [top(0.2, 0.22, 0.5, 0.02)]
 
 
 @item("wardrobe", "brown white beige gray")
@@ -153,12 +153,12 @@ def wardrobe(b: MeshBuilder, look: Look) -> None:
 @item("dresser", "white brown beige")
 def dresser(b: MeshBuilder, look: Look) -> list[Surface]:
     b.box((-0.22, -0.5, 0.06), (0.22, 0.5, 0.82), look.wood)
-    _legs(b, 0.22, 0.5, 0.06, 0.06, DARK)
+    legs(b, 0.22, 0.5, 0.06, 0.06, DARK)
     for z in (0.1, 0.34, 0.58):
         for side in (-1, 1):
             b.box((0.22, side * 0.02, z), (0.234, side * 0.48, z + 0.21), look.shade(0.88))
             b.box((0.234, side * 0.21, z + 0.09), (0.25, side * 0.29, z + 0.11), DARK)
-    return [_top(0.22, 0.5, 0.82)]
+    return [top(0.22, 0.5, 0.82)]
 
 
 @item("desk", "brown white black beige")
@@ -171,7 +171,7 @@ def desk(b: MeshBuilder, look: Look) -> list[Surface]:
         b.box((0.30, hy - 0.36, z), (0.312, hy - 0.02, z + 0.16), look.shade(0.8))
         b.box((0.312, hy - 0.24, z + 0.07), (0.324, hy - 0.14, z + 0.09), STEEL)
     b.box((-0.3, -hy, 0), (0.3, -hy + 0.04, 0.71), look.wood)
-    return [_top(0.32, hy, 0.74)]
+    return [top(0.32, hy, 0.74)]
 
 
 @item("office chair", "black gray blue red")
@@ -189,7 +189,7 @@ def office_chair(b: MeshBuilder, look: Look) -> None:
 @item("chair", "brown white red blue yellow")
 def chair(b: MeshBuilder, look: Look) -> None:
     b.box((-0.2, -0.2, 0.43), (0.2, 0.2, 0.46), look.wood)
-    _legs(b, 0.2, 0.2, 0.43, 0.035, look.wood)
+    legs(b, 0.2, 0.2, 0.43, 0.035, look.wood)
     for side in (-1, 1):
         b.box((-0.2, side * 0.2, 0.46), (-0.165, side * 0.165, 0.9), look.wood)
     for z in (0.6, 0.76):
@@ -201,8 +201,8 @@ def dining_table(b: MeshBuilder, look: Look) -> list[Surface]:
     hx, hy = look.rng.uniform(0.38, 0.42), look.rng.uniform(0.58, 0.7)
     b.box((-hx, -hy, 0.71), (hx, hy, 0.75), look.wood)
     b.box((-hx + 0.06, -hy + 0.06, 0.63), (hx - 0.06, hy - 0.06, 0.71), look.shade(0.8))
-    _legs(b, hx - 0.02, hy - 0.02, 0.71, 0.06, look.wood)
-    return [_top(hx, hy, 0.75)]
+    legs(b, hx - 0.02, hy - 0.02, 0.71, 0.06, look.wood)
+    return [top(hx, hy, 0.75)]
 
 
 @item("counter", "white gray beige brown")
@@ -215,7 +215,7 @@ def counter(b: MeshBuilder, look: Look) -> list[Surface]:
         b.box((0.28, side * 0.01, 0.69), (0.293, side * 0.44, 0.84), look.shade(0.92))
         b.box((0.293, side * 0.14, 0.77), (0.308, side * 0.3, 0.785), STEEL)
         b.box((0.293, side * 0.05, 0.5), (0.308, side * 0.065, 0.62), STEEL)
-    return [_top(0.3, 0.45, 0.9)]
+    return [top(0.3, 0.45, 0.9)]
 
 
 @item("stove", "white black gray")
@@ -316,7 +316,7 @@ def washing_machine(b: MeshBuilder, look: Look) -> list[Surface]:
     b.cylinder((0, 0.44), (0.31, 0.32), 0.15, Material((60, 74, 90)), axis="x")
     b.box((0.28, -0.28, 0.72), (0.29, 0.28, 0.82), Material((70, 72, 78)))
     b.cylinder((0.2, 0.77), (0.29, 0.31), 0.03, STEEL, axis="x", sides=8)
-    return [_top(0.28, 0.3, 0.85)]
+    return [top(0.28, 0.3, 0.85)]
 
 
 @item("laundry basket", "beige brown blue")
@@ -346,15 +346,15 @@ def shoe_rack(b: MeshBuilder, look: Look) -> list[Surface]:
             for dy in (0.0, 0.09):
                 b.box((-0.12, y + dy, z), (0.13, y + dy + 0.08, z + 0.05), shoe)
                 b.box((-0.12, y + dy, z + 0.05), (-0.02, y + dy + 0.08, z + 0.1), shoe)
-    return [_top(0.15, 0.4, 0.5, 0.02)]
+    return [top(0.15, 0.4, 0.5, 0.02)]
 
 
 @item("bench", "brown beige green")
 def bench(b: MeshBuilder, look: Look) -> list[Surface]:
     b.box((-0.17, -0.5, 0.42), (0.17, 0.5, 0.46), look.wood)
     b.box((-0.16, -0.48, 0.46), (0.16, 0.48, 0.5), Material((180, 70, 60), "fabric", (0.3, 0.3)))
-    _legs(b, 0.15, 0.46, 0.42, 0.05, look.wood)
-    return [_top(0.17, 0.5, 0.5)]
+    legs(b, 0.15, 0.46, 0.42, 0.05, look.wood)
+    return [top(0.17, 0.5, 0.5)]
 
 
 @item("umbrella stand", "black gray brown")
@@ -370,8 +370,8 @@ def console_table(b: MeshBuilder, look: Look) -> list[Surface]:
     b.box((-0.16, -0.45, 0.74), (0.16, 0.45, 0.78), look.wood)
     b.box((-0.15, -0.43, 0.62), (0.15, 0.43, 0.74), look.shade(0.85))
     b.box((-0.15, -0.43, 0.12), (0.15, 0.43, 0.14), look.wood)
-    _legs(b, 0.16, 0.45, 0.74, 0.04, look.wood)
-    return [_top(0.16, 0.45, 0.78)]
+    legs(b, 0.16, 0.45, 0.74, 0.04, look.wood)
+    return [top(0.16, 0.45, 0.78)]
 
 
 @item("guitar", "orange brown red")

@@ -137,6 +137,12 @@ def hallway(p: RoomPlacer) -> None:
         stand(p, ("coat stand",), front=0.0, corner=True)
 
 
+def staircase(p: RoomPlacer) -> None:
+    """Pictures where people come up; below, the flights are in front of the walls."""
+    if p.room.floor:
+        hang(p, ("picture", "picture"))
+
+
 PROGRAMMES: dict[str, Callable[[RoomPlacer], None]] = {
     "living room": dressed(living_room),
     "kitchen": dressed(kitchen, 1.5),
@@ -150,6 +156,7 @@ PROGRAMMES: dict[str, Callable[[RoomPlacer], None]] = {
     "pantry": dressed(pantry, 0.7),
     "garage": dressed(garage, 0.6),
     "storage room": dressed(storage_room, 0.5),
+    "staircase": staircase,
 }
 REQUIRED: dict[str, frozenset[str]] = {
     **flat.APARTMENT.required,
@@ -159,6 +166,7 @@ REQUIRED: dict[str, frozenset[str]] = {
     "pantry": frozenset({"storage rack"}),
     "garage": frozenset({"workbench", "storage rack", "bicycle"}),
     "storage room": frozenset({"storage rack"}),
+    "staircase": frozenset(),
 }
 #: What task suites need of every scene.
 DIFFICULTY = Difficulty(repeated=0.3, small=0.2, neighbours=10)

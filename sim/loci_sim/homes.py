@@ -1,4 +1,4 @@
-"""Seeded floor plans of homes on one floor: 4 to 12 rooms around a hallway or around the living room."""
+"""Seeded floor plans of homes: 4 to 12 rooms around a hallway or around the living room, on one floor or on two."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 
 from loci_sim.floorplan import FloorPlan
 from loci_sim.layouts import Cell, DoorRules, Layout, Split, plan_from_layout
+from loci_sim.stairs import two_floor_plan
 
 MIN_ROOMS, MAX_ROOMS = 4, 12
 
@@ -21,6 +22,10 @@ _WIDTHS = {
 _MORE = (
     "bedroom", "bedroom", "children's room", "bathroom", "study", "dining room", "laundry", "pantry", "garage", "storage room",
 )  # fmt: skip
+#: Share of the homes that have two floors, and their least number of rooms.
+TWO_FLOORS, MIN_ROOMS_TWO_FLOORS = 0.4, 8
+#: Rooms that are on the ground floor of such a home if it has them.
+_BELOW = ("dining room", "laundry", "pantry", "garage", "storage room")
 #: What can lie behind a room, entered through it.
 _BEHIND = {"bedroom": "bathroom", "kitchen": "pantry", "garage": "storage room", "bathroom": "laundry"}
 
@@ -40,11 +45,15 @@ DOORS = DoorRules(
         "pantry": ("kitchen", "hallway", "living room"),
         "garage": ("hallway", "laundry", "kitchen", "living room"),
         "storage room": ("garage", "hallway", "living room"),
+        "staircase": ("hallway",),
     },
     loops=(
         frozenset({"living room", "kitchen"}),
         frozenset({"dining room", "kitchen"}),
         frozenset({"living room", "dining room"}),
+        frozenset({"hallway", "kitchen"}),
+        frozenset({"bedroom", "bathroom"}),
+        frozenset({"bedroom", "study"}),
     ),
 )
 
@@ -55,6 +64,8 @@ def make_home_plan(rng: np.random.Generator) -> FloorPlan:
     Raises:
         ValueError: this draw gives no plan in which doors join all rooms; draw again.
     """
+    if rng.random() < TWO_FLOORS:
+        return _on_two_floors(rng)
     n = int(rng.integers(MIN_ROOMS, MAX_ROOMS + 1))
     shapes = {"around": n <= 7, "spine": n >= 6, "wing": n >= 6, "tee": n >= 7}
     possible = [name for name, fits in shapes.items() if fits]
@@ -63,6 +74,18 @@ def make_home_plan(rng: np.random.Generator) -> FloorPlan:
     rooms = ["bedroom", "bathroom", *(_MORE[i] for i in rng.permutation(len(_MORE))[:n_more])]
     layout, width, depth = _SHAPES[shape](rooms, rng)
     return plan_from_layout(layout, round(width, 2), round(depth, 2), DOORS, rng, min_side=1.35)
+
+
+def _on_two_floors(rng: np.random.Generator) -> FloorPlan:
+    """Living room and kitchen below, bedroom and bathroom above, hallway and stairs on both."""
+    n = int(rng.integers(MIN_ROOMS_TWO_FLOORS, MAX_ROOMS + 1))
+    lower, upper = ["living room", "kitchen"], ["bedroom", "bathroom"]
+    for name in (_MORE[i] for i in rng.permutation(len(_MORE))[: n - 8]):
+        if name in _BELOW or (name in ("study", "bathroom") and rng.random() < 0.5):
+            lower.append(name)
+        else:
+            upper.append(name)
+    return two_floor_plan(lower, upper, _WIDTHS, DOORS, rng)
 
 
 def _around(rooms: list[str], rng: np.random.Generator) -> tuple[Layout, float, float]:

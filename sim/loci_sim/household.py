@@ -10,20 +10,23 @@ from dataclasses import dataclass
 import numpy as np
 
 from loci.geometry import Array, transform_points
-from loci_sim.navigation import FloorMap, NavigationGrid
+from loci_sim.floorplan import STOREY
+from loci_sim.meshes import planar_pose
+from loci_sim.navigation import FloorMap, Levels
 from loci_sim.protocol import Interaction
 from loci_sim.rendering import Renderer
 from loci_sim.scenes import Scene, SceneThing
-from loci_sim.spots import box_at, box_inside, spots_on, upright_yaw
+from loci_sim.spots import box_at, box_between, box_inside, spots_on, upright_yaw
 from loci_sim.world import World
 
 
 @dataclass(frozen=True)
 class Standing:
-    """Where the robot stands: (x, y) [m], which nothing may be put upon, and how far it reaches [m]."""
+    """Where the robot stands: (x, y, z) [m], which nothing may be put upon, and how far it reaches [m]."""
 
     x: float
     y: float
+    z: float = 0.0
     reach: float = np.inf
 
 
@@ -34,15 +37,19 @@ class Household:
         scene: whose things they are.
         renderer: of the scene; shows every change from the next image on.
         floor: of the scene.
-        grid: of the scene's floor at first.
+        levels: of the scene's floor at first.
     """
 
-    def __init__(self, scene: Scene, renderer: Renderer, floor: FloorMap, grid: NavigationGrid) -> None:
-        self.world, self.grid = World(scene), grid
+    def __init__(self, scene: Scene, renderer: Renderer, floor: FloorMap, levels: Levels) -> None:
+        self.world, self.levels = World(scene), levels
         self._scene, self._renderer, self._floor = scene, renderer, floor
         self._nodes = {n.name: n for n in scene.nodes}
-        # From a node's frame to its box: a moved box takes its node along.
-        self._T_box_node = {o.id: np.linalg.inv(o.T_map_box) @ self._nodes[o.node].T_map_node for o in scene.objects}
+        # From a node's frame to its thing's box: a moved box takes its nodes along.
+        self._T_box_node = {
+            node: np.linalg.inv(o.T_map_box) @ self._nodes[node].T_map_node for o in scene.objects for node in o.nodes
+        }
+        for o in scene.objects:
+            self._glow(o.id)
 
     def do(self, interaction: Interaction, identity: str, robot: Standing) -> str:
         """Do it, or say why it cannot be done; then nothing changed.
@@ -58,8 +65,11 @@ class Household:
             self._update_floor(robot)
         elif interaction == "place":
             return self._put(self.world.held, identity, robot, None)
+        elif interaction in ("open", "close"):
+            return self._open(identity, float(interaction == "open"), robot)
         else:
             self.world.set_state(interaction, identity)
+            self._glow(identity)
             self._light(self.world.state(identity).room)
         return ""
 
@@ -89,14 +99,51 @@ class Household:
             self._show(o.id)
         self._update_floor(robot)
 
+    def _open(self, identity: str, opening: float, robot: Standing) -> str:
+        """Open or close a thing, with what lies in its drawers, unless it would hit the robot on its way."""
+        world, before = self.world, self.world.state(identity).opening or 0.0
+        verb = "opening" if opening > before else "closing"
+        if self._sweeps(identity, before, opening, robot):
+            return f"{verb} {identity} would touch the robot"
+        moved = [identity, *_all_resting_on(world, identity)]
+        world.set_opening(identity, opening)
+        for i in moved:
+            self._show(i)
+        if self._update_floor(robot):
+            return ""
+        world.set_opening(identity, before)
+        for i in moved:
+            self._show(i)
+        self._update_floor(robot)
+        return f"{verb} {identity} would touch the robot"
+
+    def _sweeps(self, identity: str, start: float, end: float, robot: Standing) -> bool:
+        """Whether a part of a thing comes nearer to the robot than its radius between two openings."""
+        for joint in self.world.thing(identity).joints:
+            points = np.concatenate([m.vertices for m in self._nodes[joint.node].meshes])
+            low, high = points.min(axis=0), points.max(axis=0)
+            for opening in np.linspace(start, end, 13)[1:]:
+                T = self.world.part_pose(identity, joint.node, float(opening)) @ self._T_box_node[joint.node]
+                if abs(T[2, 3] - robot.z) > STOREY / 2:
+                    continue
+                local = (np.array([robot.x, robot.y, T[2, 3]]) - T[:3, 3]) @ T[:3, :3]
+                gap = np.maximum(np.maximum(low[:2] - local[:2], local[:2] - high[:2]), 0.0)
+                if float(np.hypot(*gap)) < self._floor.radius:
+                    return True
+        return False
+
     def _put(self, identity: str, target: str, robot: Standing, rng: np.random.Generator | None) -> str:
         world, before = self.world, self.world.state(identity)
         inside = world.takes_inside(target) or not world.can(target).surface
         things = {o.id: o for o in world.things}
-        T = self._place_for(things, identity, target, inside, robot, rng)
+        carrier = ""
+        if inside:
+            T, carrier = self._place_inside(things, identity, target)
+        else:
+            T = self._place_on(things, identity, target, robot, rng)
         if T is None:
             return f"{target} has no free place for {identity} {'inside' if inside else 'on top'}{_within(robot)}"
-        world.put(identity, T, target, inside)
+        world.put(identity, T, target, inside, carrier)
         self._show(identity)
         self._light(before.room)
         if self._update_floor(robot):
@@ -104,25 +151,36 @@ class Household:
         if before.held:
             world.take(identity)
         else:
-            world.put(identity, before.T_map_box, before.on, before.inside)
+            world.put(identity, before.T_map_box, before.on, before.inside, before.carrier)
         self._show(identity)
         self._update_floor(robot)
         return f"{identity} on {target} would touch the robot"
 
-    def _place_for(
+    def _place_inside(self, things: dict[str, SceneThing], identity: str, target: str) -> tuple[Array | None, str]:
+        """Pose (4, 4) of a thing's box in another one, None: there is none; and the drawer that it then lies in."""
+        size, goal, world = things[identity].size, things[target], self.world
+        held = [i for i in world.resting_on(target) if i != identity and world.state(i).inside]
+        if not goal.interiors:
+            return box_inside(goal, size, [things[i] for i in held]), ""
+        for interior in goal.interiors:
+            T = world.part_pose(target, interior.node)
+            for turn in (0.0, np.pi / 2):
+                covered = size if turn == 0.0 else size[[1, 0, 2]]
+                spot = box_between(T, interior.low, interior.high, covered, [things[i] for i in held])
+                if spot is not None:
+                    return spot @ planar_pose(0.0, 0.0, 0.0, turn), interior.node
+        return None, ""
+
+    def _place_on(
         self,
         things: dict[str, SceneThing],
         identity: str,
         target: str,
-        inside: bool,
         robot: Standing,
         rng: np.random.Generator | None,
     ) -> Array | None:
-        """Pose (4, 4) of a thing's box on or in another one: nearest to the robot, or drawn from ``rng``; None: there is none."""
+        """Pose (4, 4) of a thing's box on another one: nearest to the robot, or drawn from ``rng``; None: there is none."""
         size, goal = things[identity].size, things[target]
-        if inside:
-            held = [things[i] for i in self.world.resting_on(target) if i != identity and self.world.state(i).inside]
-            return box_inside(goal, size, held)
         away = {identity, target, self.world.held}
         # What is shut away in other things is in nobody's way.
         others = [o for o in things.values() if o.id not in away and not self.world.state(o.id).inside]
@@ -140,29 +198,40 @@ class Household:
     def _show(self, identity: str) -> None:
         """Let images and floor follow a thing's state; one in the hand is on neither."""
         thing, state = self.world.thing(identity), self.world.state(identity)
-        if state.held:
-            self._renderer.move(thing.node, None, state.room)
-            self._floor.put(thing.node, None)
-        else:
-            node = self._nodes[thing.node]
+        for name in thing.nodes:
+            if state.held:
+                self._renderer.move(name, None, state.room)
+                self._floor.put(name, None)
+                continue
+            node, frame = self._nodes[name], self.world.part_pose(identity, name)
             # Where it was at first it is exactly as it was.
-            moved = state.T_map_box is not thing.T_map_box
-            T = state.T_map_box @ self._T_box_node[identity] if moved else node.T_map_node
-            self._renderer.move(thing.node, T, state.room)
+            T = node.T_map_node if frame is thing.T_map_box else frame @ self._T_box_node[name]
+            self._renderer.move(name, T, state.room)
             triangles = [transform_points(T, m.vertices)[m.triangles] for m in node.meshes]
-            self._floor.put(thing.node, np.concatenate(triangles))
+            self._floor.put(name, np.concatenate(triangles))
+        self._glow(identity)
         self._light(state.room)
+
+    def _glow(self, identity: str) -> None:
+        """Let a lamp's shade shine or not."""
+        if self.world.can(identity).lamp:
+            self._renderer.set_glow(self.world.thing(identity).node, bool(self.world.state(identity).is_on))
 
     def _light(self, room: str) -> None:
         self._renderer.set_light(room, self.world.light(room))
 
     def _update_floor(self, robot: Standing) -> bool:
-        """The grid as things stand now; False if the robot then stands in one of them (the grid stays)."""
-        grid = self._floor.grid((robot.x, robot.y))
-        if not np.any(grid.navigable):
+        """The grids as things stand now; False if the robot then stands in one of them (the grids stay)."""
+        levels = self._floor.levels((robot.x, robot.y, robot.z))
+        if levels.is_empty:
             return False
-        self.grid = grid
+        self.levels = levels
         return True
+
+
+def _all_resting_on(world: World, identity: str) -> list[str]:
+    """Ids of what lies on or in a thing, and on or in that."""
+    return [j for i in world.resting_on(identity) for j in (i, *_all_resting_on(world, i))]
 
 
 def _within(robot: Standing) -> str:

@@ -101,26 +101,54 @@ def plan_from_layout(
     Raises:
         ValueError: doors cannot join all rooms by these rules, or a room is too narrow; draw again.
     """
-    cells, bounds = turned(spread(layout, Rect(0.0, 0.0, width, depth)), Rect(0.0, 0.0, width, depth), rng)
-    # The entrance comes first: it is furnished first, and a plan is read from there.
-    first = next(
-        (i for kind in rules.entrance for i, (name, _) in enumerate(cells) if name == kind),
-        None,
-    )
-    if first is None:
-        raise ValueError(f"expected a room with the front door ({' or '.join(rules.entrance)})")
-    cells.insert(0, cells.pop(first))
-    rooms = rooms_of(cells)
+    return plan_from_layouts((layout,), width, depth, rules, rng, min_side)
+
+
+def plan_from_layouts(
+    layouts: Sequence[Layout],
+    width: float,
+    depth: float,
+    rules: DoorRules,
+    rng: np.random.Generator,
+    min_side: float = 1.2,
+) -> FloorPlan:
+    """As `plan_from_layout`, with a layout for each floor from the ground up; stairs are built by the caller."""
+    bounds = Rect(0.0, 0.0, width, depth)
+    drawn = [spread(layout, bounds) for layout in layouts]
+    cells, bounds = turned([cell for floor in drawn for cell in floor], bounds, rng)
+    floors = [k for k, floor in enumerate(drawn) for _ in floor]
+    by_floor: list[list[tuple[str, Rect]]] = []
+    for k in range(len(drawn)):
+        own = [cell for cell, floor in zip(cells, floors, strict=True) if floor == k]
+        # The entrance comes first: it is furnished first, and a plan is read from there.
+        first = next((i for kind in rules.entrance for i, (name, _) in enumerate(own) if name == kind), None)
+        if first is None:
+            raise ValueError(f"expected a room with the front door ({' or '.join(rules.entrance)})")
+        own.insert(0, own.pop(first))
+        by_floor.append(own)
+    rooms = rooms_of([cell for own in by_floor for cell in own])
     narrow = [r.id for r in rooms if min(r.rect.width, r.rect.depth) < min_side]
     if narrow:
         raise ValueError(f"expected rooms {min_side} m wide, got narrower ones: {', '.join(narrow)}")
+    placed: list[Room] = []
+    doors: list[Doorway] = []
+    for k, own in enumerate(by_floor):
+        on_floor = [replace(r, floor=k) for r in rooms[len(placed) : len(placed) + len(own)]]
+        placed += on_floor
+        doors += [replace(d, floor=k) for d in _doors_of(on_floor, rules, rng)]
+    ground = [d for d in doors if d.floor == 0]
+    return FloorPlan(bounds, tuple(placed), (*doors, front_door(placed[0], bounds, ground, rng)))
+
+
+def _doors_of(rooms: Sequence[Room], rules: DoorRules, rng: np.random.Generator) -> list[Doorway]:
+    """The doors of one floor but the front door."""
     doors = _joined(rooms, rules, rng)
     for a, b in combinations(rooms, 2):
         if frozenset({a.name, b.name}) in rules.loops and not any({a.id, b.id} == set(d.rooms) for d in doors):
             door = _door(a, b, doors, rng)
             if door is not None:
-                doors.append(door)
-    return FloorPlan(bounds, rooms, (*doors, front_door(rooms[0], bounds, doors, rng)))
+                doors.append(replace(door, spare=True))
+    return doors
 
 
 def _joined(rooms: Sequence[Room], rules: DoorRules, rng: np.random.Generator) -> list[Doorway]:

@@ -5,12 +5,13 @@ The discrete actions need none of it: they go in one piece or not at all.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from loci.geometry import Array
-from loci_sim.navigation import NavigationGrid
+from loci_sim.grid import NavigationGrid
 
 #: Longest piece that is driven straight [m], and the largest turn in it [rad].
 STEP, TURN = 0.02, np.radians(2.0)
@@ -26,8 +27,9 @@ class Drive:
 
     Attributes:
         x, y: [m]; yaw: [rad], not wrapped.
-        distance: length of the way that was really made [m].
+        distance: length of the way that was really made, on stairs as seen from above [m].
         touched: whether something was in the way.
+        grid: of the floor that it ended on.
     """
 
     x: float
@@ -35,10 +37,16 @@ class Drive:
     yaw: float
     distance: float
     touched: bool
+    grid: NavigationGrid
 
 
 def drive(
-    grid: NavigationGrid, start: tuple[float, float, float], linear: float, angular: float, seconds: float
+    grid: NavigationGrid,
+    start: tuple[float, float, float],
+    linear: float,
+    angular: float,
+    seconds: float,
+    after: Callable[[NavigationGrid, float, float], NavigationGrid] = lambda grid, x, y: grid,
 ) -> Drive:
     """Drive with a constant velocity in the base frame, forwards ``linear`` [m/s] and turning ``angular`` [rad/s].
 
@@ -47,7 +55,9 @@ def drive(
     obstacle, its part towards the obstacle is left out: the robot slides.
 
     Args:
+        grid: of the floor that the robot is on.
         start: (x, y, yaw) [m, rad].
+        after: the grid after the robot has come to (x, y) in another one, as `Levels.after`.
 
     Raises:
         ValueError: a value that is not finite or out of range.
@@ -70,7 +80,8 @@ def drive(
         touched |= moved is not wanted
         x, y = x + float(moved[0]), y + float(moved[1])
         distance += float(np.hypot(*moved))
-    return Drive(x, y, yaw + angular * seconds, distance, touched)
+        grid = after(grid, x, y)
+    return Drive(x, y, yaw + angular * seconds, distance, touched, grid)
 
 
 def _free_move(grid: NavigationGrid, at: Array, wanted: Array) -> Array:

@@ -13,16 +13,17 @@ import numpy.typing as npt
 from loci.geometry import Array, Camera
 from loci_sim.meshes import planar_pose
 
-#: Focal length times baseline of the Kinect [px m], and the step of its disparity [px] (Choi, Zhou and Koltun, Robust
-#: Reconstruction of Indoor Scenes, CVPR 2015, and the sensor model published with it).
-FOCAL_BASELINE, DISPARITY_STEP = 35.13, 1.0 / 8.0
-#: Distance between the Kinect's projector and its camera [m].
-BASELINE = 0.075
-#: Surfaces seen at more than this angle from their normal give no depth [degrees].
+#: Distance between the Kinect's projector and its camera [m], its focal length of 5.453 mm in pixels of 9.3 um, and the step of
+#: its disparity [px]: neighbouring depths differ by 0.00285 z^2 (Khoshelham and Elberink, Accuracy and Resolution of Kinect
+#: Depth Data for Indoor Mapping Applications, Sensors 12, 2012). The sensor model published with Choi, Zhou and Koltun (CVPR
+#: 2015), which Habitat takes over, has 35.13 px m: a step that is a quarter larger.
+BASELINE, FOCAL, DISPARITY_STEP = 0.075, 5.453 / 0.0093, 1.0 / 8.0
+FOCAL_BASELINE = FOCAL * BASELINE
+#: Surfaces seen at more than this angle from their normal give no depth [degrees]: the steepest that Nguyen et al. measured.
 MAX_ANGLE = 82.0
-#: Share of pixels without depth where it jumps.
+#: Share of pixels without depth where it jumps: chosen, not measured.
 EDGE_DROPOUT = 0.3
-#: Standard deviation of colour noise in the dark and, with the shot noise, at white [grey values].
+#: Standard deviation of colour noise in the dark and, with the shot noise, at white [grey values]: chosen, not measured.
 READ_SIGMA, WHITE_SIGMA = 1.5, 4.0
 
 Depth = npt.NDArray[np.float32]
@@ -64,7 +65,8 @@ def axial_sigma(depth: npt.ArrayLike, angle: npt.ArrayLike = 0.0) -> Array:
     """Standard deviation of a Kinect's depth [m] at a depth [m] and an angle between ray and surface normal [rad].
 
     Nguyen, Izadi and Lovell, Modeling Kinect Sensor Noise for Improved 3D Reconstruction and Tracking, 3DIMPVT 2012,
-    section 3: 0.0012 + 0.0019 (z - 0.4)^2, and beyond 60 degrees further 0.0001 / sqrt(z) a^2 / (pi / 2 - a)^2.
+    section 3: 0.0012 + 0.0019 (z - 0.4)^2, and beyond 60 degrees further 0.0001 / sqrt(z) a^2 / (pi / 2 - a)^2. It was measured
+    on depth as the sensor gives it and contains the rounding to steps of disparity.
     """
     z, a = np.asarray(depth), np.asarray(angle)
     sigma = 0.0012 + 0.0019 * (z - 0.4) ** 2
@@ -73,7 +75,7 @@ def axial_sigma(depth: npt.ArrayLike, angle: npt.ArrayLike = 0.0) -> Array:
 
 
 def lateral_sigma(angle: npt.ArrayLike) -> Array:
-    """Standard deviation sideways [px] at an angle between ray and surface normal [rad] (as above)."""
+    """Standard deviation sideways [px] at an angle between ray and surface normal [rad]: 0.8 + 0.035 a / (pi / 2 - a) (as above)."""
     a = np.asarray(angle)
     return np.asarray(0.8 + 0.035 * a / np.maximum(np.pi / 2 - a, 1e-2))
 
@@ -138,7 +140,10 @@ def noisy_depth(depth: Depth, camera: Camera, rng: np.random.Generator, scale: f
     jump = np.abs(moved - depth) > 0.05 * depth
     edges = jump & (moved > 0)
     z = np.where(edges, moved, depth)
-    z = z + (scale * axial_sigma(z, angles)).astype(np.float32) * rng.standard_normal((h, w), np.float32)
+    # Rounding to steps comes below and is part of the deviation: what is drawn here is the rest.
+    rounding = z * z * (DISPARITY_STEP / FOCAL_BASELINE / np.sqrt(12.0))
+    drawn = np.sqrt(np.maximum((scale * axial_sigma(z, angles)) ** 2 - rounding**2, 0.0)).astype(np.float32)
+    z = z + drawn * rng.standard_normal((h, w), np.float32)
     lost = (depth <= 0) | (moved <= 0) | (angles > np.radians(MAX_ANGLE)) | projector_shadow(depth, camera)
     lost |= _at_edge(depth) & (rng.random((h, w), np.float32) < EDGE_DROPOUT)
     with np.errstate(divide="ignore"):
@@ -178,8 +183,10 @@ def noisy_color(color: npt.NDArray[np.uint8], rng: np.random.Generator, scale: f
 class PoseDrift:
     """The pose that odometry reports: true motions with errors that add up, beginning at the true pose.
 
-    Errors of way and heading grow with the root of what was driven and turned (a random walk; the odometry motion model of
-    Thrun, Burgard and Fox, Probabilistic Robotics, 2005, section 5.4, with independent errors per metre and radian).
+    Their variances grow linearly with the way and the turn (a random walk), so that it does not matter into how many steps a
+    motion is cut: Chong and Kleeman, Accurate Odometry and Error Modelling for a Mobile Robot, ICRA 1997. (In the odometry
+    motion model of Thrun, Burgard and Fox, Probabilistic Robotics, 2005, section 5.4, deviations are proportional to each
+    step, and many small steps drift less than one large one.) How large they are is the caller's choice.
 
     Args:
         parameters: its drift and seed.
@@ -194,8 +201,8 @@ class PoseDrift:
         """Begin at a true pose, as after a relocalisation; the draws go on."""
         self._true = self._reported = (x, y, yaw)
 
-    def follow(self, x: float, y: float, yaw: float) -> Array:
-        """Reported pose (4, 4) of the base when the true one is (x, y, yaw) [m, rad]."""
+    def follow(self, x: float, y: float, yaw: float, z: float = 0.0) -> Array:
+        """Reported pose (4, 4) of the base when the true one is (x, y, yaw) at a height z [m, rad]; the height is reported as it is."""
         x0, y0, yaw0 = self._true
         way = float(np.hypot(x - x0, y - y0))
         turn = float((yaw - yaw0 + np.pi) % (2.0 * np.pi) - np.pi)
@@ -211,4 +218,4 @@ class PoseDrift:
             heading = yaw1 + turn + p.drift_rotation * np.sqrt(way + abs(turn)) * rotation
             self._reported = (float(x1 + c * forward - s * left), float(y1 + s * forward + c * left), float(heading))
             self._true = (x, y, yaw)
-        return planar_pose(self._reported[0], self._reported[1], 0.0, self._reported[2])
+        return planar_pose(self._reported[0], self._reported[1], z, self._reported[2])

@@ -28,7 +28,11 @@ DOORS = DoorRules(
         "copy room": ("open office", "corridor"),
         "storage room": ("corridor", "copy room", "kitchenette", "open office", "office"),
     },
-    loops=(frozenset({"reception", "open office"}), frozenset({"open office", "corridor"})),
+    loops=(
+        frozenset({"reception", "open office"}),
+        frozenset({"open office", "corridor"}),
+        frozenset({"office", "meeting room"}),
+    ),
 )
 
 _BUILDING_DOORS = DoorRules(

@@ -7,7 +7,7 @@ everything that must be reached.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy import ndimage
@@ -15,6 +15,9 @@ from scipy import ndimage
 from loci_sim.catalogue import Model, Surface, make_model
 from loci_sim.floorplan import CEILING, WALL, FloorPlan, Rect, Room
 from loci_sim.meshes import Floats, planar_pose
+from loci_sim.placed import Member, Placed
+
+__all__ = ["Member", "Placed", "RoomPlacer"]
 
 #: Things stand this far from each other and from walls [m].
 GAP = 0.012
@@ -25,48 +28,6 @@ NEIGHBOURS = 0.28
 _CELL = 0.05
 
 
-@dataclass(frozen=True)
-class Placed:
-    """A model where it stands.
-
-    Attributes:
-        id: unique in the apartment, e.g. ``"chair_2"``.
-        T_map_object: (4, 4) from the model's frame; yaw only.
-        room: id of the room.
-        on: id of the thing it rests on; empty: floor or wall.
-    """
-
-    id: str
-    model: Model
-    T_map_object: Floats
-    room: str
-    on: str = ""
-
-    @property
-    def box(self) -> tuple[Floats, Floats]:
-        """Axis-aligned bounds (3,), (3,) in the map [m]."""
-        c, s = np.abs(self.T_map_object[:2, 0])
-        hx, hy, height = self.model.size / (2, 2, 1)
-        half = np.array([c * hx + s * hy, s * hx + c * hy])
-        p = self.T_map_object[:3, 3]
-        return np.array([*(p[:2] - half), p[2]]), np.array([*(p[:2] + half), p[2] + height])
-
-    @property
-    def rect(self) -> Rect:
-        low, high = self.box
-        return Rect(float(low[0]), float(low[1]), float(high[0]), float(high[1]))
-
-
-@dataclass(frozen=True)
-class Member:
-    """One of several things placed together: a model and its pose (x forward, y left, yaw) relative to the group."""
-
-    model: Model
-    x: float = 0.0
-    y: float = 0.0
-    yaw: float = 0.0
-
-
 @dataclass
 class RoomPlacer:
     """Places things in one room; keeps what is taken."""
@@ -75,6 +36,7 @@ class RoomPlacer:
     room: Room
     rng: np.random.Generator
     counts: dict[str, int]
+    classic: bool = False
     placed: list[Placed] = field(default_factory=list)
     _fronts: list[Rect] = field(default_factory=list)
     _targets: list[tuple[float, float]] = field(default_factory=list)
@@ -86,7 +48,7 @@ class RoomPlacer:
         self._door_zones = [d.zone(side) for d, side in self._doors]
 
     def model(self, name: str, color: str | None = None) -> Model:
-        return make_model(name, self.rng, color)
+        return make_model(name, self.rng, color, classic=self.classic)
 
     def against_wall(
         self,
@@ -107,6 +69,9 @@ class RoomPlacer:
         Returns:
             What was placed; empty if there is no room.
         """
+        if front > 0 or len(members) == 1:
+            # What opens needs the floor for its doors and drawers.
+            front = max(front, *(m.model.reach for m in members))
         corners = np.concatenate([_corners(m) for m in members])
         low, high = corners.min(axis=0), corners.max(axis=0)
         poses: list[tuple[float, float, float, float]] = []
@@ -171,7 +136,7 @@ class RoomPlacer:
                 lifted.setdefault(p.id, p.on)
                 raised = p.T_map_object.copy()
                 raised[2, 3] += lift
-                p = Placed(p.id, p.model, raised, p.room, lifted[p.id])
+                p = replace(p, T_map_object=raised, on=lifted[p.id])
             moved.append(p)
         self.counts[member.model.category] = self.counts.get(member.model.category, 0) + 1
         self.placed[:] = [*moved, flat]
@@ -230,6 +195,28 @@ class RoomPlacer:
                     return [candidate]
                 if center:
                     break
+        return []
+
+    def put_inside(self, model: Model, container: Placed, turn: float = 0.4) -> list[Placed]:
+        """Lay a thing into a closed container, beside what is there; empty if it does not fit."""
+        taken = [p.box for p in self.placed if p.on == container.id and p.inside]
+        for index in self.rng.permutation(len(container.model.spaces)):
+            s = container.model.spaces[int(index)]
+            if model.size[2] > s.high[2] - s.low[2] - 0.01:
+                continue
+            for _ in range(12):
+                yaw = float(self.rng.uniform(-turn, turn))
+                half = np.array(_half(model.size, yaw)) + 0.005
+                low, high = np.array(s.low[:2]) + half, np.array(s.high[:2]) - half
+                if np.any(high < low):
+                    break
+                x, y = self.rng.uniform(low, high)
+                T = container.T_map_object @ planar_pose(float(x), float(y), s.low[2] + 0.001, yaw)
+                candidate = replace(self._new(model, T, on=container.id), inside=True)
+                box = candidate.box
+                if not any(np.all(box[0] < t[1] + 0.01) and np.all(t[0] < box[1] + 0.01) for t in taken):
+                    self._accept([candidate])
+                    return [candidate]
         return []
 
     def rest_at(self, model: Model, support: Placed, x: float, y: float) -> None:

@@ -1,4 +1,4 @@
-"""One picture of a scene for people: its top view with the rooms' names, and four camera views from inside.
+"""One picture of a scene for people: a top view of every floor with the rooms' names, and four camera views from inside.
 
 Views are taken where a standing robot could be, in four rooms of different kinds, towards as many of their things as can be seen.
 """
@@ -11,10 +11,10 @@ import cv2
 import numpy as np
 
 from loci.geometry import Array
-from loci_sim.embedded import RobotParameters
 from loci_sim.meshes import planar_pose
-from loci_sim.navigation import NavigationGrid, build_navigation
+from loci_sim.navigation import NavigationGrid, build_levels
 from loci_sim.rendering import Renderer
+from loci_sim.robot import RobotParameters
 from loci_sim.scenes import Scene, SceneRoom
 from loci_sim.textures import Image
 from loci_sim.topview import render_top_view
@@ -27,7 +27,7 @@ _HEADINGS, _PLACES_PER_ROOM = 8, 16
 
 @dataclass(frozen=True)
 class View:
-    """A camera view: the room it shows, the robot's pose (x, y, yaw) [m, rad] and the image (H, W, 3) uint8."""
+    """A camera view: the room it shows, the robot's pose (x, y, yaw) [m, rad] on its floor and the image (H, W, 3) uint8."""
 
     room: SceneRoom
     pose: tuple[float, float, float]
@@ -35,20 +35,25 @@ class View:
 
 
 def render_preview(scene: Scene, n_views: int = 4) -> Image:
-    """Top view and numbered camera views in one picture (H, W, 3) uint8; the same for the same scene."""
+    """Top views, from the ground up, and numbered camera views in one picture (H, W, 3) uint8; the same for the same scene."""
     views = camera_views(scene, n_views)
     corners = np.concatenate([room.polygon for room in scene.rooms])
     low, high = corners.min(axis=0) - 0.2, corners.max(axis=0) + 0.2
     width, height = (high - low).tolist()
-    wide = width > 1.25 * height
+    n_floors = len(scene.floors)
+    # Floors lie side by side or above one another, whichever is more like a square.
+    beside = n_floors > 1 and height >= width
+    wide = (width * n_floors if beside else width) > 1.25 * (height if beside else height * n_floors)
     # A wide scene lies above a row of views, a high one beside two columns of them, a very high one beside one.
     across = (len(views) * (VIEW_WIDTH + MARGIN) - MARGIN, 1080) if wide else (960, 3 * VIEW_WIDTH)
-    resolution = max(width / across[0], height / across[1])
-    top = render_top_view(scene, resolution)
+    columns_of_floors, rows_of_floors = (n_floors, 1) if beside else (1, n_floors)
+    resolution = max(width * columns_of_floors / across[0], height * rows_of_floors / across[1])
+    tops = [render_top_view(scene, resolution, floor=k) for k in range(n_floors)]
     for number, view in enumerate(views, start=1):
-        _mark(top, view.pose, number, low, high, resolution)
+        _mark(tops[scene.floors.index(view.room.z)], view.pose, number, low, high, resolution)
+    top = _side_by_side(tops) if beside else _stacked(tops)
     tiles = [_captioned(view.image, f"{n} {view.room.name}") for n, view in enumerate(views, start=1)]
-    columns = len(tiles) if wide else 2 if 2 * width > height else 1
+    columns = len(tiles) if wide else 2 if 2 * top.shape[1] > top.shape[0] else 1
     rows = [_side_by_side(tiles[i : i + columns]) for i in range(0, len(tiles), columns)]
     sheet = _stacked([top, *rows]) if wide else _side_by_side([top, _stacked(rows)])
     return _padded(sheet, sheet.shape[0] + 2 * MARGIN, sheet.shape[1] + 2 * MARGIN)
@@ -58,7 +63,7 @@ def camera_views(scene: Scene, n_views: int) -> list[View]:
     """Views of the rooms with the most things, of different kinds as far as there are enough."""
     robot = RobotParameters(width=VIEW_WIDTH, height=VIEW_HEIGHT)
     small = RobotParameters(width=64, height=48)
-    grid = build_navigation(scene, robot.radius, robot.body_height)
+    levels = build_levels(scene, robot.radius, robot.body_height)
     renderer, scout = Renderer(scene, robot.camera), Renderer(scene, small.camera)
     count = {room.id: sum(o.room == room.id for o in scene.objects) for room in scene.rooms}
     by_things = sorted(scene.rooms, key=lambda room: -count[room.id])
@@ -68,10 +73,11 @@ def camera_views(scene: Scene, n_views: int) -> list[View]:
     rng = np.random.default_rng(scene.seed)
     views: list[View] = []
     for room in rooms:
+        grid = levels.grids[scene.floors.index(room.z)]
         pose = _best_pose(scene, room, grid, scout, small.T_base_camera, rng)
         if pose is not None:
             views.append(
-                View(room, pose, renderer.render(planar_pose(*pose[:2], 0.0, pose[2]) @ robot.T_base_camera)[0])
+                View(room, pose, renderer.render(planar_pose(*pose[:2], room.z, pose[2]) @ robot.T_base_camera)[0])
             )
         if len(views) == n_views:
             break
@@ -82,7 +88,7 @@ def _best_pose(
     scene: Scene, room: SceneRoom, grid: NavigationGrid, scout: Renderer, T_base_camera: Array, rng: np.random.Generator
 ) -> tuple[float, float, float] | None:
     """Where most things of the room are in view and nothing stands right before the camera; None in a room that is not reached."""
-    points = grid.center_of(np.argwhere(grid.navigable))
+    points = grid.center_of(np.argwhere(grid.navigable if grid.stairs is None else grid.navigable & ~grid.stairs))
     low, high = room.polygon.min(axis=0), room.polygon.max(axis=0)
     points = points[np.all((points > low) & (points < high), axis=1)]
     points = np.array([p for p in rng.permutation(points)[: 4 * _PLACES_PER_ROOM] if room.contains(*p)])
@@ -91,7 +97,7 @@ def _best_pose(
     best, best_score = None, -np.inf
     for x, y in points[:_PLACES_PER_ROOM]:
         for yaw in np.arange(_HEADINGS) * (2 * np.pi / _HEADINGS):
-            _, depth, _, instances = scout.render(planar_pose(x, y, 0.0, yaw) @ T_base_camera)
+            _, depth, _, instances = scout.render(planar_pose(x, y, room.z, yaw) @ T_base_camera)
             pixels = np.bincount(instances.ravel(), minlength=len(inside))
             near = float(np.mean((depth < 0.9) | (depth == 0)))
             score = np.sqrt(np.minimum(pixels, 60) / 60.0)[inside].sum() - 20.0 * near

@@ -20,6 +20,7 @@ __all__ = [
     "DriveResult",
     "Interaction",
     "InteractionResult",
+    "Place",
     "ShortestPath",
     "Simulator",
     "SimulatorAction",
@@ -42,7 +43,7 @@ class SimulatorObservation:
         semantic: (H, W) int32, index into the simulator's ``labels``; 0: nothing.
         instances: (H, W) int32, instance ids; 0: walls, floor, ceiling or nothing. For scoring and for shuffled masks only.
         T_map_camera: (4, 4) pose of the optical frame (x right, y down, z forward), as the robot knows it.
-        T_map_base: (4, 4) pose of the robot's base on the floor (x forward, y left, z up), as the robot knows it.
+        T_map_base: (4, 4) pose of the robot's base on the floor or the stairs, always upright (x forward, y left, z up), as the robot knows it.
         T_map_camera_true, T_map_base_true: where they really are; the same unless the robot's odometry drifts. For scoring only.
         camera: intrinsics of all images.
         stamp_ns: simulated time [ns].
@@ -101,13 +102,17 @@ class InteractionResult:
     stamp_ns: int
 
 
+#: A point (x, y, z) of the floor, or (x, y) on the ground floor, whose height is 0 [m].
+Place = tuple[float, float, float] | tuple[float, float]
+
+
 @dataclass(frozen=True)
 class ShortestPath:
     """A path on navigable floor.
 
     Attributes:
-        points: (N, 2) [m] from start to goal.
-        length: [m].
+        points: (N, 3) [m] from start to goal; on stairs close together, so that straight lines between them follow the steps.
+        length: of the line through the points [m].
     """
 
     points: Array
@@ -149,16 +154,20 @@ class Simulator(Protocol):
         """What the camera sees now; the same arrays until the next step."""
 
     def position(self) -> tuple[float, float, float]:
-        """Of the robot's base in the map [m]."""
+        """Of the robot's base in the map [m]: z is the height of the floor or of the stairs under it."""
 
     def heading(self) -> float:
         """Of the robot's base about z [rad], in (-pi, pi]."""
 
-    def is_navigable(self, x: float, y: float) -> bool:
-        """Whether the robot can stand at (x, y) [m] and get there. Ground truth, for scoring only."""
+    def is_navigable(self, x: float, y: float, z: float = 0.0) -> bool:
+        """Whether the robot can stand at (x, y) and get there, on a floor at most 0.5 m above or below z [m]. Ground truth, for scoring only."""
 
-    def shortest_path(self, start: tuple[float, float], goal: tuple[float, float]) -> ShortestPath | None:
-        """Shortest path on navigable floor, None if there is none. Ground truth, for scoring only."""
+    def shortest_path(self, start: Place, goal: Place) -> ShortestPath | None:
+        """Shortest path on navigable floor and stairs, None if there is none. Ground truth, for scoring only.
+
+        Args:
+            start, goal: (x, y, z), or (x, y) on the ground floor [m].
+        """
 
     def close(self) -> None:
         """Give back what it holds."""

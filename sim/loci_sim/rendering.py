@@ -24,6 +24,10 @@ _LEVELS = 7
 #: Rays that are cast and shaded at a time: what they hit stays in the processor's cache.
 _CHUNK = 1 << 15
 _KEPT_BYTES = 24 << 20
+#: Height of the light above a room's floor [m].
+LAMP_HEIGHT = 2.3
+#: Light of a lamp's shade that is on; a surface right below its room's light has about 1.2.
+GLOW = 1.4
 
 #: Colour, depth, label and instance images.
 Images = tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32], npt.NDArray[np.int32], npt.NDArray[np.int32]]
@@ -59,11 +63,12 @@ class Renderer:
 
     def _load(self, scene: Scene) -> None:
         labels = {name: i for i, name in enumerate(scene.labels)}
-        things = {o.node: (o.instance, labels[o.category], o.room) for o in scene.objects}
+        things = {node: (o.instance, labels[o.category], o.room) for o in scene.objects for node in o.nodes}
         things |= {node: (0, labels[label], room) for node, (label, room) in scene.structure.items()}
         self._room_ids = {r.id: i for i, r in enumerate(scene.rooms)}
-        self._lamp_places = {r.id: tuple(r.polygon.mean(axis=0).tolist()) for r in scene.rooms}
-        self._strengths: dict[str, float] = {}
+        self._lamp_places = {r.id: (*r.polygon.mean(axis=0).tolist(), r.z + LAMP_HEIGHT) for r in scene.rooms}
+        # Of every room by its number, and last of what is in none.
+        self._strengths = np.ones(len(scene.rooms) + 1, dtype=np.float32)
         vertices, triangles, uvs, per_triangle, light = [], [], [], [], []
         # Of every node: its meshes, and where their vertices and triangles are.
         self._parts: dict[str, list[tuple[Mesh, slice, slice]]] = {}
@@ -94,6 +99,8 @@ class Renderer:
             np.ascontiguousarray(info[:, i]) for i in range(4)
         )
         self._lamps = np.concatenate(light).astype(np.float32)  # (T, 4)
+        #: How bright every triangle is by itself; 0: as its room's lamp and the daylight make it.
+        self._glows = np.zeros(len(self._lamps), dtype=np.float32)
         self._pixels, self._offsets, self._sizes = atlas.arrays()
         edge1, edge2 = self._uvs[:, 1] - self._uvs[:, 0], self._uvs[:, 2] - self._uvs[:, 0]
         uv_area = np.abs(edge1[:, 0] * edge2[:, 1] - edge1[:, 1] * edge2[:, 0])
@@ -206,12 +213,32 @@ class Renderer:
                 self._normals[triangles] = _unit(np.cross(b - a, c - a))
             self._lamps[triangles] = self._lamp_of(room)
             self._rooms[triangles] = self._room_ids.get(room, -1)
+            self._relight(triangles)
         self._stale = True
 
     def set_light(self, room: str, strength: float) -> None:
         """How bright a room is: 1 as the scene was made, 0 black."""
-        self._strengths[room] = strength
-        self._lamps[self._rooms == self._room_ids.get(room, -2), 3] = strength
+        if room in self._room_ids:
+            self._strengths[self._room_ids[room]] = strength
+            self._relight(self._rooms == self._room_ids[room])
+
+    def set_glow(self, node: str, is_on: bool) -> None:
+        """Switch a lamp's node: the brightest of its materials, which is the shade, shines by itself or not.
+
+        Raises:
+            KeyError: there is no such node.
+        """
+        parts = self._parts[node]
+        shade = max(sum(mesh.material.color) for mesh, _, _ in parts)
+        for mesh, _, triangles in parts:
+            if sum(mesh.material.color) == shade:
+                self._glows[triangles] = GLOW if is_on else 0.0
+                self._relight(triangles)
+
+    def _relight(self, triangles: slice | npt.NDArray[np.bool_]) -> None:
+        """Set what `_shade` takes for the light of triangles: that of their room, or, negative, their own."""
+        glow = self._glows[triangles]
+        self._lamps[triangles, 3] = np.where(glow > 0.0, -glow, self._strengths[self._rooms[triangles]])
 
     def close(self) -> None:
         """Give back its thread; what it renders afterwards it shades itself."""
@@ -221,8 +248,8 @@ class Renderer:
 
     def _lamp_of(self, room: str) -> tuple[float, float, float, float]:
         """Place of a room's lamp [m] and its strength."""
-        x, y = self._lamp_places.get(room, (0.0, 0.0))
-        return x, y, 2.3, self._strengths.get(room, 1.0)
+        x, y, z = self._lamp_places.get(room, (0.0, 0.0, LAMP_HEIGHT))
+        return x, y, z, float(self._strengths[self._room_ids.get(room, -1)])
 
     def _build(self) -> None:
         """Index the triangles for ray casting; Open3D cannot move parts of an index, so that it is made anew."""
@@ -327,7 +354,9 @@ def _shade(  # type: ignore[no-untyped-def]
         lambert = max((nx * lx + ny * ly + nz * lz) / np.sqrt(square), 0.0)
         # Sides facing +x, +y, -x, -y differ a little, as near windows: edges of furniture stay visible.
         light = 0.56 + 0.06 * nx + 0.04 * ny + 0.05 * nz + 0.42 * lambert * (1.6 / (1.0 + 0.13 * square))
-        light *= lamps[triangle, 3]
+        strength = lamps[triangle, 3]
+        # What shines by itself is as bright in a dark room; a little shading keeps its shape.
+        light = light * strength if strength >= 0.0 else -strength * (0.85 + 0.15 * light)
         material = materials[triangle]
         size = sizes[material]
         at = offsets[material, 0]

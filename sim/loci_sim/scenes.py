@@ -13,16 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from loci.geometry import Array
 from loci.observation import check_name
 from loci_sim.families import FAMILIES
-from loci_sim.floorplan import FloorPlan
-from loci_sim.furnishing import furnish
+from loci_sim.generation import draw_scene
 from loci_sim.glb import Node, read_glb, write_glb
-from loci_sim.meshes import planar_pose
-from loci_sim.structure import build_doors, build_structure
+from loci_sim.joints import Interior, Joint, interior_of, joint_of
 from loci_sim.textures import Image, make_texture
 
 #: Part of generated map ids and written to sidecars, with the family's version on top: scenes of another generator are made
@@ -31,6 +28,8 @@ GENERATOR = 1
 #: How a scene can be named.
 FORMS = f"{', '.join(f'{name}:SEED' for name in FAMILIES)} or a path of a .glb with a .json beside it"
 STRUCTURE_LABELS = ("wall", "floor", "ceiling")
+#: Labels of structure that few scenes have; those without have no number for them.
+MORE_LABELS = ("stairs", "railing")
 
 
 class SceneError(ValueError):
@@ -57,8 +56,11 @@ class SceneThing:
         T_map_box: (4, 4) pose of its box's centre.
         size: (3,) extents of the box [m].
         room: id of its room.
-        on: id of the object it rests on; empty: floor or wall.
+        on: id of the object it rests on or lies in; empty: floor or wall.
         node: name of its node in the GLB.
+        inside: it lies in ``on``.
+        joints: of its parts that move; that of a door's leaf names the door's own node.
+        interiors: where things can lie in it.
     """
 
     id: str
@@ -70,6 +72,14 @@ class SceneThing:
     room: str
     on: str
     node: str
+    inside: bool = False
+    joints: tuple[Joint, ...] = ()
+    interiors: tuple[Interior, ...] = ()
+
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        """Names of its node and of those of its moving parts."""
+        return (self.node, *(j.node for j in self.joints if j.node != self.node))
 
     @property
     def center(self) -> Array:
@@ -79,11 +89,13 @@ class SceneThing:
 
 @dataclass(frozen=True)
 class SceneRoom:
-    """A room: id, kind (``"bedroom"``) and its floor as a polygon (N, 2) [m], counter-clockwise."""
+    """A room: id, kind (``"bedroom"``), its floor as a polygon (N, 2) [m], counter-clockwise, on which floor (0: ground), and how high [m]."""
 
     id: str
     name: str
     polygon: Array
+    floor: int = 0
+    z: float = 0.0
 
     def contains(self, x: float, y: float) -> bool:
         """Whether a point lies in the room (even-odd rule)."""
@@ -104,7 +116,7 @@ class Scene:
         nodes: geometry with poses; textures: by name, (H, W, 3) uint8.
         objects: ground truth, ordered by instance.
         rooms: ground truth.
-        structure: GLB node name -> (label, room id) of walls, floors and ceilings.
+        structure: GLB node name -> (label, room id) of walls, floors, ceilings, stairs and railings.
         start: (x, y, yaw) of the robot [m, rad].
     """
 
@@ -126,10 +138,19 @@ class Scene:
     @property
     def labels(self) -> tuple[str, ...]:
         """Names of the values of label images: ``labels[0]`` is empty (nothing was hit)."""
-        return ("", *STRUCTURE_LABELS, *sorted({o.category for o in self.objects}))
+        used = {label for label, _ in self.structure.values()}
+        more = (label for label in MORE_LABELS if label in used)
+        return ("", *STRUCTURE_LABELS, *more, *sorted({o.category for o in self.objects}))
 
-    def room_at(self, x: float, y: float) -> SceneRoom | None:
-        return next((r for r in self.rooms if r.contains(x, y)), None)
+    @property
+    def floors(self) -> tuple[float, ...]:
+        """Heights of the floors [m], from the ground up."""
+        return tuple(sorted({r.z for r in self.rooms})) or (0.0,)
+
+    def room_at(self, x: float, y: float, z: float = 0.0) -> SceneRoom | None:
+        """The room that holds a point, on the floor that is nearest below it (or above it by less than half a metre)."""
+        below = [height for height in self.floors if height <= z + 0.5] or [self.floors[0]]
+        return next((r for r in self.rooms if r.z == below[-1] and r.contains(x, y)), None)
 
 
 def generate_apartment(seed: int, directory: Path) -> ScenePath:
@@ -160,7 +181,7 @@ def generate_scene(family: str, seed: int, directory: Path) -> ScenePath:
     for attempt in range(200):
         rng = np.random.default_rng([seed, attempt])
         try:
-            nodes, sidecar = _draw(family, seed, rng)
+            nodes, sidecar = draw_scene(family, seed, _version(family), rng)
             break
         except ValueError:
             continue
@@ -220,7 +241,7 @@ def load_scene(path: ScenePath | Path | str) -> Scene:
         raise SceneError(
             f"expected a scene in {paths.glb} and {paths.sidecar.name}, got {type(error).__name__}: {error}"
         ) from error
-    missing = {o.node for o in scene.objects} | set(scene.structure)
+    missing = {node for o in scene.objects for node in o.nodes} | set(scene.structure)
     missing -= {n.name for n in nodes}
     if missing:
         raise SceneError(
@@ -240,75 +261,6 @@ def _is_current(sidecar: Path, version: int) -> bool:
         return False
 
 
-def _draw(name: str, seed: int, rng: np.random.Generator) -> tuple[list[Node], dict[str, Any]]:
-    """Nodes and sidecar of one draw of a family."""
-    family = FAMILIES[name]
-    plan = family.plan(rng)
-    pieces = build_structure(plan, family.finish(plan, rng))
-    things = furnish(plan, rng, family.furnishing)
-    nodes = [Node(piece.name, np.eye(4), piece.meshes) for piece in pieces]
-    objects: list[dict[str, Any]] = []
-
-    def add(identity: str, model: Any, T: Array, room: str, on: str) -> None:
-        nodes.append(Node(identity, T, model.meshes))
-        box = T @ planar_pose(0.0, 0.0, float(model.size[2]) / 2, 0.0)
-        objects.append(
-            {
-                "id": identity,
-                "category": model.category,
-                "color": model.color,
-                "instance": len(objects) + 1,
-                "T_map_box": _rounded(box),
-                "size": _rounded(model.size),
-                "room": room,
-                "on": on,
-                "node": identity,
-            }
-        )
-
-    for i, leaf in enumerate(build_doors(plan, rng)):
-        add(f"door_{i + 1}", leaf.model, leaf.T_map_object, leaf.doorway.rooms[0], "")
-    for thing in things:
-        add(thing.id, thing.model, thing.T_map_object, thing.room, thing.on)
-    sidecar = {
-        "format": "loci-scene",
-        "version": 1,
-        "generator": _version(name),
-        "name": name,
-        "seed": seed,
-        "map_id": f"{name}-{seed}-v{_version(name)}",
-        "frame": "map: z-up, metres; the GLB is y-up: its (x, y, z) is (x, -z, y) here",
-        "start": _rounded(np.array(_start(plan))),
-        "rooms": [
-            {"id": r.id, "name": r.name, "polygon": _rounded(np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]]))}
-            for r in plan.rooms
-            for x0, y0, x1, y1 in [(r.rect.x0, r.rect.y0, r.rect.x1, r.rect.y1)]
-        ],
-        "doorways": [
-            {
-                "rooms": [room for room in d.rooms if room],
-                "center": _rounded(np.array(d.passage.center)),
-                "width": round(d.end - d.start, 4),
-            }
-            for d in plan.doors
-        ],
-        "structure": [{"node": p.name, "label": p.label, "room": p.room} for p in pieces],
-        "objects": objects,
-    }
-    return nodes, sidecar
-
-
-def _start(plan: FloorPlan) -> tuple[float, float, float]:
-    """Just inside the front door, looking in."""
-    door = plan.doors[-1]
-    x, y = door.zone(door.side).center
-    return (x, y, np.pi / 2 * door.side) if door.axis == "x" else (x, y, 0.0 if door.side > 0 else np.pi)
-
-
-def _rounded(values: npt.NDArray[np.floating]) -> Any:
-    return np.round(values, 6).tolist()
-
-
 def _scene_of(sidecar: dict[str, Any], nodes: tuple[Node, ...], textures: dict[str, Image]) -> Scene:
     if sidecar.get("format") != "loci-scene" or sidecar.get("version") != 1:
         raise ValueError(
@@ -325,6 +277,9 @@ def _scene_of(sidecar: dict[str, Any], nodes: tuple[Node, ...], textures: dict[s
             str(o["room"]),
             str(o["on"]),
             str(o["node"]),
+            bool(o.get("inside", False)),
+            tuple(joint_of(j) for j in o.get("joints", ())),
+            tuple(interior_of(i) for i in o.get("interiors", ())),
         )
         for o in sorted(sidecar["objects"], key=lambda o: int(o["instance"]))
     )
@@ -339,7 +294,14 @@ def _scene_of(sidecar: dict[str, Any], nodes: tuple[Node, ...], textures: dict[s
         textures=textures,
         objects=objects,
         rooms=tuple(
-            SceneRoom(str(r["id"]), str(r["name"]), np.array(r["polygon"], dtype=np.float64)) for r in sidecar["rooms"]
+            SceneRoom(
+                str(r["id"]),
+                str(r["name"]),
+                np.array(r["polygon"], dtype=np.float64),
+                int(r.get("floor", 0)),
+                float(r.get("z", 0.0)),
+            )
+            for r in sidecar["rooms"]
         ),
         structure={str(s["node"]): (str(s["label"]), str(s["room"])) for s in sidecar["structure"]},
         start=(x, y, yaw),

@@ -103,7 +103,7 @@ def table_lamp(b: MeshBuilder, look: Look) -> None:
     b.cylinder((0, 0), (0.2, 0.38), 0.12, look.plain, top_radius=0.08)
 
 
-@item("alarm clock", "red black blue", "surface", category="clock")
+@item("alarm clock", "red black blue", "surface", classic="clock")
 def alarm_clock(b: MeshBuilder, look: Look) -> None:
     b.box((-0.03, -0.07, 0), (0.03, 0.07, 0.1), look.plain)
     b.box((0.03, -0.058, 0.02), (0.032, 0.058, 0.09), Material((230, 232, 220)))
@@ -227,7 +227,7 @@ def mirror(b: MeshBuilder, look: Look) -> None:
     _sheet(b, 0.0205, 0.27, 0.03, 0.72, Material((150, 190, 222)))
 
 
-@item("wall clock", "white yellow red", "wall", category="clock")
+@item("wall clock", "white yellow red", "wall", classic="clock")
 def wall_clock(b: MeshBuilder, look: Look) -> None:
     b.cylinder((0, 0.17), (0, 0.035), 0.17, DARK, axis="x", sides=18)
     b.cylinder((0, 0.17), (0.035, 0.037), 0.155, look.plain, axis="x", sides=18)

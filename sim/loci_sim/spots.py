@@ -78,24 +78,35 @@ def box_at(spot: Array, yaw: float, size: Array) -> Array:
 
 
 def box_inside(container: SceneThing, size: Array, contents: Sequence[SceneThing]) -> Array | None:
-    """Pose (4, 4) of a box of ``size`` (3,) in a container, beside or above its contents; None: it does not fit.
+    """Pose (4, 4) of a box of ``size`` (3,) in a container of which no more is known than its box; None: it does not fit.
 
-    Its walls are taken to be 1 cm thick. Things are laid in rows on the ground; when that is full, the container is.
+    Its walls are taken to be 1 cm thick.
     """
-    room = container.size - 0.02
+    half = container.size / 2 - 0.01
+    return box_between(_upright(container), -half, half, size, contents)
+
+
+def box_between(
+    T_map_room: Array, low: Array, high: Array, size: Array, contents: Sequence[SceneThing]
+) -> Array | None:
+    """Pose (4, 4) of a box of ``size`` (3,) between two corners (3,) of an upright frame, beside ``contents``; None: it does not fit.
+
+    Things are laid in rows on the ground; when that is full, so is the room.
+    """
+    room = high - low
     if np.any(size > room):
         return None
-    yaw = upright_yaw(container.T_map_box)
+    middle, yaw = (low + high) / 2, upright_yaw(T_map_room)
     steps = [
         np.linspace(-(r - s) / 2, (r - s) / 2, max(int((r - s) / 0.03), 0) + 1) for r, s in zip(room, size, strict=True)
     ]
-    z = float(-container.size[2] / 2 + 0.01 + size[2] / 2)
-    taken = [((c.center - container.center) @ container.T_map_box[:3, :3], _turned_size(c, yaw)) for c in contents]
+    z = float(low[2] + size[2] / 2)
+    taken = [((c.center - T_map_room[:3, 3]) @ T_map_room[:3, :3], _turned_size(c, yaw)) for c in contents]
     for x in sorted(steps[0], key=abs):
         for y in sorted(steps[1], key=abs):
-            at = np.array([x, y, z])
+            at = np.array([middle[0] + x, middle[1] + y, z])
             if all(np.any(np.abs(at - center) >= (size + other) / 2) for center, other in taken):
-                return np.asarray(_upright(container) @ planar_pose(float(x), float(y), z, 0.0))
+                return np.asarray(T_map_room @ planar_pose(float(at[0]), float(at[1]), z, 0.0))
     return None
 
 

@@ -30,29 +30,39 @@ class ThingState:
         room: id of its room.
         on: id of the thing that it rests on or lies in; empty: floor, wall or hand.
         inside: it lies in ``on`` and not on top of it.
+        carrier: node of the drawer of ``on`` in which it moves along; empty: it does not.
         held: it is in the robot's hand.
-        is_open, is_on, is_dirty: None where the thing cannot be so.
+        opening: how far it is open, 0..1; is_on, is_dirty. None where the thing cannot be so.
     """
 
     T_map_box: Array
     room: str
     on: str
     inside: bool = False
+    carrier: str = ""
     held: bool = False
-    is_open: bool | None = None
+    opening: float | None = None
     is_on: bool | None = None
     is_dirty: bool | None = None
+
+    @property
+    def is_open(self) -> bool | None:
+        """Whether it is open; a door that stands less than half open is not."""
+        return None if self.opening is None else self.opening >= 0.5
 
 
 class World:
     """All things of a scene with their states, which begin as follows from the scene's seed.
 
-    At first doors are open and containers closed, lamps are on and other devices off, and `DIRTY` of what can be dirty is.
+    At first doors are as the scene has them (open, if it does not say how they move) and containers closed, lamps are on and
+    other devices off, and `DIRTY` of what can be dirty is. A door that cannot move where others do is locked.
     """
 
     def __init__(self, scene: Scene) -> None:
         self.scene = scene
         self._things = {o.id: o for o in scene.objects}
+        moving = any(o.joints for o in scene.objects if o.category in DOORS)
+        self._locked = {o.id for o in scene.objects if moving and o.category in DOORS and not o.joints}
         self._states: dict[str, ThingState] = {}
         self.restore()
 
@@ -65,10 +75,25 @@ class World:
                 o.T_map_box,
                 o.room,
                 o.on,
-                is_open=o.category in DOORS if can.openable else None,
+                o.inside,
+                self._carrier(o),
+                opening=self._first_opening(o) if can.openable else None,
                 is_on=can.lamp if can.switchable else None,
                 is_dirty=dirty if can.cleanable else None,
             )
+
+    def _first_opening(self, o: SceneThing) -> float:
+        if o.joints:
+            return o.joints[0].opening
+        return float(o.category in DOORS and o.id not in self._locked)
+
+    def _carrier(self, o: SceneThing) -> str:
+        """The drawer that a thing lies in at first."""
+        if not o.inside or o.on not in self._things:
+            return ""
+        outer = self._things[o.on]
+        at = np.linalg.solve(outer.T_map_box, o.T_map_box[:, 3])[:3]
+        return next((i.node for i in outer.interiors if np.all((at > i.low) & (at < i.high))), "")
 
     def thing(self, identity: str) -> SceneThing:
         """A thing as it was loaded.
@@ -102,7 +127,7 @@ class World:
     def things(self) -> tuple[SceneThing, ...]:
         """All things where they are now, ordered by instance; one that is held is where it was."""
         now = ((o, self._states[o.id]) for o in self.scene.objects)
-        return tuple(replace(o, T_map_box=s.T_map_box, room=s.room, on=s.on) for o, s in now)
+        return tuple(replace(o, T_map_box=s.T_map_box, room=s.room, on=s.on, inside=s.inside) for o, s in now)
 
     def light(self, room: str) -> float:
         """Light of a room, of its light at first: 1 with all its lamps on or without any, `DARK` with all off."""
@@ -139,7 +164,9 @@ class World:
         elif interaction in ("open", "close"):
             if not can.openable:
                 return f"a {category} cannot be opened or closed"
-            if s.is_open == (interaction == "open"):
+            if identity in self._locked:
+                return f"{identity} is locked"
+            if s.opening == float(interaction == "open"):
                 return f"{identity} is already {'open' if s.is_open else 'closed'}"
         elif interaction in ("switch_on", "switch_off"):
             if not can.switchable:
@@ -159,24 +186,63 @@ class World:
 
     def take(self, identity: str) -> None:
         """Put a thing into the hand."""
-        self._change(identity, on="", inside=False, held=True)
+        self._change(identity, on="", inside=False, carrier="", held=True)
 
-    def put(self, identity: str, T_map_box: Array, on: str, inside: bool) -> None:
-        """Put a thing somewhere: box pose (4, 4), on or in another thing."""
-        room = self.scene.room_at(float(T_map_box[0, 3]), float(T_map_box[1, 3]))
+    def put(self, identity: str, T_map_box: Array, on: str, inside: bool, carrier: str = "") -> None:
+        """Put a thing somewhere: box pose (4, 4), on or in another thing, or in the drawer of it with the node ``carrier``."""
+        x, y, z = T_map_box[:3, 3].tolist()
+        # By its underside: what stands on a wardrobe is nearer to the upper floor.
+        room = self.scene.room_at(x, y, z - float(self.thing(identity).size[2]) / 2)
         room_id = room.id if room else self.state(on).room if on else ""
-        self._change(identity, T_map_box=T_map_box, room=room_id, on=on, inside=inside, held=False)
+        self._change(identity, T_map_box=T_map_box, room=room_id, on=on, inside=inside, carrier=carrier, held=False)
 
     def set_state(self, interaction: Interaction, identity: str) -> None:
         """What an interaction other than pick and place changes."""
+        if interaction in ("open", "close"):
+            self.set_opening(identity, float(interaction == "open"))
+            return
         changes: dict[str, dict[str, Any]] = {
-            "open": {"is_open": True},
-            "close": {"is_open": False},
             "switch_on": {"is_on": True},
             "switch_off": {"is_on": False},
             "clean": {"is_dirty": False},
         }
         self._change(identity, **changes[interaction])
+
+    def set_opening(self, identity: str, opening: float) -> None:
+        """Open a thing so far (0..1); what lies in its drawers moves along, and a door's box turns with its leaf."""
+        thing, before = self.thing(identity), self.state(identity)
+        for joint in thing.joints:
+            old, new = (self.part_pose(identity, joint.node, q) for q in (before.opening or 0.0, opening))
+            moved = new @ np.linalg.inv(old)
+            for other in self.resting_on(identity):
+                if self._states[other].carrier == joint.node:
+                    self._shift(other, moved)
+        leaf = next((j for j in thing.joints if j.node == thing.node), None)
+        box = before.T_map_box
+        if leaf is not None:
+            box = thing.T_map_box if opening == leaf.opening else thing.T_map_box @ leaf.motion(opening)
+        self._change(identity, opening=opening, T_map_box=box)
+
+    def _shift(self, identity: str, moved: Array) -> None:
+        """Move a thing and what rests on it."""
+        for other in self.resting_on(identity):
+            self._shift(other, moved)
+        self._change(identity, T_map_box=moved @ self._states[identity].T_map_box)
+
+    def part_pose(self, identity: str, node: str, opening: float | None = None) -> Array:
+        """Pose (4, 4) now, or at an opening, of the frame in which the interiors that move with a part are stated.
+
+        Args:
+            node: of the part; empty: what does not move.
+        """
+        thing, state = self.thing(identity), self.state(identity)
+        joint = next((j for j in thing.joints if j.node == node), None)
+        if joint is None:
+            return state.T_map_box
+        # A door's box is its leaf's: it hangs where it was stored.
+        frame = thing.T_map_box if joint.node == thing.node else state.T_map_box
+        now = state.opening if opening is None else opening
+        return frame if now == joint.opening else frame @ joint.motion(now or 0.0)
 
     def _change(self, identity: str, **changes: Any) -> None:
         self._states[identity] = replace(self._states[identity], **changes)
@@ -199,11 +265,19 @@ class World:
                     "on": s.on,
                     "inside": s.inside,
                     "held": s.held,
+                    **({} if s.opening is None else {"opening": round(s.opening, 6)}),
                     "states": {name: value for name, value in known.items() if value is not None},
                 }
             )
         rooms = [
-            {"id": r.id, "name": r.name, "polygon": r.polygon.tolist(), "light": self.light(r.id)}
+            {
+                "id": r.id,
+                "name": r.name,
+                "polygon": r.polygon.tolist(),
+                "floor": r.floor,
+                "z": r.z,
+                "light": self.light(r.id),
+            }
             for r in self.scene.rooms
         ]
         return {"map_id": self.scene.map_id, "objects": objects, "rooms": rooms}

@@ -26,9 +26,9 @@ def walk(simulator, spacing: float = 0.6):
     goals = [next(p for p in points if room.contains(*p)) for room in scene.rooms]
     for start, goal in pairwise([simulator.position()[:2], *goals]):
         path = simulator.shortest_path(start, goal)
-        lengths = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(path.points, axis=0), axis=1))])
+        lengths = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(path.points[:, :2], axis=0), axis=1))])
         for s in np.arange(spacing, lengths[-1], spacing):
-            here, ahead = (np.array([np.interp(t, lengths, c) for c in path.points.T]) for t in (s, s + 0.1))
+            here, ahead = (np.array([np.interp(t, lengths, c) for c in path.points[:, :2].T]) for t in (s, s + 0.1))
             yield tuple(here), float(np.arctan2(*(ahead - here)[::-1]))
         for turn in range(12):
             yield goal, turn * np.pi / 6

@@ -21,6 +21,11 @@ def node_triangles(scene: Scene, name: str) -> Array:
     return np.concatenate([transform_points(node.T_map_node, m.vertices)[m.triangles] for m in node.meshes])
 
 
+def thing_triangles(scene: Scene, thing: SceneThing) -> Array:
+    """(T, 3, 3) [m] in the map, of a thing with its doors and drawers as they are at first."""
+    return np.concatenate([node_triangles(scene, name) for name in thing.nodes])
+
+
 def box_corners(thing: SceneThing) -> Array:
     """(8, 3) [m] in the map."""
     signs = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)])

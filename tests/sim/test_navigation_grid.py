@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scene_geometry import BOX_CENTER, BOX_SIZE, X0, X1, Y0, Y1, empty_room
 from scipy import ndimage
 
-from loci_sim.navigation import NavigationGrid, build_navigation
+from loci_sim.navigation import Levels, NavigationGrid, build_levels, build_navigation
 from loci_sim.scenes import Scene
 
 
@@ -40,7 +40,7 @@ def test_paths_on_the_grid_are_as_short_as_networkx_finds_them(seed: int, share:
     cells = np.argwhere(grid.navigable)
     start, goal = (tuple(int(v) for v in cells[int(rng.integers(len(cells)))]) for _ in range(2))
     a, b = (tuple(grid.center_of(c)[0].tolist()) for c in (start, goal))
-    path = grid.shortest_path(a, b, smooth=False)  # type: ignore[arg-type]
+    path = Levels((grid,)).shortest_path(a, b, smooth=False)  # type: ignore[arg-type]
     expected = networkx_length(grid, start, goal)  # type: ignore[arg-type]
     if expected is None:
         assert path is None
@@ -48,34 +48,33 @@ def test_paths_on_the_grid_are_as_short_as_networkx_finds_them(seed: int, share:
         assert path is not None
         assert path.length == pytest.approx(expected, abs=1e-9)
         assert np.linalg.norm(np.diff(path.points, axis=0), axis=1).sum() == pytest.approx(expected, abs=1e-9)
-        assert all(grid.is_navigable(*p) for p in path.points)
+        assert all(grid.is_navigable(*p[:2]) for p in path.points)
+        assert np.all(path.points[:, 2] == 0.0)
 
 
 def test_smoothed_paths_are_shorter_and_still_free(apartment: Scene) -> None:
-    grid, rng = build_navigation(apartment), np.random.default_rng(0)
+    levels, rng = build_levels(apartment), np.random.default_rng(0)
     for _ in range(10):
-        a, b = grid.random_point(rng), grid.random_point(rng)
-        raw, smooth = grid.shortest_path(a, b, smooth=False), grid.shortest_path(a, b)
+        a, b = levels.random_point(rng), levels.random_point(rng)
+        raw, smooth = levels.shortest_path(a, b, smooth=False), levels.shortest_path(a, b)
         assert raw is not None
         assert smooth is not None
         assert np.hypot(b[0] - a[0], b[1] - a[1]) - 1e-9 <= smooth.length <= raw.length + 1e-9
         np.testing.assert_allclose(smooth.points[[0, -1]], [a, b], atol=1e-9)
-        assert all(
-            grid.is_free_line(tuple(p), tuple(q)) for p, q in zip(smooth.points[:-1], smooth.points[1:], strict=True)
-        )
+        assert all(levels.is_free_line(p, q) for p, q in zip(smooth.points[:-1], smooth.points[1:], strict=True))
 
 
 def test_a_path_to_an_unreachable_or_outside_point_is_none(apartment: Scene) -> None:
-    grid = build_navigation(apartment)
+    levels = build_levels(apartment)
     start = apartment.start[:2]
-    assert grid.shortest_path(start, (-50.0, 0.0)) is None
-    assert grid.shortest_path((float("nan"), 0.0), start) is None
+    assert levels.shortest_path(start, (-50.0, 0.0)) is None
+    assert levels.shortest_path((float("nan"), 0.0), start) is None
     bed = next(o for o in apartment.objects if o.category == "bed")
-    assert grid.shortest_path(start, (bed.center[0], bed.center[1])) is None
+    assert levels.shortest_path(start, (bed.center[0], bed.center[1])) is None
 
 
 def test_a_path_from_a_point_to_itself_has_no_length(apartment: Scene) -> None:
-    path = build_navigation(apartment).shortest_path(apartment.start[:2], apartment.start[:2])
+    path = build_levels(apartment).shortest_path(apartment.start[:2], apartment.start[:2])
     assert path is not None
     assert path.length == 0.0
 

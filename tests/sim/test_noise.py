@@ -41,15 +41,20 @@ def slanted(degrees: float, z: float = 2.0) -> np.ndarray:
 
 
 @pytest.mark.parametrize(("z", "published"), [(1.0, 0.00188), (2.0, 0.00606), (3.0, 0.01404)])
-def test_axial_deviation_is_the_published_one_and_the_quantisation(z: float, published: float) -> None:
+def test_axial_deviation_is_the_published_one_with_the_quantisation_in_it(z: float, published: float) -> None:
     assert axial_sigma(z) == pytest.approx(published, abs=1e-5)
     measured = noisy_depth(flat(z), CAMERA, np.random.default_rng(0))
     middle = measured[100:140, 140:180]  # seen at a right angle
-    step = z * z / (FOCAL_BASELINE / DISPARITY_STEP)
     assert np.all(middle > 0)
-    expected = np.hypot(published, step / np.sqrt(12.0))
-    assert np.std(measured[measured > 0]) == pytest.approx(expected, rel=0.05)
-    assert np.mean(measured[measured > 0]) == pytest.approx(z, abs=0.1 * expected)
+    assert np.std(measured[measured > 0]) == pytest.approx(published, rel=0.05)
+    assert np.mean(measured[measured > 0]) == pytest.approx(z, abs=0.1 * published)
+
+
+def test_steps_of_depth_are_the_published_ones() -> None:
+    """Khoshelham and Elberink 2012: 0.00285 z^2, which is 7 cm at 5 m."""
+    assert pytest.approx(0.00285, rel=0.01) == DISPARITY_STEP / FOCAL_BASELINE
+    values = np.unique(noisy_depth(flat(5.0), CAMERA, np.random.default_rng(0)))
+    assert np.median(np.diff(values[values > 4.9][:3])) == pytest.approx(0.07, rel=0.05)
 
 
 def test_depth_comes_in_steps_of_disparity_that_grow_with_the_square_of_the_distance() -> None:

@@ -44,8 +44,8 @@ def test_rooms_of_a_plan_lie_apart_and_doors_join_them(family: str) -> None:
     for plan in plans(family, range(60)):
         for i, a in enumerate(plan.rooms):
             assert plan.bounds.contains(a.rect)
-            assert not any(a.rect.overlaps(b.rect) for b in plan.rooms[i + 1 :])
-        joined = {plan.rooms[0].id}
+            assert not any(a.rect.overlaps(b.rect) for b in plan.rooms[i + 1 :] if a.floor == b.floor)
+        joined = {plan.rooms[0].id} | ({plan.stairs.upper} if plan.stairs else set())
         for _ in plan.rooms:
             joined |= {r for d in plan.doors if not d.closed and joined & set(d.rooms) for r in d.rooms}
         assert joined == {r.id for r in plan.rooms}
@@ -59,6 +59,7 @@ def test_homes_have_four_to_twelve_rooms_of_many_kinds_and_shapes() -> None:
     assert set(kinds) == set(FAMILIES["home"].furnishing.programmes)
     assert any(sum(room.name == "bedroom" for room in plan.rooms) >= 3 for plan in drawn)
     assert any(all(room.name != "hallway" for room in plan.rooms) for plan in drawn)
+    assert {max(room.floor for room in plan.rooms) for plan in drawn} == {0, 1}
 
 
 def test_offices_have_what_an_office_needs() -> None:
@@ -138,7 +139,7 @@ def documented() -> dict[str, set[str]]:
     """Categories by kind of room, from the table of the documentation."""
     table = DOCUMENTATION.read_text().partition("| room | furniture and fixtures |")[2].partition("\n\n")[0]
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.splitlines() if line.startswith("|")]
-    return {room: set(re.split(", ", large)) | set(re.split(", ", small)) for room, large, small in rows[1:]}
+    return {room: (set(re.split(", ", large)) | set(re.split(", ", small))) - {""} for room, large, small in rows[1:]}
 
 
 def test_the_documentation_states_the_vocabulary() -> None:
@@ -161,6 +162,19 @@ def test_things_stand_in_the_rooms_that_the_documentation_states(
             (o.category, kinds[o.room]) for o in scene.objects if o.category not in stated[kinds[o.room]] | {"door"}
         }
         assert not wrong
+
+
+def test_clocks_are_told_apart_but_in_apartments(scene_directory: Path) -> None:
+    kinds = {
+        family: {
+            o.category for seed in range(2) for o in load_scene(generate_scene(family, seed, scene_directory)).objects
+        }
+        for family in ("apartment", "home", "office", "building")
+    }
+    assert "clock" in kinds.pop("apartment")
+    for family, found in kinds.items():
+        assert "clock" not in found, family
+    assert {"wall clock", "alarm clock"} <= kinds["home"] | kinds["building"]
 
 
 @pytest.mark.parametrize("family", ["castle", "", "../home"])
