@@ -46,7 +46,7 @@ from loci_sim.person import plan_day  # noqa: E402
 from loci_sim.pointing import interact_with  # noqa: E402
 from loci_sim.protocol import SIMULATOR_ACTIONS, SimulatorObservation  # noqa: E402
 from loci_sim.scenes import resolve_scene  # noqa: E402
-from loci_sim.viewpoints import nearest_goal, viewpoints, with_height  # noqa: E402
+from loci_sim.viewpoints import nearest_goal, viewpoints  # noqa: E402
 
 DEPTH_UNIT = 0.001
 #: Largest numbers of objects and goals in one request.
@@ -135,7 +135,7 @@ class SimulatorNode(ManagedNode):
             if T is None:
                 simulator.reset()
             else:
-                simulator.reset_to(float(T[0, 3]), float(T[1, 3]), float(np.arctan2(T[1, 0], T[0, 0])))
+                simulator.reset_to(float(T[0, 3]), float(T[1, 3]), float(np.arctan2(T[1, 0], T[0, 0])), float(T[2, 3]))
             if request.restore_objects:
                 simulator.restore_objects()
             observation = simulator.observe()
@@ -176,7 +176,7 @@ class SimulatorNode(ManagedNode):
             found = nearest_goal(simulator, start, goals)
         if found is not None:
             response.found, response.goal_index, response.length = True, found[0], found[1].length
-            response.path = path(with_height(found[1].points), self.values["map_frame"], simulator.stamp_ns)
+            response.path = path(found[1].points, self.values["map_frame"], simulator.stamp_ns)
 
     def _get_robot_pose(self, request: Any, response: Any) -> None:
         with self._lock:

@@ -8,7 +8,7 @@ import numpy as np
 
 from loci.geometry import Array, transform_points
 from loci_sim.embedded import EmbeddedSimulator
-from loci_sim.protocol import ShortestPath, Simulator
+from loci_sim.protocol import Place, ShortestPath, Simulator
 
 #: Distance of viewpoints [m].
 SPACING = 0.25
@@ -39,8 +39,14 @@ def viewpoints(simulator: EmbeddedSimulator, object_id: str, max_distance: float
     xy = np.stack(np.meshgrid(offsets, offsets), axis=-1).reshape(-1, 2) + thing.center[:2]  # (M, 2)
     local = np.abs((xy - thing.center[:2]) @ thing.T_map_box[:2, :2])
     beside = np.linalg.norm(np.maximum(local - thing.size[:2] / 2, 0.0), axis=1)
-    height = simulator.position()[2]
-    near = np.array([p for p, d in zip(xy, beside, strict=True) if d <= max_distance and simulator.is_navigable(*p)])
+    height = next((room.z for room in simulator.scene.rooms if room.id == thing.room), 0.0)
+    near = np.array(
+        [
+            p
+            for p, d in zip(xy, beside, strict=True)
+            if d <= max_distance and simulator.is_navigable(float(p[0]), float(p[1]), height)
+        ]
+    )
     if not len(near):
         return np.empty((0, 3))
     feet = np.column_stack([near, np.full(len(near), height)])  # (N, 3)
@@ -62,8 +68,8 @@ def nearest_goal(
     """The goal that is nearest by path: its index and the path; None: none can be reached.
 
     Args:
-        start: (x, y) or (x, y, z) [m].
-        goals: points of the same kind.
+        start: (x, y, z), or (x, y) on the ground floor [m].
+        goals: points of the same kinds.
 
     Raises:
         ValueError: a coordinate is not finite.
@@ -71,16 +77,15 @@ def nearest_goal(
     if not (np.all(np.isfinite(start)) and np.all(np.isfinite(np.asarray(goals, dtype=np.float64)))):
         raise ValueError("expected finite coordinates of start and goals")
     best: tuple[int, ShortestPath] | None = None
-    straight = [float(np.linalg.norm(np.subtract(goal, start))) for goal in goals]
+    straight = [float(np.linalg.norm(np.subtract(goal[:2], start[:2]))) for goal in goals]
     for i in np.argsort(straight, kind="stable").tolist():
         if best is not None and straight[i] >= best[1].length:
             break  # no path is shorter than the straight line
-        path = simulator.shortest_path((start[0], start[1]), (goals[i][0], goals[i][1]))
+        path = simulator.shortest_path(_place(start), _place(goals[i]))
         if path is not None and (best is None or path.length < best[1].length):
             best = i, path
     return best
 
 
-def with_height(points: Array) -> Array:
-    """Points (N, 3) of a path; (N, 2) ones lie on the ground floor."""
-    return points if points.shape[1] == 3 else np.column_stack([points, np.zeros(len(points))])
+def _place(point: Sequence[float]) -> Place:
+    return (point[0], point[1], point[2]) if len(point) == 3 else (point[0], point[1])

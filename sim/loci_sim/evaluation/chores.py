@@ -155,8 +155,8 @@ class _Drawer:
         thing = next(o for o in self._simulator.objects if o.id == identity)
         points = viewpoints(self._simulator, identity, _ARM)
         for i in self._rng.permutation(len(points))[:4]:
-            x, y = (float(v) for v in points[i, :2])
-            self._simulator.reset_to(x, y, float(np.arctan2(thing.center[1] - y, thing.center[0] - x)))
+            x, y, z = (float(v) for v in points[i])
+            self._simulator.reset_to(x, y, float(np.arctan2(thing.center[1] - y, thing.center[0] - x)), z)
             if self._simulator.interact(interaction, identity).done:
                 return True
         return False

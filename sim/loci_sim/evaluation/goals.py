@@ -114,9 +114,9 @@ def _picture(simulator: EmbeddedSimulator, thing: SceneThing, rng: np.random.Gen
     """JPEG of a thing from one of its viewpoints; None if it is nowhere seen well."""
     points = viewpoints(simulator, thing.id)
     for i in rng.permutation(len(points))[:_IMAGE_TRIES]:
-        x, y = (float(v) for v in points[i, :2])
+        x, y, z = (float(v) for v in points[i])
         yaw = float(np.arctan2(thing.center[1] - y, thing.center[0] - x))
-        seen = simulator.reset_to(x, y, yaw)
+        seen = simulator.reset_to(x, y, yaw, z)
         if np.mean(seen.instances == thing.instance) >= _MIN_SHARE:
             ok, data = cv2.imencode(".jpg", cv2.cvtColor(seen.color, cv2.COLOR_RGB2BGR))
             return data.tobytes() if ok else None
