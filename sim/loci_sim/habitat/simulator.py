@@ -1,0 +1,376 @@
+"""`Simulator` over Habitat: the same robot, axes and ground truth as the embedded one, with Habitat's images and navmesh."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from zlib import crc32
+
+import numpy as np
+
+from loci.geometry import Array, Camera, transform_points
+from loci.planning.protocols import STEP_LENGTH, TURN_ANGLE
+from loci_sim.cameras import CameraMount
+from loci_sim.embedded import RobotParameters
+from loci_sim.habitat.added import AddedObjects
+from loci_sim.habitat.axes import camera_to_habitat, point_to_habitat, points_to_map
+from loci_sim.habitat.client import TIMEOUT, Client
+from loci_sim.habitat.labels import table_of_scene, table_of_semantics
+from loci_sim.habitat.sources import find_source
+from loci_sim.habitat.things import Things
+from loci_sim.household import Standing
+from loci_sim.meshes import planar_pose
+from loci_sim.motion import chords
+from loci_sim.noise import NoiseParameters, PoseDrift, noisy_color, noisy_depth
+from loci_sim.protocol import (
+    SIMULATOR_ACTIONS,
+    DriveResult,
+    Interaction,
+    InteractionResult,
+    ShortestPath,
+    SimulatorAction,
+    SimulatorObservation,
+    StepResult,
+)
+from loci_sim.scenes import Scene, ScenePath, SceneThing
+from loci_sim.spots import distance_to_box
+
+#: The robot's own camera, among others.
+_OWN_CAMERA = "camera"
+#: Floors of our scenes are level: the navmesh knows them to a few centimetres only [m].
+_LEVEL = 0.06
+
+
+class HabitatSimulator:
+    """`Simulator` in a Habitat worker.
+
+    Args:
+        scene, dataset: see `find_source`.
+        parameters: of the robot.
+        python: interpreter with habitat_sim, path or name; empty: `LOCI_HABITAT_PYTHON`, else python3.
+        cache: where scenes are generated and exported to; None: the usual place.
+        noise: of the sensors and of the reported pose; None: none.
+        start_stamp_ns: simulated time of the first observation [ns].
+        timeout: for every answer of the worker but the first [s].
+        report: is told when a worker died and had to be replaced.
+
+    Raises:
+        HabitatError: habitat_sim is missing or does not work.
+        SceneError: there is no such scene or dataset.
+    """
+
+    def __init__(
+        self,
+        scene: ScenePath | Path | str,
+        parameters: RobotParameters | None = None,
+        *,
+        dataset: str = "",
+        python: str = "",
+        cache: Path | None = None,
+        noise: NoiseParameters | None = None,
+        start_stamp_ns: int = 1_000_000_000,
+        timeout: float = TIMEOUT,
+        report: Callable[[str], None] = lambda message: None,
+    ) -> None:
+        self.parameters = parameters or RobotParameters()
+        source = find_source(scene, dataset, self.parameters, cache)
+        self._map_id, self.scene = source.map_id, source.scene
+        self.client = Client(source.opening, python, timeout=timeout, report=report)
+        try:
+            self._camera = self.parameters.camera
+            self.client.add_camera(_OWN_CAMERA, self._camera)
+            self.noise = noise or NoiseParameters()
+            self._drift = PoseDrift(self.noise)
+            self._stamp_ns = start_stamp_ns
+            self._observation: SimulatorObservation | None = None
+            self._things: Things | None = None
+            self._levels = np.zeros(0)
+            if self.scene is not None:
+                table = table_of_scene(self.scene)
+                self._things = Things(self.scene, self.client, self.parameters)
+                self._levels = _floor_levels(self.scene)
+                x, y, yaw = self.scene.start
+                self._start = (x, y, self._level(0.0), yaw)
+            else:
+                table = table_of_semantics(self.client.opened["semantics"])
+                x, y, z = points_to_map([self.client.ask("start")["point"]])[0].tolist()
+                self._start = (x, y, z, 0.0)
+            self._added = AddedObjects(self.client, table)
+            # Turns and tilts are counted, not summed: as many back end exactly where they began.
+            self._x, self._y, self._z, self._yaw0, self._turns, self._tilts = 0.0, 0.0, 0.0, 0.0, 0, 0
+            self._place(*self._start)
+            if not self.is_navigable(*self.position()):
+                raise ValueError(f"expected a navigable start in scene {self.map_id}, got {self._start}")
+        except BaseException:
+            self.client.close()
+            raise
+
+    @property
+    def map_id(self) -> str:
+        return self._map_id
+
+    @property
+    def camera(self) -> Camera:
+        return self._camera
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return self._added.table.labels
+
+    @property
+    def instance_labels(self) -> Mapping[int, str]:
+        return self._added.table.instance_labels
+
+    @property
+    def stamp_ns(self) -> int:
+        """Simulated time [ns]."""
+        return self._stamp_ns
+
+    @property
+    def objects(self) -> tuple[SceneThing, ...]:
+        """All things of a scene of ours where they are now; none of other scenes. Ground truth."""
+        return self._things.world.things if self._things is not None else ()
+
+    @property
+    def held(self) -> str:
+        """Id of the object in the robot's hand; empty: none."""
+        return self._things.world.held if self._things is not None else ""
+
+    def reset(self, seed: int | None = None) -> SimulatorObservation:
+        """Put the robot at the scene's start (None) or at a random navigable pose drawn from ``seed``. Time goes on."""
+        if seed is None:
+            self._place(*self._start)
+        else:
+            found = self.client.ask("random", seed=seed % 2**31, **{"from": self._here()})["point"]
+            x, y, z = points_to_map([found])[0].tolist()
+            turns = int(np.random.default_rng(seed).integers(round(2 * np.pi / TURN_ANGLE)))
+            self._place(x, y, self._level(z), turns * TURN_ANGLE)
+        self.advance(self.parameters.step_duration)
+        return self.observe()
+
+    def reset_to(self, x: float, y: float, yaw: float, z: float = 0.0) -> SimulatorObservation:
+        """Put the robot at a pose [m, rad]. Time goes on.
+
+        Raises:
+            ValueError: the robot cannot stand there.
+        """
+        if not (np.isfinite(yaw) and self.is_navigable(x, y, z)):
+            raise ValueError(f"expected a navigable pose in {self.map_id}, got ({x}, {y}, {yaw})")
+        self._place(x, y, self._level(z), yaw)
+        self.advance(self.parameters.step_duration)
+        return self.observe()
+
+    def step(self, action: SimulatorAction) -> StepResult:
+        """Do one action; a robot that would hit something, or a camera at its stop, stays as it is and says so.
+
+        Raises:
+            ValueError: there is no such action.
+        """
+        collided = False
+        if action == "move_forward":
+            yaw = self.heading()
+            collided, _ = self._move([STEP_LENGTH * np.array([np.cos(yaw), np.sin(yaw)])], slide=False)
+        elif action in ("turn_left", "turn_right"):
+            self._turns += 1 if action == "turn_left" else -1
+        elif action in ("look_up", "look_down"):
+            collided = not self._tilt_by(1 if action == "look_up" else -1)
+        elif action != "look":
+            raise ValueError(f"expected an action among {', '.join(SIMULATOR_ACTIONS)}, got {action!r}")
+        self.advance(self.parameters.step_duration)
+        return StepResult(collided, self._stamp_ns)
+
+    def drive(self, linear: float, angular: float, seconds: float) -> DriveResult:
+        """Drive with a constant velocity: forwards [m/s] and turning [rad/s], for a time [s]; obstacles are slid along.
+
+        Raises:
+            ValueError: a value that is not finite or out of range (see `loci_sim.motion`).
+        """
+        touched, distance = self._move(chords(self.heading(), linear, angular, seconds), slide=True)
+        self._yaw0 += angular * seconds
+        self.advance(seconds)
+        return DriveResult(touched, distance, self._stamp_ns)
+
+    def interact(self, interaction: Interaction, object_id: str) -> InteractionResult:
+        """Do something with an object in view and in reach, or say why not: then nothing changes and no time passes.
+
+        Raises:
+            ValueError: there is no such interaction or no such object.
+        """
+        if self._things is None:
+            reason = f"{self.map_id} is not a scene of Loci's: nothing is known of what can be done with its objects"
+            return InteractionResult(False, reason, self._stamp_ns)
+        robot = Standing(self._x, self._y, self.parameters.reach)
+        reason = self._things.world.refusal(interaction, object_id) or self._out_of_hand(object_id)
+        reason = reason or self._things.do(interaction, object_id, robot)
+        if not reason:
+            self.advance(self.parameters.step_duration)
+        return InteractionResult(not reason, reason, self._stamp_ns)
+
+    def add_object(self, glb: Path, category: str, T_map_object: Array) -> int:
+        """Add a rigid object: a y-up model (.glb) of a category at a pose (4, 4) of the model made z-up; returns its instance.
+
+        Raises:
+            SceneError: there is no such file, or Habitat cannot load it.
+        """
+        instance = self._added.add(glb, category, T_map_object)
+        self.advance(0.0)
+        return instance
+
+    def move_object(self, instance: int, T_map_object: Array) -> None:
+        """Put an object that was added at a pose (4, 4).
+
+        Raises:
+            ValueError: no such object was added.
+        """
+        self._added.move(instance, T_map_object)
+        self.advance(0.0)
+
+    def remove_object(self, instance: int) -> None:
+        """Remove an object that was added.
+
+        Raises:
+            ValueError: no such object was added.
+        """
+        self._added.remove(instance)
+        self.advance(0.0)
+
+    def advance(self, seconds: float) -> None:
+        """Let simulated time pass [s], at least 1 ns: the next observation has a new stamp."""
+        self._stamp_ns += max(1, round(seconds * 1e9))
+        self._reported = self._drift.follow(self._x, self._y, self.heading())
+        self._observation = None
+
+    def observe(self) -> SimulatorObservation:
+        """What the camera sees now; the same arrays until the next step."""
+        if self._observation is None:
+            views = {_OWN_CAMERA: (self.T_base_camera, self._camera, self.parameters.max_range)}
+            self._observation = self._seen(views)[_OWN_CAMERA]
+        return self._observation
+
+    def observe_cameras(self, mounts: Sequence[CameraMount]) -> dict[str, SimulatorObservation]:
+        """What several cameras see now, all at the same time, by the names of the cameras.
+
+        Raises:
+            ValueError: two cameras have the same name, or one cannot be had in Habitat.
+        """
+        names = [m.name for m in mounts]
+        if len(set(names)) < len(names):
+            raise ValueError(f"expected cameras of different names, got {', '.join(names)}")
+        views = {}
+        for m in mounts:
+            # Cameras that are known to Habitat keep their size: another one of the same name is another one.
+            key = f"{m.name}-{m.camera.width}x{m.camera.height}-{m.camera.fx:.6g}"
+            self.client.add_camera(key, m.camera)
+            views[key] = (m.T_base_camera, m.camera, m.max_range)
+        seen = self._seen(views)
+        return dict(zip(names, seen.values(), strict=True))
+
+    def _seen(self, views: Mapping[str, tuple[Array, Camera, float]]) -> dict[str, SimulatorObservation]:
+        T_map_base = planar_pose(*self.position(), self.heading())
+        raw = self.client.render({name: camera_to_habitat(T_map_base @ T) for name, (T, _, _) in views.items()})
+        found = {}
+        for name, (T_base_camera, camera, max_range) in views.items():
+            color, depth, ids = raw[name]
+            depth[depth > max_range] = 0.0
+            if self.noise.depth > 0.0 or self.noise.color > 0.0:
+                # Drawn anew for every stamp and camera: noise does not depend on how often somebody looks.
+                rng = np.random.default_rng([self.noise.seed, self._stamp_ns, crc32(name.encode())])
+                depth = noisy_depth(depth, camera, rng, self.noise.depth) if self.noise.depth > 0.0 else depth
+                color = noisy_color(color, rng, self.noise.color) if self.noise.color > 0.0 else color
+            semantic, instances = self._added.table.images(ids)
+            for image in (color, depth, semantic, instances):
+                image.setflags(write=False)
+            known = self._reported if self.noise.drifts else T_map_base
+            found[name] = SimulatorObservation(
+                color, depth, semantic, instances, known @ T_base_camera, known, camera, self._stamp_ns, self.map_id,
+                T_map_base @ T_base_camera, T_map_base,
+            )  # fmt: skip
+        return found
+
+    def position(self) -> tuple[float, float, float]:
+        return self._x, self._y, self._z
+
+    def heading(self) -> float:
+        per_circle = round(2 * np.pi / TURN_ANGLE)
+        yaw = self._yaw0 + (self._turns % per_circle) * TURN_ANGLE
+        return float(np.pi - (np.pi - yaw) % (2 * np.pi))
+
+    @property
+    def T_base_camera(self) -> Array:
+        """Pose (4, 4) of the optical frame in the base frame, as it is tilted now."""
+        return self.parameters.tilted(self._tilts)
+
+    def is_navigable(self, x: float, y: float, z: float = 0.0) -> bool:
+        return bool(self.are_navigable(np.array([[x, y, z]]))[0])
+
+    def are_navigable(self, points: Array) -> Array:
+        """`is_navigable` of points (N, 3) [m], (N,) bool, all at once."""
+        finite = np.all(np.isfinite(points), axis=1)
+        asked = [point_to_habitat(*p) for p in points[finite].tolist()]
+        found = np.zeros(len(points), dtype=bool)
+        found[finite] = self.client.ask("navigable", points=asked, **{"from": self._here()})["found"] if asked else []
+        return found
+
+    def shortest_path(self, start: Sequence[float], goal: Sequence[float]) -> ShortestPath | None:
+        ends = [(*p, 0.0) if len(p) == 2 else tuple(p) for p in (start, goal)]
+        if not np.all(self.are_navigable(np.array(ends, dtype=np.float64))):
+            return None
+        found = self.client.ask("path", start=point_to_habitat(*ends[0]), goal=point_to_habitat(*ends[1]))
+        return ShortestPath(points_to_map(found["points"])[:, :2], found["length"]) if found["points"] else None
+
+    def close(self) -> None:
+        self._observation = None
+        self.client.close()
+
+    def _here(self) -> list[float]:
+        return point_to_habitat(*self.position())
+
+    def _move(self, moves: Sequence[Array], slide: bool) -> tuple[bool, float]:
+        """Make moves (2,) [m]; whether something was in the way, and the way made [m]."""
+        steps = [point_to_habitat(*m.tolist(), 0.0) for m in moves]
+        made = self.client.ask("move", start=self._here(), moves=steps, slide=slide)
+        if made["distance"] > 0.0:
+            self._x, self._y, z = points_to_map([made["point"]])[0].tolist()
+            self._z = self._level(z)
+        return made["touched"], made["distance"]
+
+    def _level(self, z: float) -> float:
+        """The level floor near a height of the navmesh [m]; itself if there is none, as on stairs and in scans."""
+        if not len(self._levels):
+            return z
+        nearest = float(self._levels[np.argmin(np.abs(self._levels - z))])
+        return nearest if abs(nearest - z) <= _LEVEL else z
+
+    def _out_of_hand(self, object_id: str) -> str:
+        """Why an object cannot be touched from here; empty: it can."""
+        assert self._things is not None
+        world, p = self._things.world, self.parameters
+        # What lies in an open thing is reached through it.
+        shown = world.state(object_id).on if world.state(object_id).inside else object_id
+        thing = next(o for o in world.things if o.id == shown)
+        n_pixels = int(np.count_nonzero(self.observe().instances == thing.instance))
+        if n_pixels < p.min_pixels:
+            return f"{shown} is not in view ({n_pixels} pixels, expected {p.min_pixels} or more)"
+        distance = distance_to_box(thing, self._x, self._y)
+        return f"{shown} is out of reach ({distance:.2f} m, expected {p.reach:g} m or less)" if distance > p.reach else ""
+
+    def _tilt_by(self, step: int) -> bool:
+        """Tilt the camera by one step unless that passes its stop, or straight up or down."""
+        p, tilts = self.parameters, self._tilts + step
+        if abs(tilts) * p.tilt_angle > p.max_tilt or abs(p.camera_pitch - tilts * p.tilt_angle) > 90.0:
+            return False
+        self._tilts = tilts
+        return True
+
+    def _place(self, x: float, y: float, z: float, yaw: float) -> None:
+        self._x, self._y, self._z, self._yaw0, self._turns, self._tilts = x, y, z, yaw, 0, 0
+        self._drift.restart(x, y, self.heading())
+        self._reported = self._drift.follow(x, y, self.heading())
+        self._observation = None
+
+
+def _floor_levels(scene: Scene) -> Array:
+    """Heights of the floors [m]: of the corners of all pieces that are called so."""
+    floors = [n for n in scene.nodes if scene.structure.get(n.name, ("", ""))[0] == "floor"]
+    points = [transform_points(n.T_map_node, m.vertices)[:, 2] for n in floors for m in n.meshes]
+    return np.unique(np.round(np.concatenate(points), 6)) if points else np.zeros(0)

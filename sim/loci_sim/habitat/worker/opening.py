@@ -1,0 +1,63 @@
+"""Starts habitat_sim with a scene: checks first what would otherwise end the process or load an empty world."""
+
+from __future__ import annotations
+
+import glob
+import os
+from typing import Any, Dict, List, Tuple
+
+
+class RequestError(ValueError):
+    """A request cannot be done, for a reason that the user can do something about."""
+
+
+def open_simulator(request: Dict[str, Any]) -> Tuple[Any, Any]:
+    """The simulator with the scene of an ``open`` request, and the module habitat_sim.
+
+    Raises:
+        RequestError: there is no such dataset, or no such scene in it.
+    """
+    import habitat_sim
+
+    settings = habitat_sim.SimulatorConfiguration()
+    scene, dataset = str(request["scene"]), str(request["dataset"])
+    if dataset:
+        if not os.path.isfile(dataset):
+            raise RequestError("no dataset config " + dataset)
+        settings.scene_dataset_config_file = dataset
+    settings.scene_id = scene
+    settings.enable_physics = False
+    settings.load_semantic_mesh = True
+    settings.random_seed = 0
+    # Without a GPU habitat_sim ends the process unless it is told so.
+    settings.gpu_device_id = 0 if glob.glob("/dev/nvidia[0-9]*") else -1
+    mediator = habitat_sim.metadata.MetadataMediator(settings)
+    _check_scene(mediator, scene, dataset)
+    agent = habitat_sim.agent.AgentConfiguration()
+    agent.sensor_specifications = [_first_sensor(habitat_sim, kind) for kind in ("COLOR", "DEPTH", "SEMANTIC")]
+    simulator = habitat_sim.Simulator(habitat_sim.Configuration(settings, [agent], mediator))
+    # Cameras are where their poses say: the agent that carries them stays at the origin.
+    state = habitat_sim.AgentState()
+    simulator.get_agent(0).set_state(state)
+    return simulator, habitat_sim
+
+
+def _first_sensor(habitat_sim: Any, kind: str) -> Any:
+    """A small sensor of a kind: only what the first ones need is loaded, and cameras are added later."""
+    spec = habitat_sim.CameraSensorSpec()
+    spec.uuid, spec.sensor_type, spec.resolution = "first." + kind, getattr(habitat_sim.SensorType, kind), [4, 4]
+    spec.position = [0.0, 0.0, 0.0]
+    return spec
+
+
+def _check_scene(mediator: Any, scene: str, dataset: str) -> None:
+    if os.path.isfile(scene):
+        return
+    handles: List[str] = list(mediator.get_scene_handles())
+    handles += list(mediator.stage_template_manager.get_template_handles())
+    if any(scene in handle for handle in handles):
+        return
+    names = sorted({os.path.basename(h).split(".")[0] for h in handles} - {"NONE"})
+    there = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "") if names else "none at all"
+    where = dataset or "Habitat's default dataset"
+    raise RequestError("no scene " + repr(scene) + " in " + where + ", which has " + there)
