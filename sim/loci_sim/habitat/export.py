@@ -17,11 +17,10 @@ from typing import Any
 import numpy as np
 
 from loci.geometry import Array, quaternion_from_pose, transform_points
-from loci_sim.glb import Node, write_glb
+from loci_sim.glb import Y_UP_TO_Z_UP, Node, write_glb
+from loci_sim.habitat.models import for_habitat
 from loci_sim.habitat.semantic_mesh import write_colored_glb
-from loci_sim.glb import Y_UP_TO_Z_UP
 from loci_sim.scenes import STRUCTURE_LABELS, Scene, ScenePath, load_scene
-from loci_sim.textures import Image
 
 #: Part of an exported scene's folder: those of another version are made anew.
 VERSION = 1
@@ -30,6 +29,16 @@ N_STRUCTURE = len(STRUCTURE_LABELS)
 #: Colours of the structure's labels in its semantic mesh. Of 0 and 255 only: Habitat takes vertex colours from linear light to
 #: sRGB before it looks them up, which leaves these as they are.
 _COLORS = ((255, 0, 0), (0, 255, 0), (0, 0, 255))
+#: Which way light goes, and how strong, besides Habitat's own from everywhere (0.4): sides differ, so that edges are seen. It has
+#: no shadows, so that lamps in rooms would shine through walls.
+_LIGHTS = (
+    ([0.0, -1.0, 0.0], 0.45),
+    ([0.0, 1.0, 0.0], 0.4),
+    ([-1.0, 0.0, 0.0], 0.45),
+    ([1.0, 0.0, 0.0], 0.35),
+    ([0.0, 0.0, 1.0], 0.4),
+    ([0.0, 0.0, -1.0], 0.3),
+)
 _FRAME = {"up": [0.0, 1.0, 0.0], "front": [0.0, 0.0, -1.0]}
 
 
@@ -83,7 +92,7 @@ def stage_config_of(glb: Path, directory: Path) -> Path:
 
 
 def _write(scene: Scene, folder: Path) -> None:
-    for name in ("stages", "objects", "scenes"):
+    for name in ("stages", "objects", "scenes", "lights"):
         (folder / name).mkdir(parents=True)
     _write_stage(scene, folder / "stages")
     nodes = {n.name: n for n in scene.nodes}
@@ -91,23 +100,28 @@ def _write(scene: Scene, folder: Path) -> None:
     for thing in scene.objects:
         name, node = template_of(thing.instance), nodes[thing.node]
         glb = folder / "objects" / f"{name}.glb"
-        write_glb(glb, [Node(thing.id, np.eye(4), node.meshes)], _used(scene.textures, [node]))
+        write_glb(glb, *for_habitat([Node(thing.id, np.eye(4), node.meshes)], scene.textures))
         config = {
             "render_asset": glb.name,
             # Poses are of the model's own origin, not of its middle.
             "COM": [0.0, 0.0, 0.0],
             "semantic_id": thing.instance + N_STRUCTURE,
-            "shader_type": "pbr",
+            "shader_type": "phong",
             **_FRAME,
         }
         _write_json(folder / "objects" / f"{name}.object_config.json", config)
         instances.append({"template_name": name, "motion_type": "STATIC", **_placed(node.T_map_node)})
+    lights = {
+        str(i): {"type": "directional", "direction": direction, "color": [1.0, 1.0, 1.0], "intensity": intensity}
+        for i, (direction, intensity) in enumerate(_LIGHTS)
+    }
+    _write_json(folder / "lights" / "rooms.lighting_config.json", {"lights": lights})
     _write_json(
         folder / "scenes" / f"{scene.map_id}.scene_instance.json",
         {
             "stage_instance": {"template_name": "structure"},
             "translation_origin": "asset_local",
-            "default_lighting": "",
+            "default_lighting": "rooms",
             "semantic_scene_instance": "structure",
             "object_instances": instances,
         },
@@ -117,6 +131,7 @@ def _write(scene: Scene, folder: Path) -> None:
         {
             "stages": {"paths": {".json": ["stages"]}},
             "objects": {"paths": {".json": ["objects"]}},
+            "light_setups": {"paths": {".json": ["lights"]}},
             "scene_instances": {"paths": {".json": ["scenes"]}},
             "semantic_scene_descriptor_instances": {"structure": "stages/structure.semantic.txt"},
         },
@@ -125,11 +140,13 @@ def _write(scene: Scene, folder: Path) -> None:
 
 def _write_stage(scene: Scene, folder: Path) -> None:
     pieces = [n for n in scene.nodes if n.name in scene.structure]
-    write_glb(folder / "structure.glb", pieces, _used(scene.textures, pieces))
+    write_glb(folder / "structure.glb", *for_habitat(pieces, scene.textures))
     parts: list[tuple[Array, tuple[int, int, int]]] = []
     for node in pieces:
         color = _COLORS[STRUCTURE_LABELS.index(scene.structure[node.name][0])]
-        parts += [(transform_points(node.T_map_node, m.vertices)[m.triangles], color) for m in node.meshes]
+        for mesh in node.meshes:
+            triangles = transform_points(node.T_map_node, mesh.vertices)[mesh.triangles]
+            parts.append((np.concatenate([triangles, triangles[:, ::-1]]), color))
     write_colored_glb(folder / "structure_semantic.glb", parts)
     lines = ["HM3D Semantic Annotations"]
     for i, (label, color) in enumerate(zip(STRUCTURE_LABELS, _COLORS, strict=True)):
@@ -140,7 +157,7 @@ def _write_stage(scene: Scene, folder: Path) -> None:
         "semantic_asset": "structure_semantic.glb",
         "semantic_descriptor_filename": "structure.semantic.txt",
         "has_semantic_textures": False,
-        "shader_type": "pbr",
+        "shader_type": "phong",
         **_FRAME,
         "semantic_up": _FRAME["up"],
         "semantic_front": _FRAME["front"],
@@ -152,11 +169,6 @@ def _placed(T_map_node: Array) -> dict[str, Any]:
     T = Y_UP_TO_Z_UP.T @ T_map_node @ Y_UP_TO_Z_UP
     x, y, z, w = quaternion_from_pose(T).tolist()
     return {"translation": T[:3, 3].tolist(), "rotation": [w, x, y, z]}
-
-
-def _used(textures: dict[str, Image], nodes: list[Node]) -> dict[str, Image]:
-    names = {m.material.texture for n in nodes for m in n.meshes} - {""}
-    return {name: textures[name] for name in names}
 
 
 def _write_json(path: Path, value: dict[str, Any]) -> None:

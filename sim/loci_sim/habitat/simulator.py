@@ -141,7 +141,7 @@ class HabitatSimulator:
         if seed is None:
             self._place(*self._start)
         else:
-            found = self.client.ask("random", seed=seed % 2**31, **{"from": self._here()})["point"]
+            found = self.client.ask("random", seed=1 + seed % (2**31 - 1), **{"from": self._here()})["point"]
             x, y, z = points_to_map([found])[0].tolist()
             turns = int(np.random.default_rng(seed).integers(round(2 * np.pi / TURN_ANGLE)))
             self._place(x, y, self._level(z), turns * TURN_ANGLE)

@@ -87,7 +87,7 @@ def _navmesh(robot: RobotParameters, climb: float) -> dict[str, float | bool]:
         "agent_height": robot.body_height,
         "agent_max_climb": climb,
         "agent_max_slope": 45.0,
-        "cell_size": 0.03,
+        "cell_size": 0.02,
         "cell_height": 0.01,
         "region_min_size": 5.0,
         "edge_max_error": 1.0,
