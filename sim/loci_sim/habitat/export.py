@@ -29,16 +29,6 @@ N_STRUCTURE = len(STRUCTURE_LABELS)
 #: Colours of the structure's labels in its semantic mesh. Of 0 and 255 only: Habitat takes vertex colours from linear light to
 #: sRGB before it looks them up, which leaves these as they are.
 _COLORS = ((255, 0, 0), (0, 255, 0), (0, 0, 255))
-#: Which way light goes, and how strong, besides Habitat's own from everywhere (0.4): sides differ, so that edges are seen. It has
-#: no shadows, so that lamps in rooms would shine through walls.
-_LIGHTS = (
-    ([0.0, -1.0, 0.0], 0.45),
-    ([0.0, 1.0, 0.0], 0.4),
-    ([-1.0, 0.0, 0.0], 0.45),
-    ([1.0, 0.0, 0.0], 0.35),
-    ([0.0, 0.0, 1.0], 0.4),
-    ([0.0, 0.0, -1.0], 0.3),
-)
 _FRAME = {"up": [0.0, 1.0, 0.0], "front": [0.0, 0.0, -1.0]}
 
 
@@ -92,7 +82,7 @@ def stage_config_of(glb: Path, directory: Path) -> Path:
 
 
 def _write(scene: Scene, folder: Path) -> None:
-    for name in ("stages", "objects", "scenes", "lights"):
+    for name in ("stages", "objects", "scenes"):
         (folder / name).mkdir(parents=True)
     _write_stage(scene, folder / "stages")
     nodes = {n.name: n for n in scene.nodes}
@@ -100,28 +90,25 @@ def _write(scene: Scene, folder: Path) -> None:
     for thing in scene.objects:
         name, node = template_of(thing.instance), nodes[thing.node]
         glb = folder / "objects" / f"{name}.glb"
-        write_glb(glb, *for_habitat([Node(thing.id, np.eye(4), node.meshes)], scene.textures))
+        placed, textures = for_habitat([node], scene.textures)
+        # The model has its own origin; where it is says the scene.
+        write_glb(glb, [Node(thing.id, np.eye(4), placed[0].meshes)], textures)
         config = {
             "render_asset": glb.name,
             # Poses are of the model's own origin, not of its middle.
             "COM": [0.0, 0.0, 0.0],
             "semantic_id": thing.instance + N_STRUCTURE,
-            "shader_type": "phong",
+            "shader_type": "flat",
             **_FRAME,
         }
         _write_json(folder / "objects" / f"{name}.object_config.json", config)
         instances.append({"template_name": name, "motion_type": "STATIC", **_placed(node.T_map_node)})
-    lights = {
-        str(i): {"type": "directional", "direction": direction, "color": [1.0, 1.0, 1.0], "intensity": intensity}
-        for i, (direction, intensity) in enumerate(_LIGHTS)
-    }
-    _write_json(folder / "lights" / "rooms.lighting_config.json", {"lights": lights})
     _write_json(
         folder / "scenes" / f"{scene.map_id}.scene_instance.json",
         {
             "stage_instance": {"template_name": "structure"},
             "translation_origin": "asset_local",
-            "default_lighting": "rooms",
+            "default_lighting": "no_lights",
             "semantic_scene_instance": "structure",
             "object_instances": instances,
         },
@@ -131,7 +118,6 @@ def _write(scene: Scene, folder: Path) -> None:
         {
             "stages": {"paths": {".json": ["stages"]}},
             "objects": {"paths": {".json": ["objects"]}},
-            "light_setups": {"paths": {".json": ["lights"]}},
             "scene_instances": {"paths": {".json": ["scenes"]}},
             "semantic_scene_descriptor_instances": {"structure": "stages/structure.semantic.txt"},
         },
@@ -157,7 +143,7 @@ def _write_stage(scene: Scene, folder: Path) -> None:
         "semantic_asset": "structure_semantic.glb",
         "semantic_descriptor_filename": "structure.semantic.txt",
         "has_semantic_textures": False,
-        "shader_type": "phong",
+        "shader_type": "flat",
         **_FRAME,
         "semantic_up": _FRAME["up"],
         "semantic_front": _FRAME["front"],
