@@ -153,7 +153,9 @@ class WorkerProcess:
         except OSError as error:
             self._connection.close()
             self._folder.cleanup()
-            raise HabitatError(f"expected an interpreter with habitat_sim, {self.python} does not start: {error}") from error
+            raise HabitatError(
+                f"expected an interpreter with habitat_sim, {self.python} does not start: {error}"
+            ) from error
 
     def _check(self, timeout: float) -> dict[str, Any]:
         """What the worker found in its interpreter."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from zlib import crc32
+from typing import Any
 
 import numpy as np
 
@@ -13,15 +13,16 @@ from loci.planning.protocols import STEP_LENGTH, TURN_ANGLE
 from loci_sim.cameras import CameraMount
 from loci_sim.embedded import RobotParameters
 from loci_sim.habitat.added import AddedObjects
-from loci_sim.habitat.axes import camera_to_habitat, point_to_habitat, points_to_map
+from loci_sim.habitat.axes import point_to_habitat, points_to_map
 from loci_sim.habitat.client import TIMEOUT, Client
 from loci_sim.habitat.labels import table_of_scene, table_of_semantics
+from loci_sim.habitat.robot import RobotBody
 from loci_sim.habitat.sources import find_source
 from loci_sim.habitat.things import Things
+from loci_sim.habitat.views import View, look
 from loci_sim.household import Standing
-from loci_sim.meshes import planar_pose
 from loci_sim.motion import chords
-from loci_sim.noise import NoiseParameters, PoseDrift, noisy_color, noisy_depth
+from loci_sim.noise import NoiseParameters, PoseDrift
 from loci_sim.protocol import (
     SIMULATOR_ACTIONS,
     DriveResult,
@@ -33,7 +34,6 @@ from loci_sim.protocol import (
     StepResult,
 )
 from loci_sim.scenes import Scene, ScenePath, SceneThing
-from loci_sim.spots import distance_to_box
 
 #: The robot's own camera, among others.
 _OWN_CAMERA = "camera"
@@ -96,8 +96,7 @@ class HabitatSimulator:
                 x, y, z = points_to_map([self.client.ask("start")["point"]])[0].tolist()
                 self._start = (x, y, z, 0.0)
             self._added = AddedObjects(self.client, table)
-            # Turns and tilts are counted, not summed: as many back end exactly where they began.
-            self._x, self._y, self._z, self._yaw0, self._turns, self._tilts = 0.0, 0.0, 0.0, 0.0, 0, 0
+            self._robot = RobotBody(self.parameters)
             self._place(*self._start)
             if not self.is_navigable(*self.position()):
                 raise ValueError(f"expected a navigable start in scene {self.map_id}, got {self._start}")
@@ -171,9 +170,9 @@ class HabitatSimulator:
             yaw = self.heading()
             collided, _ = self._move([STEP_LENGTH * np.array([np.cos(yaw), np.sin(yaw)])], slide=False)
         elif action in ("turn_left", "turn_right"):
-            self._turns += 1 if action == "turn_left" else -1
+            self._robot.turn(1 if action == "turn_left" else -1)
         elif action in ("look_up", "look_down"):
-            collided = not self._tilt_by(1 if action == "look_up" else -1)
+            collided = not self._robot.tilt(1 if action == "look_up" else -1)
         elif action != "look":
             raise ValueError(f"expected an action among {', '.join(SIMULATOR_ACTIONS)}, got {action!r}")
         self.advance(self.parameters.step_duration)
@@ -186,7 +185,7 @@ class HabitatSimulator:
             ValueError: a value that is not finite or out of range (see `loci_sim.motion`).
         """
         touched, distance = self._move(chords(self.heading(), linear, angular, seconds), slide=True)
-        self._yaw0 += angular * seconds
+        self._robot.turn_by(angular * seconds)
         self.advance(seconds)
         return DriveResult(touched, distance, self._stamp_ns)
 
@@ -199,12 +198,28 @@ class HabitatSimulator:
         if self._things is None:
             reason = f"{self.map_id} is not a scene of Loci's: nothing is known of what can be done with its objects"
             return InteractionResult(False, reason, self._stamp_ns)
-        robot = Standing(self._x, self._y, self.parameters.reach)
-        reason = self._things.world.refusal(interaction, object_id) or self._out_of_hand(object_id)
-        reason = reason or self._things.do(interaction, object_id, robot)
+        robot = Standing(self._robot.x, self._robot.y, self.parameters.reach)
+        reason = self._things.do(interaction, object_id, robot, lambda: self.observe().instances)
         if not reason:
             self.advance(self.parameters.step_duration)
         return InteractionResult(not reason, reason, self._stamp_ns)
+
+    def restore_objects(self) -> None:
+        """Put all objects of a scene of ours back where and as they were at first; what the robot holds too."""
+        if self._things is not None:
+            self._things.restore(Standing(self._robot.x, self._robot.y))
+        self.advance(0.0)
+
+    def ground_truth(self) -> dict[str, Any]:
+        """Everything that only scoring may know, as plain values: poses and states of objects, rooms, the robot."""
+        known = self._known()
+        robot = {"T_map_base": self._robot.T_map_base.tolist(), "T_map_base_known": known.tolist(), "holds": self.held}
+        world = (
+            self._things.world.as_dict()
+            if self._things is not None
+            else {"map_id": self.map_id, "objects": [], "rooms": []}
+        )
+        return {"stamp_ns": self._stamp_ns, "robot": robot, **world}
 
     def add_object(self, glb: Path, category: str, T_map_object: Array) -> int:
         """Add a rigid object: a y-up model (.glb) of a category at a pose (4, 4) of the model made z-up; returns its instance.
@@ -237,14 +252,14 @@ class HabitatSimulator:
     def advance(self, seconds: float) -> None:
         """Let simulated time pass [s], at least 1 ns: the next observation has a new stamp."""
         self._stamp_ns += max(1, round(seconds * 1e9))
-        self._reported = self._drift.follow(self._x, self._y, self.heading())
+        self._reported = self._drift.follow(self._robot.x, self._robot.y, self.heading())
         self._observation = None
 
     def observe(self) -> SimulatorObservation:
         """What the camera sees now; the same arrays until the next step."""
         if self._observation is None:
-            views = {_OWN_CAMERA: (self.T_base_camera, self._camera, self.parameters.max_range)}
-            self._observation = self._seen(views)[_OWN_CAMERA]
+            view = View(self._camera, self._robot.T_base_camera, self.parameters.max_range)
+            self._observation = self._look({_OWN_CAMERA: view})[_OWN_CAMERA]
         return self._observation
 
     def observe_cameras(self, mounts: Sequence[CameraMount]) -> dict[str, SimulatorObservation]:
@@ -261,44 +276,22 @@ class HabitatSimulator:
             # Cameras that are known to Habitat keep their size: another one of the same name is another one.
             key = f"{m.name}-{m.camera.width}x{m.camera.height}-{m.camera.fx:.6g}"
             self.client.add_camera(key, m.camera)
-            views[key] = (m.T_base_camera, m.camera, m.max_range)
-        seen = self._seen(views)
-        return dict(zip(names, seen.values(), strict=True))
+            views[key] = View(m.camera, m.T_base_camera, m.max_range)
+        return dict(zip(names, self._look(views).values(), strict=True))
 
-    def _seen(self, views: Mapping[str, tuple[Array, Camera, float]]) -> dict[str, SimulatorObservation]:
-        T_map_base = planar_pose(*self.position(), self.heading())
-        raw = self.client.render({name: camera_to_habitat(T_map_base @ T) for name, (T, _, _) in views.items()})
-        found = {}
-        for name, (T_base_camera, camera, max_range) in views.items():
-            color, depth, ids = raw[name]
-            depth[depth > max_range] = 0.0
-            if self.noise.depth > 0.0 or self.noise.color > 0.0:
-                # Drawn anew for every stamp and camera: noise does not depend on how often somebody looks.
-                rng = np.random.default_rng([self.noise.seed, self._stamp_ns, crc32(name.encode())])
-                depth = noisy_depth(depth, camera, rng, self.noise.depth) if self.noise.depth > 0.0 else depth
-                color = noisy_color(color, rng, self.noise.color) if self.noise.color > 0.0 else color
-            semantic, instances = self._added.table.images(ids)
-            for image in (color, depth, semantic, instances):
-                image.setflags(write=False)
-            known = self._reported if self.noise.drifts else T_map_base
-            found[name] = SimulatorObservation(
-                color, depth, semantic, instances, known @ T_base_camera, known, camera, self._stamp_ns, self.map_id,
-                T_map_base @ T_base_camera, T_map_base,
-            )  # fmt: skip
-        return found
+    def _look(self, views: Mapping[str, View]) -> dict[str, SimulatorObservation]:
+        T_map_base, table = self._robot.T_map_base, self._added.table
+        return look(self.client, views, T_map_base, self._known(), self._stamp_ns, self.map_id, table, self.noise)
+
+    def _known(self) -> Array:
+        """Where the robot believes that it is, (4, 4)."""
+        return self._reported if self.noise.drifts else self._robot.T_map_base
 
     def position(self) -> tuple[float, float, float]:
-        return self._x, self._y, self._z
+        return self._robot.position
 
     def heading(self) -> float:
-        per_circle = round(2 * np.pi / TURN_ANGLE)
-        yaw = self._yaw0 + (self._turns % per_circle) * TURN_ANGLE
-        return float(np.pi - (np.pi - yaw) % (2 * np.pi))
-
-    @property
-    def T_base_camera(self) -> Array:
-        """Pose (4, 4) of the optical frame in the base frame, as it is tilted now."""
-        return self.parameters.tilted(self._tilts)
+        return self._robot.heading
 
     def is_navigable(self, x: float, y: float, z: float = 0.0) -> bool:
         return bool(self.are_navigable(np.array([[x, y, z]]))[0])
@@ -312,10 +305,11 @@ class HabitatSimulator:
         return found
 
     def shortest_path(self, start: Sequence[float], goal: Sequence[float]) -> ShortestPath | None:
-        ends = [(*p, 0.0) if len(p) == 2 else tuple(p) for p in (start, goal)]
-        if not np.all(self.are_navigable(np.array(ends, dtype=np.float64))):
+        ends = np.array([(*p, 0.0) if len(p) == 2 else p for p in (start, goal)], dtype=np.float64)
+        if not np.all(self.are_navigable(ends)):
             return None
-        found = self.client.ask("path", start=point_to_habitat(*ends[0]), goal=point_to_habitat(*ends[1]))
+        first, last = (point_to_habitat(*p) for p in ends.tolist())
+        found = self.client.ask("path", start=first, goal=last)
         return ShortestPath(points_to_map(found["points"])[:, :2], found["length"]) if found["points"] else None
 
     def close(self) -> None:
@@ -327,11 +321,11 @@ class HabitatSimulator:
 
     def _move(self, moves: Sequence[Array], slide: bool) -> tuple[bool, float]:
         """Make moves (2,) [m]; whether something was in the way, and the way made [m]."""
-        steps = [point_to_habitat(*m.tolist(), 0.0) for m in moves]
+        steps = [point_to_habitat(float(dx), float(dy), 0.0) for dx, dy in moves]
         made = self.client.ask("move", start=self._here(), moves=steps, slide=slide)
         if made["distance"] > 0.0:
-            self._x, self._y, z = points_to_map([made["point"]])[0].tolist()
-            self._z = self._level(z)
+            self._robot.x, self._robot.y, z = points_to_map([made["point"]])[0].tolist()
+            self._robot.z = self._level(z)
         return made["touched"], made["distance"]
 
     def _level(self, z: float) -> float:
@@ -341,29 +335,8 @@ class HabitatSimulator:
         nearest = float(self._levels[np.argmin(np.abs(self._levels - z))])
         return nearest if abs(nearest - z) <= _LEVEL else z
 
-    def _out_of_hand(self, object_id: str) -> str:
-        """Why an object cannot be touched from here; empty: it can."""
-        assert self._things is not None
-        world, p = self._things.world, self.parameters
-        # What lies in an open thing is reached through it.
-        shown = world.state(object_id).on if world.state(object_id).inside else object_id
-        thing = next(o for o in world.things if o.id == shown)
-        n_pixels = int(np.count_nonzero(self.observe().instances == thing.instance))
-        if n_pixels < p.min_pixels:
-            return f"{shown} is not in view ({n_pixels} pixels, expected {p.min_pixels} or more)"
-        distance = distance_to_box(thing, self._x, self._y)
-        return f"{shown} is out of reach ({distance:.2f} m, expected {p.reach:g} m or less)" if distance > p.reach else ""
-
-    def _tilt_by(self, step: int) -> bool:
-        """Tilt the camera by one step unless that passes its stop, or straight up or down."""
-        p, tilts = self.parameters, self._tilts + step
-        if abs(tilts) * p.tilt_angle > p.max_tilt or abs(p.camera_pitch - tilts * p.tilt_angle) > 90.0:
-            return False
-        self._tilts = tilts
-        return True
-
     def _place(self, x: float, y: float, z: float, yaw: float) -> None:
-        self._x, self._y, self._z, self._yaw0, self._turns, self._tilts = x, y, z, yaw, 0, 0
+        self._robot.place(x, y, z, yaw)
         self._drift.restart(x, y, self.heading())
         self._reported = self._drift.follow(x, y, self.heading())
         self._observation = None

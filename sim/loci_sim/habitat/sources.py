@@ -93,5 +93,3 @@ def _navmesh(robot: RobotParameters, climb: float) -> dict[str, float | bool]:
         "edge_max_error": 1.0,
         "include_static_objects": True,
     }
-
-

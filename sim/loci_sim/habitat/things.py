@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
+import numpy.typing as npt
 
 from loci.geometry import Array
-from loci_sim.affordances import affordances
 from loci_sim.embedded import RobotParameters
 from loci_sim.habitat.axes import pose_to_habitat
 from loci_sim.habitat.client import Client
@@ -15,6 +17,7 @@ from loci_sim.navigation import FloorMap, navigation_from_start
 from loci_sim.protocol import Interaction
 from loci_sim.rendering import Renderer
 from loci_sim.scenes import Scene
+from loci_sim.spots import distance_to_box
 from loci_sim.world import World
 
 
@@ -35,7 +38,7 @@ class Things:
         return self._household_now.world if self._household_now is not None else self._fresh
 
     @property
-    def household(self) -> Household:
+    def _household(self) -> Household:
         """What things are done with; call `show` after that."""
         if self._household_now is None:
             p = self._parameters
@@ -45,15 +48,49 @@ class Things:
             self._household_now = Household(self._scene, renderer, floor, grid)
         return self._household_now
 
-    def do(self, interaction: Interaction, identity: str, robot: Standing) -> str:
-        """Do it, or say why it cannot be done."""
-        can = affordances(self.world.thing(identity).category)
-        if can.lamp and interaction in ("switch_on", "switch_off"):
+    def do(
+        self,
+        interaction: Interaction,
+        identity: str,
+        robot: Standing,
+        look: Callable[[], npt.NDArray[np.int32]],
+    ) -> str:
+        """Do something with an object in view and in reach, or say why it cannot be done.
+
+        Args:
+            look: gives the instance image of the robot's camera.
+
+        Raises:
+            ValueError: there is no such interaction or no such object.
+        """
+        if reason := self.world.refusal(interaction, identity):
+            return reason
+        if interaction in ("switch_on", "switch_off") and self.world.can(identity).lamp:
             return "Habitat cannot change the light of one room: lamps do not switch there"
-        reason = self.household.do(interaction, identity, robot)
+        reason = self._out_of_hand(identity, robot, look()) or self._household.do(interaction, identity, robot)
         if not reason:
             self.show()
         return reason
+
+    def restore(self, robot: Standing) -> None:
+        """Everything as it was at first."""
+        if self._household_now is not None:
+            self._household_now.restore(robot)
+            self.show()
+
+    def _out_of_hand(self, identity: str, robot: Standing, instances: npt.NDArray[np.int32]) -> str:
+        """Why an object cannot be touched from where the robot stands; empty: it can."""
+        world, p = self.world, self._parameters
+        # What lies in an open thing is reached through it.
+        shown = world.state(identity).on if world.state(identity).inside else identity
+        thing = next(o for o in world.things if o.id == shown)
+        n_pixels = int(np.count_nonzero(instances == thing.instance))
+        if n_pixels < p.min_pixels:
+            return f"{shown} is not in view ({n_pixels} pixels, expected {p.min_pixels} or more)"
+        distance = distance_to_box(thing, robot.x, robot.y)
+        if distance > p.reach:
+            return f"{shown} is out of reach ({distance:.2f} m, expected {p.reach:g} m or less)"
+        return ""
 
     def show(self) -> None:
         """Let Habitat show every thing that is not where it was shown last."""

@@ -5,13 +5,12 @@ from __future__ import annotations
 import socket
 import sys
 import traceback
-from typing import List
 
 from .checks import check
 from .framing import receive, send
 
 
-def main(arguments: List[str]) -> int:
+def main(arguments: list[str]) -> int:
     connection = socket.socket(fileno=int(arguments[0]))
     found = check()
     send(connection, found)

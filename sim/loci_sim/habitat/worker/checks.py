@@ -5,16 +5,16 @@ from __future__ import annotations
 import ctypes.util
 import platform
 import sys
-from typing import Any, Dict
+from typing import Any
 
 #: Oldest habitat_sim whose navmesh knows islands and static objects.
 OLDEST = (0, 3, 0)
 
 
-def check() -> Dict[str, Any]:
+def check() -> dict[str, Any]:
     """Versions of what there is; ``missing`` (name) and ``why`` if something is not there or does not load."""
-    found: Dict[str, Any] = {"python": platform.python_version(), "interpreter": sys.executable}
-    if sys.version_info < (3, 9):
+    found: dict[str, Any] = {"python": platform.python_version(), "interpreter": sys.executable}
+    if sys.version_info < (3, 9):  # noqa: UP036 (any interpreter may be named)
         return {**found, "missing": "python", "why": f"Python 3.9 or newer is needed, this is {found['python']}"}
     try:
         import numpy

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import mmap
 from pathlib import Path
-from typing import Tuple
 
 import numpy as np
 
@@ -36,6 +35,6 @@ class Frames:
         self.ids = whole[depth_at:ids_at].view(np.uint32).reshape(height, width)
         self.color = whole[ids_at:].reshape(height, width, _COLOR)
 
-    def copies(self) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def copies(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Color, depth and ids as arrays of their own."""
         return self.color.copy(), self.depth.copy(), self.ids.copy()

@@ -9,7 +9,7 @@ import json
 import socket
 import struct
 import time
-from typing import Any, Dict, Optional
+from typing import Any
 
 #: A longer message is a mistake, or not one of ours [bytes].
 MAX_BYTES = 64 << 20
@@ -20,7 +20,7 @@ class FramingError(ConnectionError):
     """What arrived is no whole message."""
 
 
-def send(connection: socket.socket, message: Dict[str, Any]) -> None:
+def send(connection: socket.socket, message: dict[str, Any]) -> None:
     """Send one message.
 
     Raises:
@@ -33,7 +33,7 @@ def send(connection: socket.socket, message: Dict[str, Any]) -> None:
     connection.sendall(_LENGTH.pack(len(body)) + body)
 
 
-def receive(connection: socket.socket, timeout: Optional[float] = None) -> Optional[Dict[str, Any]]:
+def receive(connection: socket.socket, timeout: float | None = None) -> dict[str, Any] | None:
     """The next message; None if the other side has closed the connection between two messages.
 
     Args:
@@ -62,7 +62,7 @@ def receive(connection: socket.socket, timeout: Optional[float] = None) -> Optio
     return message
 
 
-def _read(connection: socket.socket, n: int, deadline: Optional[float]) -> bytes:
+def _read(connection: socket.socket, n: int, deadline: float | None) -> bytes:
     """So many bytes; none if the connection was closed before the first of them."""
     parts = bytearray()
     while len(parts) < n:

@@ -6,9 +6,9 @@ A navmesh also covers roofs and tables: everything is asked of the island that t
 from __future__ import annotations
 
 import math
-from typing import Any, Dict, List, Optional
+from typing import Any
 
-Point = List[float]
+Point = list[float]
 #: A point is on the navmesh if the nearest point of it is no further, sideways and in height [m].
 SIDEWAYS, UPWARDS = 0.01, 0.3
 #: An island lies over another one if so many of its random points do, of so many.
@@ -18,7 +18,7 @@ _N_OVER, _N_SAMPLES = 10, 20
 class Navmesh:
     """The navmesh of a scene: the one that came with it, or computed from settings (attributes of NavMeshSettings)."""
 
-    def __init__(self, simulator: Any, habitat: Any, settings: Dict[str, Any]) -> None:
+    def __init__(self, simulator: Any, habitat: Any, settings: dict[str, Any]) -> None:
         self._sim, self._habitat = simulator, habitat
         self._settings = habitat.NavMeshSettings()
         self._settings.set_defaults()
@@ -38,12 +38,12 @@ class Navmesh:
         if not self._sim.recompute_navmesh(self._finder, self._settings):
             raise RuntimeError("habitat_sim found no floor to compute a navmesh of")
 
-    def navigable(self, points: List[Point], origin: Point) -> List[bool]:
+    def navigable(self, points: list[Point], origin: Point) -> list[bool]:
         """Whether each point is on the island of ``origin``."""
         island = self._island(origin)
         return [self._on(point, island) is not None for point in points]
 
-    def move(self, start: Point, moves: List[Point], slide: bool) -> Dict[str, Any]:
+    def move(self, start: Point, moves: list[Point], slide: bool) -> dict[str, Any]:
         """Make moves one after the other; ``touched``: one was cut short, which without sliding is not made at all."""
         at, way, touched = list(start), 0.0, False
         for move in moves:
@@ -58,7 +58,7 @@ class Navmesh:
             at = end
         return {"point": at, "distance": way, "touched": touched}
 
-    def path(self, start: Point, goal: Point) -> Dict[str, Any]:
+    def path(self, start: Point, goal: Point) -> dict[str, Any]:
         """Geodesic path; no points if there is none."""
         island = self._island(start)
         ends = [self._on(start, island), self._on(goal, island)]
@@ -102,7 +102,7 @@ class Navmesh:
     def _island(self, point: Point) -> int:
         return int(self._finder.get_island(_vector(point)))
 
-    def _on(self, point: Point, island: int) -> Optional[Point]:
+    def _on(self, point: Point, island: int) -> Point | None:
         """The nearest point of the island, if it is this one."""
         near = [float(v) for v in self._finder.snap_point(_vector(point), island)]
         if any(math.isnan(v) for v in near):

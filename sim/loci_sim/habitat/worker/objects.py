@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List
+from typing import Any
 
 from .opening import RequestError
 
@@ -21,8 +21,8 @@ class Objects:
     def __init__(self, simulator: Any, habitat: Any, own: bool) -> None:
         self._sim, self._habitat = simulator, habitat
         self._rigid = simulator.get_rigid_object_manager()
-        self._by_name: Dict[str, Any] = {}
-        self._semantics: List[List[Any]] = []
+        self._by_name: dict[str, Any] = {}
+        self._semantics: list[list[Any]] = []
         largest, categories = 0, {}
         # Scenes without annotations have none.
         for thing in [] if simulator.semantic_scene is None else simulator.semantic_scene.objects:
@@ -42,17 +42,17 @@ class Objects:
                 category = categories.get(_semantic_id(found[handle]), handle.split("_:")[0])
                 _set_semantic_id(found[handle], largest)
                 self._semantics.append([largest, category])
-        self._added: Dict[str, Any] = {}
+        self._added: dict[str, Any] = {}
 
-    def names(self) -> List[str]:
+    def names(self) -> list[str]:
         """Handles of the scene's own objects."""
         return sorted(self._by_name)
 
-    def semantics(self) -> List[List[Any]]:
+    def semantics(self) -> list[list[Any]]:
         """Ids in semantic images with their categories."""
         return self._semantics
 
-    def place(self, entry: Dict[str, Any]) -> None:
+    def place(self, entry: dict[str, Any]) -> None:
         """Put an object at a pose, or away (pose None); one with a ``model`` is added if there is none of its name.
 
         Raises:

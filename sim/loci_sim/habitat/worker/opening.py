@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import glob
 import os
-from typing import Any, Dict, List, Tuple
+from typing import Any
 
 
 class RequestError(ValueError):
     """A request cannot be done, for a reason that the user can do something about."""
 
 
-def open_simulator(request: Dict[str, Any]) -> Tuple[Any, Any]:
+def open_simulator(request: dict[str, Any]) -> tuple[Any, Any]:
     """The simulator with the scene of an ``open`` request, and the module habitat_sim.
 
     Raises:
@@ -53,7 +53,7 @@ def _first_sensor(habitat_sim: Any, kind: str) -> Any:
 def _check_scene(mediator: Any, scene: str, dataset: str) -> None:
     if os.path.isfile(scene):
         return
-    handles: List[str] = list(mediator.get_scene_handles())
+    handles: list[str] = list(mediator.get_scene_handles())
     handles += list(mediator.stage_template_manager.get_template_handles())
     if any(scene in handle for handle in handles):
         return

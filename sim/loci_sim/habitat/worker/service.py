@@ -6,7 +6,7 @@ in Habitat's world (y up, m), poses row by row.
 
 from __future__ import annotations
 
-from typing import Any, Dict, List
+from typing import Any
 
 from .frames import Frames
 from .navmesh import Navmesh
@@ -15,7 +15,7 @@ from .opening import RequestError, open_simulator
 
 __all__ = ["RequestError", "Service"]
 
-Request = Dict[str, Any]
+Request = dict[str, Any]
 
 
 class Service:
@@ -23,9 +23,9 @@ class Service:
 
     def __init__(self) -> None:
         self._sim: Any = None
-        self._frames: Dict[str, Frames] = {}
+        self._frames: dict[str, Frames] = {}
 
-    def handle(self, request: Request) -> Dict[str, Any]:
+    def handle(self, request: Request) -> dict[str, Any]:
         """The answer to a request.
 
         Raises:
@@ -37,10 +37,10 @@ class Service:
             raise RequestError("expected a known request, got " + repr(name))
         if self._sim is None and name != "open":
             raise RequestError("no scene is open")
-        reply: Dict[str, Any] = work(request)
+        reply: dict[str, Any] = work(request)
         return reply
 
-    def _do_open(self, request: Request) -> Dict[str, Any]:
+    def _do_open(self, request: Request) -> dict[str, Any]:
         if self._sim is not None:
             raise RequestError("a scene is open already")
         self._sim, self._habitat = open_simulator(request)
@@ -48,7 +48,7 @@ class Service:
         self._navmesh = Navmesh(self._sim, self._habitat, request["navmesh"])
         return {"semantics": self._objects.semantics(), "objects": self._objects.names()}
 
-    def _do_camera(self, request: Request) -> Dict[str, Any]:
+    def _do_camera(self, request: Request) -> dict[str, Any]:
         name, width, height = str(request["name"]), int(request["width"]), int(request["height"])
         self._frames[name] = Frames(str(request["frames"]), width, height)
         types = self._habitat.SensorType
@@ -64,7 +64,7 @@ class Service:
             self._sim.add_sensor(spec)
         return {}
 
-    def _do_render(self, request: Request) -> Dict[str, Any]:
+    def _do_render(self, request: Request) -> dict[str, Any]:
         import numpy as np
 
         for view in request["views"]:
@@ -79,35 +79,35 @@ class Service:
                 np.copyto(target, image[..., :3] if kind == "color" else image, casting="unsafe")
         return {}
 
-    def _do_move(self, request: Request) -> Dict[str, Any]:
+    def _do_move(self, request: Request) -> dict[str, Any]:
         return self._navmesh.move(request["start"], request["moves"], bool(request["slide"]))
 
-    def _do_navigable(self, request: Request) -> Dict[str, Any]:
+    def _do_navigable(self, request: Request) -> dict[str, Any]:
         return {"found": self._navmesh.navigable(request["points"], request["from"])}
 
-    def _do_path(self, request: Request) -> Dict[str, Any]:
+    def _do_path(self, request: Request) -> dict[str, Any]:
         return self._navmesh.path(request["start"], request["goal"])
 
-    def _do_random(self, request: Request) -> Dict[str, Any]:
+    def _do_random(self, request: Request) -> dict[str, Any]:
         return {"point": self._navmesh.random_point(int(request["seed"]), request["from"])}
 
-    def _do_start(self, request: Request) -> Dict[str, Any]:
+    def _do_start(self, request: Request) -> dict[str, Any]:
         return {"point": self._navmesh.start()}
 
-    def _do_place(self, request: Request) -> Dict[str, Any]:
+    def _do_place(self, request: Request) -> dict[str, Any]:
         """Put objects at poses or away (None), add those that are new, then see where one can stand now."""
         for entry in request["objects"]:
             self._objects.place(entry)
         self._navmesh.compute()
         return {}
 
-    def _do_remove(self, request: Request) -> Dict[str, Any]:
+    def _do_remove(self, request: Request) -> dict[str, Any]:
         self._objects.remove(str(request["name"]))
         self._navmesh.compute()
         return {}
 
 
-def _matrix(values: List[float]) -> Any:
+def _matrix(values: list[float]) -> Any:
     import magnum
 
     rows = [values[4 * i : 4 * i + 4] for i in range(4)]
