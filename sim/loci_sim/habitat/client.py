@@ -33,7 +33,7 @@ class Opening:
     Attributes:
         scene, dataset: as Habitat names them; no dataset: its default one.
         own: exported by Loci.
-        navmesh: settings by name; ``keep``: take the navmesh that comes with the scene, if one does.
+        navmesh: settings of the navmesh, by name.
     """
 
     scene: str

@@ -97,6 +97,7 @@ def _write(scene: Scene, folder: Path) -> None:
             "render_asset": glb.name,
             # Poses are of the model's own origin, not of its middle.
             "COM": [0.0, 0.0, 0.0],
+            "use_bounding_box_for_collision": True,
             "semantic_id": thing.instance + N_STRUCTURE,
             "shader_type": "flat",
             **_FRAME,

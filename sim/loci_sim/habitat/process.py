@@ -61,7 +61,7 @@ def find_python(python: str = "") -> str:
     named = python or default_python()
     found = shutil.which(Path(named).expanduser())
     if found is not None:
-        return found
+        return str(found)
     there = Path(named).expanduser()
     what = "is not executable" if there.is_file() else "does not exist" if "/" in named else "is not on the PATH"
     raise HabitatError(
@@ -75,13 +75,22 @@ class WorkerProcess:
 
     Args:
         python: its interpreter, path or name; empty: `default_python`.
-        module: run there with ``-m``, from this folder.
+        module: run there with ``-m``.
+        folder: where that module lies, besides Loci's own worker.
+        start_timeout: for its imports [s].
 
     Raises:
         HabitatError: something is missing; the message says what and what to do.
     """
 
-    def __init__(self, python: str = "", *, module: str = "worker", start_timeout: float = START_TIMEOUT) -> None:
+    def __init__(
+        self,
+        python: str = "",
+        *,
+        module: str = "worker",
+        folder: Path | None = None,
+        start_timeout: float = START_TIMEOUT,
+    ) -> None:
         self.python = find_python(python)
         self._folder = tempfile.TemporaryDirectory(prefix="loci-habitat-")
         self.log = Path(self._folder.name, "worker.log")
@@ -89,7 +98,7 @@ class WorkerProcess:
         ours, theirs = socket.socketpair()
         self._connection = ours
         with theirs, self.log.open("wb") as log:
-            self._process = self._start(module, theirs, log)
+            self._process = self._start(module, folder, theirs, log)
         try:
             self.found = self._check(start_timeout)
         except BaseException:
@@ -132,10 +141,12 @@ class WorkerProcess:
         self._end(END_TIMEOUT)
         self._folder.cleanup()
 
-    def _start(self, module: str, theirs: socket.socket, log: IO[bytes]) -> subprocess.Popen[bytes]:
+    def _start(
+        self, module: str, folder: Path | None, theirs: socket.socket, log: IO[bytes]
+    ) -> subprocess.Popen[bytes]:
         environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONHOME", "PYTHONSTARTUP")}
         # Of this interpreter (ROS sets it): packages for another Python would be found first.
-        environment["PYTHONPATH"] = str(_FOLDER)
+        environment["PYTHONPATH"] = os.pathsep.join(str(f) for f in (_FOLDER, folder) if f is not None)
         environment["PYTHONUNBUFFERED"] = "1"
         environment.setdefault("MAGNUM_LOG", "quiet")
         environment.setdefault("HABITAT_SIM_LOG", "error")
@@ -178,7 +189,7 @@ class WorkerProcess:
                 f"expected an interpreter with habitat_sim, got {self.python} (Python {found['python']}): {found['why']}; "
                 f"to mend it: {advice}"
             )
-        return found
+        return str(found)
 
     def _died(self, why: str) -> WorkerDiedError:
         self._end(END_TIMEOUT)

@@ -75,7 +75,7 @@ def find_source(scene: ScenePath | Path | str, dataset: str, robot: RobotParamet
 def _foreign(scene: str, dataset: str, robot: RobotParameters) -> Source:
     name = Path(scene).name.split(".")[0] or scene
     map_id = "habitat-" + re.sub(r"[^A-Za-z0-9_-]+", "-", name).strip("-")
-    # The navmesh that comes with a scene is for the agent of its benchmark: another robot gets its own.
+    # A navmesh that comes with a scene is for the agent of its benchmark: this robot gets its own.
     settings = {**_navmesh(robot, _SCAN_CLIMB), "cell_size": 0.05, "cell_height": 0.05}
     return Source(map_id, Opening(scene, dataset, False, settings), None)
 

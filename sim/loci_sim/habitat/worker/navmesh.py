@@ -16,27 +16,24 @@ _N_OVER, _N_SAMPLES = 10, 20
 
 
 class Navmesh:
-    """The navmesh of a scene: the one that came with it, or computed from settings (attributes of NavMeshSettings)."""
+    """The navmesh of a scene as it is now, computed with settings (attributes of NavMeshSettings)."""
 
     def __init__(self, simulator: Any, habitat: Any, settings: dict[str, Any]) -> None:
         self._sim, self._habitat = simulator, habitat
         self._settings = habitat.NavMeshSettings()
         self._settings.set_defaults()
-        keep = bool(settings.get("keep", False))
         for name, value in settings.items():
-            if name != "keep":
-                setattr(self._settings, name, value)
-        if not (keep and self._finder.is_loaded):
-            self.compute()
+            setattr(self._settings, name, value)
+        #: Objects were moved: it is to be computed before the next question.
+        self.is_stale = True
 
     @property
     def _finder(self) -> Any:
+        if self.is_stale:
+            if not self._sim.recompute_navmesh(self._sim.pathfinder, self._settings):
+                raise RuntimeError("habitat_sim found no floor to compute a navmesh of")
+            self.is_stale = False
         return self._sim.pathfinder
-
-    def compute(self) -> None:
-        """Compute it from the scene as it is now."""
-        if not self._sim.recompute_navmesh(self._finder, self._settings):
-            raise RuntimeError("habitat_sim found no floor to compute a navmesh of")
 
     def navigable(self, points: list[Point], origin: Point) -> list[bool]:
         """Whether each point is on the island of ``origin``."""

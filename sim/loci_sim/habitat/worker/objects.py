@@ -33,14 +33,14 @@ class Objects:
             self._semantics.append([number, category])
         articulated = simulator.get_articulated_object_manager()
         for manager in (self._rigid, articulated):
-            found = manager.get_objects_by_handle_substring("")
-            for handle in sorted(found):
-                self._by_name[handle] = found[handle]
+            for handle in sorted(manager.get_object_handles("")):
+                found = manager.get_object_by_handle(handle)
+                self._by_name[handle] = found
                 if own:
                     continue
                 largest += 1
-                category = categories.get(_semantic_id(found[handle]), handle.split("_:")[0])
-                _set_semantic_id(found[handle], largest)
+                category = categories.get(_semantic_id(found), handle.split("_:")[0])
+                _set_semantic_id(found, largest)
                 self._semantics.append([largest, category])
         self._added: dict[str, Any] = {}
 

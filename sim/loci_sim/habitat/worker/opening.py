@@ -26,7 +26,8 @@ def open_simulator(request: dict[str, Any]) -> tuple[Any, Any]:
             raise RequestError("no dataset config " + dataset)
         settings.scene_dataset_config_file = dataset
     settings.scene_id = scene
-    settings.enable_physics = False
+    # Where habitat_sim has Bullet, its objects can only be got at with physics on; time never passes there, nothing falls.
+    settings.enable_physics = bool(habitat_sim.built_with_bullet)
     settings.load_semantic_mesh = True
     settings.random_seed = 0
     # Without a GPU habitat_sim ends the process unless it is told so.

@@ -95,15 +95,15 @@ class Service:
         return {"point": self._navmesh.start()}
 
     def _do_place(self, request: Request) -> dict[str, Any]:
-        """Put objects at poses or away (None), add those that are new, then see where one can stand now."""
+        """Put objects at poses or away (None), add those that are new."""
         for entry in request["objects"]:
             self._objects.place(entry)
-        self._navmesh.compute()
+        self._navmesh.is_stale = True
         return {}
 
     def _do_remove(self, request: Request) -> dict[str, Any]:
         self._objects.remove(str(request["name"]))
-        self._navmesh.compute()
+        self._navmesh.is_stale = True
         return {}
 
 
