@@ -189,7 +189,7 @@ class WorkerProcess:
                 f"expected an interpreter with habitat_sim, got {self.python} (Python {found['python']}): {found['why']}; "
                 f"to mend it: {advice}"
             )
-        return str(found)
+        return found
 
     def _died(self, why: str) -> WorkerDiedError:
         self._end(END_TIMEOUT)

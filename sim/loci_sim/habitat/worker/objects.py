@@ -86,7 +86,11 @@ class Objects:
     def _load(self, config: str, number: int) -> Any:
         templates = self._sim.get_object_template_manager()
         found = templates.load_configs(config)
-        thing = self._rigid.add_object_by_template_id(found[0]) if found else None
+        try:
+            thing = self._rigid.add_object_by_template_id(found[0]) if found else None
+        except AssertionError as error:
+            # What habitat_sim's own checks raise.
+            raise RequestError(str(error)) from error
         if thing is None:
             raise RequestError("habitat_sim cannot load the object " + config)
         _set_semantic_id(thing, number)
