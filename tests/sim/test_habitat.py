@@ -132,11 +132,11 @@ def test_moved_added_and_removed_objects_are_where_they_were_after_a_crash(
     x, y, _ = simulator.position()
     yaw = simulator.heading()
     at = pose_from_quaternion((x + 1.2 * np.cos(yaw), y + 1.2 * np.sin(yaw), 0.0), (0.0, 0.0, 0.0, 1.0))
-    first = simulator.add_object(box, "crate", at)
-    second = simulator.add_object(box, "parcel", at)
+    first = simulator.added.add(box, "crate", at)
+    second = simulator.added.add(box, "parcel", at)
     at[:2, 3] += 0.4 * np.array([-np.sin(yaw), np.cos(yaw)])
-    simulator.move_object(second, at)
-    simulator.remove_object(first)
+    simulator.added.move(second, at)
+    simulator.added.remove(first)
     small = CameraMount("small", RobotParameters(width=64, height=48).camera, ROBOT.T_base_camera)
     before, beside = simulator.observe(), simulator.observe_cameras([small])["small"]
     os.kill(worker_pid(simulator), signal.SIGKILL)
@@ -179,7 +179,7 @@ def test_an_added_object_is_seen_has_its_label_stands_in_the_way_and_goes_again(
     yaw = simulator.heading()
     there = (x + 1.2 * np.cos(yaw), y + 1.2 * np.sin(yaw))
     assert simulator.is_navigable(*there)
-    instance = simulator.add_object(box, "crate", pose_from_quaternion((*there, 0.0), (0.0, 0.0, 0.0, 1.0)))
+    instance = simulator.added.add(box, "crate", pose_from_quaternion((*there, 0.0), (0.0, 0.0, 0.0, 1.0)))
     seen = simulator.observe()
     mask = seen.instances == instance
     assert np.count_nonzero(mask) > 100
@@ -190,7 +190,7 @@ def test_an_added_object_is_seen_has_its_label_stands_in_the_way_and_goes_again(
     assert 0.9 < float(seen.depth[mask].min()) < 1.4
     assert np.all(seen.color[mask][:, 0] > 2 * seen.color[mask][:, 1])
     assert not simulator.is_navigable(*there)
-    simulator.remove_object(instance)
+    simulator.added.remove(instance)
     assert simulator.is_navigable(*there)
     np.testing.assert_array_equal(simulator.observe().depth, before.depth)
 
@@ -200,14 +200,14 @@ def test_models_that_are_none_and_objects_that_were_not_added_are_refused(
 ) -> None:
     simulator = opened()
     with pytest.raises(SceneError, match=r"expected a \.glb"):
-        simulator.add_object(tmp_path / "nothing.glb", "crate", np.eye(4))
+        simulator.added.add(tmp_path / "nothing.glb", "crate", np.eye(4))
     (tmp_path / "damaged.glb").write_bytes(box.read_bytes()[:100])
     with pytest.raises(SceneError, match=r"damaged\.glb: .*Error loading"):
-        simulator.add_object(tmp_path / "damaged.glb", "crate", np.eye(4))
+        simulator.added.add(tmp_path / "damaged.glb", "crate", np.eye(4))
     with pytest.raises(ValueError, match="T_map_object"):
-        simulator.add_object(box, "crate", np.zeros((4, 4)))
+        simulator.added.add(box, "crate", np.zeros((4, 4)))
     with pytest.raises(ValueError, match="expected the instance of an object that was added, got 1"):
-        simulator.remove_object(1)
+        simulator.added.remove(1)
     assert simulator.client.n_restarts == 0
 
 
@@ -281,14 +281,32 @@ def test_a_scene_that_is_not_in_its_dataset_is_refused_with_what_there_is(
         opened("castle", dataset=str(exported.dataset))
 
 
-def test_damaged_scenes_and_datasets_are_refused_with_a_message(
+@pytest.mark.parametrize(
+    ("file", "content", "message"),
+    [
+        ("scan.glb", "glTF and nothing else", "Error loading general mesh data"),
+        ("flat.stage_config.json", '{"render_asset": "missing.glb"}', "No Stage Attributes"),
+    ],
+)
+def test_damaged_scenes_are_refused_with_what_is_wrong(
+    opened: Callable[..., HabitatSimulator], tmp_path: Path, file: str, content: str, message: str
+) -> None:
+    (tmp_path / file).write_text(content)
+    with pytest.raises(SceneError, match=message):
+        opened(str(tmp_path / file))
+
+
+def test_a_scene_that_habitat_crashes_of_is_reported_with_what_it_wrote(
     opened: Callable[..., HabitatSimulator], tmp_path: Path
 ) -> None:
-    (tmp_path / "scan.glb").write_bytes(b"glTF and nothing else")
-    with pytest.raises((HabitatError, ValueError)):
-        opened(str(tmp_path / "scan.glb"))
+    (tmp_path / "one.scene_instance.json").write_text('{"stage_instance": {"template_name": "missing"}}')
+    with pytest.raises(HabitatError, match=r"(?s)the Habitat worker ended by signal .*missing"):
+        opened(str(tmp_path / "one.scene_instance.json"))
+
+
+def test_a_damaged_dataset_is_refused(opened: Callable[..., HabitatSimulator], tmp_path: Path) -> None:
     (tmp_path / "x.scene_dataset_config.json").write_text("{")
-    with pytest.raises((HabitatError, ValueError)):
+    with pytest.raises(SceneError, match=r"x\.scene_dataset_config\.json"):
         opened("castle", dataset=str(tmp_path / "x.scene_dataset_config.json"))
 
 

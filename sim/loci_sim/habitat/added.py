@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,18 +21,21 @@ from loci_sim.scenes import SceneError
 class AddedObjects:
     """Objects by instance.
 
+    Args:
+        changed: called after every change.
+
     Attributes:
         table: labels of the scene and of what was added.
     """
 
-    def __init__(self, client: Client, table: LabelTable) -> None:
-        self.table, self._client = table, client
+    def __init__(self, client: Client, table: LabelTable, changed: Callable[[], None]) -> None:
+        self.table, self._client, self._changed = table, client, changed
         # Habitat reads an object's config again when a worker has to be replaced: it lies here until the simulator is gone.
         self._folder = tempfile.TemporaryDirectory(prefix="loci-habitat-objects-")
         self._names: dict[int, str] = {}
 
     def add(self, glb: Path, category: str, T_map_object: Array) -> int:
-        """Add a model at a pose; returns its instance.
+        """Add a y-up model (.glb) of a category at a pose (4, 4) of the model made z-up; returns its instance.
 
         Raises:
             SceneError: there is no such file, or Habitat cannot load it.
@@ -60,16 +64,18 @@ class AddedObjects:
             instance_of=np.append(table.instance_of, np.int32(instance)),
         )
         self._names[instance] = name
+        self._changed()
         return instance
 
     def move(self, instance: int, T_map_object: Array) -> None:
-        """Put an object at a pose.
+        """Put an object at a pose (4, 4).
 
         Raises:
             ValueError: no such object was added.
         """
         check_pose(T_map_object, f"T_map_object of instance {instance}")
         self._client.place([{"name": self._name(instance), "pose": pose_to_habitat(T_map_object)}])
+        self._changed()
 
     def remove(self, instance: int) -> None:
         """Remove an object; its instance is not used again.
@@ -79,6 +85,7 @@ class AddedObjects:
         """
         self._client.remove(self._name(instance))
         del self._names[instance]
+        self._changed()
 
     def _name(self, instance: int) -> str:
         if instance not in self._names:

@@ -7,9 +7,10 @@ or a worker does not answer in time, the request fails with a message; the next 
 
 from __future__ import annotations
 
+import glob
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -82,7 +83,17 @@ class Client:
         self._worker: WorkerProcess | None = None
         #: How often a worker was replaced.
         self.n_restarts = 0
-        self.opened = self._start()
+        # Without a GPU habitat_sim ends the process unless it is told so (-1).
+        self._gpu = 0 if glob.glob("/dev/nvidia[0-9]*") else -1
+        try:
+            self.opened = self._start()
+        except WorkerDiedError as error:
+            if self._gpu < 0:
+                raise
+            # There is a GPU that cannot draw: a container without its EGL driver.
+            report(f"{error}; trying it without the GPU")
+            self._gpu = -1
+            self.opened = self._start()
 
     @property
     def worker(self) -> WorkerProcess | None:
@@ -172,7 +183,7 @@ class Client:
         """A new worker in the state of the last one."""
         o, state = self._opening, self._state
         self._worker = WorkerProcess(self._python)
-        request = {"do": "open", "scene": o.scene, "dataset": o.dataset, "own": o.own, "navmesh": dict(o.navmesh)}
+        request = {"do": "open", **asdict(o), "gpu": self._gpu}
         try:
             opened = self._worker.request(request, self._open_timeout)
             for camera in state.cameras.values():

@@ -7,15 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from loci.geometry import Array, Camera, transform_points
+from loci.geometry import Array, Camera
 from loci.planning.protocols import STEP_LENGTH, TURN_ANGLE
 from loci_sim.cameras import CameraMount
 from loci_sim.embedded import RobotParameters
 from loci_sim.habitat.added import AddedObjects
-from loci_sim.habitat.axes import point_to_habitat, points_to_map
 from loci_sim.habitat.client import TIMEOUT, Client
+from loci_sim.habitat.floor import Floor
 from loci_sim.habitat.labels import table_of_scene, table_of_semantics
+from loci_sim.habitat.process import RefusedError
 from loci_sim.habitat.robot import RobotBody
 from loci_sim.habitat.sources import find_source
 from loci_sim.habitat.things import Things
@@ -33,12 +35,10 @@ from loci_sim.protocol import (
     SimulatorObservation,
     StepResult,
 )
-from loci_sim.scenes import Scene, ScenePath, SceneThing
+from loci_sim.scenes import SceneError, ScenePath, SceneThing
 
 #: The robot's own camera, among others.
 _OWN_CAMERA = "camera"
-#: Floors of our scenes are level: the navmesh knows them to a few centimetres only [m].
-_LEVEL = 0.06
 
 
 class HabitatSimulator:
@@ -53,6 +53,9 @@ class HabitatSimulator:
         start_stamp_ns: simulated time of the first observation [ns].
         timeout: for every answer of the worker but the first [s].
         report: is told when a worker died and had to be replaced.
+
+    Attributes:
+        added: rigid objects that are added to the scene, moved and removed; every change takes 1 ns.
 
     Raises:
         HabitatError: habitat_sim is missing or does not work.
@@ -75,7 +78,10 @@ class HabitatSimulator:
         self.parameters = parameters or RobotParameters()
         source = find_source(scene, dataset, self.parameters, cache)
         self._map_id, self.scene = source.map_id, source.scene
-        self.client = Client(source.opening, python, timeout=timeout, report=report)
+        try:
+            self.client = Client(source.opening, python, timeout=timeout, report=report)
+        except RefusedError as error:
+            raise SceneError(str(error)) from error
         try:
             self._camera = self.parameters.camera
             self.client.add_camera(_OWN_CAMERA, self._camera)
@@ -84,18 +90,16 @@ class HabitatSimulator:
             self._stamp_ns = start_stamp_ns
             self._observation: SimulatorObservation | None = None
             self._things: Things | None = None
-            self._levels = np.zeros(0)
+            self._floor = Floor(self.client, self.scene)
             if self.scene is not None:
                 table = table_of_scene(self.scene)
                 self._things = Things(self.scene, self.client, self.parameters)
-                self._levels = _floor_levels(self.scene)
                 x, y, yaw = self.scene.start
-                self._start = (x, y, self._level(0.0), yaw)
+                self._start = (x, y, self._floor.level(0.0), yaw)
             else:
                 table = table_of_semantics(self.client.opened["semantics"])
-                x, y, z = points_to_map([self.client.ask("start")["point"]])[0].tolist()
-                self._start = (x, y, z, 0.0)
-            self._added = AddedObjects(self.client, table)
+                self._start = (*self._floor.start(), 0.0)
+            self.added = AddedObjects(self.client, table, lambda: self.advance(0.0))
             self._robot = RobotBody(self.parameters)
             self._place(*self._start)
             if not self.is_navigable(*self.position()):
@@ -114,11 +118,11 @@ class HabitatSimulator:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        return self._added.table.labels
+        return self.added.table.labels
 
     @property
     def instance_labels(self) -> Mapping[int, str]:
-        return self._added.table.instance_labels
+        return self.added.table.instance_labels
 
     @property
     def stamp_ns(self) -> int:
@@ -140,10 +144,8 @@ class HabitatSimulator:
         if seed is None:
             self._place(*self._start)
         else:
-            found = self.client.ask("random", seed=1 + seed % (2**31 - 1), **{"from": self._here()})["point"]
-            x, y, z = points_to_map([found])[0].tolist()
             turns = int(np.random.default_rng(seed).integers(round(2 * np.pi / TURN_ANGLE)))
-            self._place(x, y, self._level(z), turns * TURN_ANGLE)
+            self._place(*self._floor.random_point(seed, self._robot.position), turns * TURN_ANGLE)
         self.advance(self.parameters.step_duration)
         return self.observe()
 
@@ -155,7 +157,7 @@ class HabitatSimulator:
         """
         if not (np.isfinite(yaw) and self.is_navigable(x, y, z)):
             raise ValueError(f"expected a navigable pose in {self.map_id}, got ({x}, {y}, {yaw})")
-        self._place(x, y, self._level(z), yaw)
+        self._place(x, y, self._floor.level(z), yaw)
         self.advance(self.parameters.step_duration)
         return self.observe()
 
@@ -221,34 +223,6 @@ class HabitatSimulator:
         )
         return {"stamp_ns": self._stamp_ns, "robot": robot, **world}
 
-    def add_object(self, glb: Path, category: str, T_map_object: Array) -> int:
-        """Add a rigid object: a y-up model (.glb) of a category at a pose (4, 4) of the model made z-up; returns its instance.
-
-        Raises:
-            SceneError: there is no such file, or Habitat cannot load it.
-        """
-        instance = self._added.add(glb, category, T_map_object)
-        self.advance(0.0)
-        return instance
-
-    def move_object(self, instance: int, T_map_object: Array) -> None:
-        """Put an object that was added at a pose (4, 4).
-
-        Raises:
-            ValueError: no such object was added.
-        """
-        self._added.move(instance, T_map_object)
-        self.advance(0.0)
-
-    def remove_object(self, instance: int) -> None:
-        """Remove an object that was added.
-
-        Raises:
-            ValueError: no such object was added.
-        """
-        self._added.remove(instance)
-        self.advance(0.0)
-
     def advance(self, seconds: float) -> None:
         """Let simulated time pass [s], at least 1 ns: the next observation has a new stamp."""
         self._stamp_ns += max(1, round(seconds * 1e9))
@@ -280,7 +254,7 @@ class HabitatSimulator:
         return dict(zip(names, self._look(views).values(), strict=True))
 
     def _look(self, views: Mapping[str, View]) -> dict[str, SimulatorObservation]:
-        T_map_base, table = self._robot.T_map_base, self._added.table
+        T_map_base, table = self._robot.T_map_base, self.added.table
         return look(self.client, views, T_map_base, self._known(), self._stamp_ns, self.map_id, table, self.noise)
 
     def _known(self) -> Array:
@@ -296,54 +270,29 @@ class HabitatSimulator:
     def is_navigable(self, x: float, y: float, z: float = 0.0) -> bool:
         return bool(self.are_navigable(np.array([[x, y, z]]))[0])
 
-    def are_navigable(self, points: Array) -> Array:
+    def are_navigable(self, points: Array) -> npt.NDArray[np.bool_]:
         """`is_navigable` of points (N, 3) [m], (N,) bool, all at once."""
-        finite = np.all(np.isfinite(points), axis=1)
-        asked = [point_to_habitat(*p) for p in points[finite].tolist()]
-        found = np.zeros(len(points), dtype=bool)
-        found[finite] = self.client.ask("navigable", points=asked, **{"from": self._here()})["found"] if asked else []
-        return found
+        return self._floor.are_navigable(points, self._robot.position)
 
     def shortest_path(self, start: Sequence[float], goal: Sequence[float]) -> ShortestPath | None:
         ends = np.array([(*p, 0.0) if len(p) == 2 else p for p in (start, goal)], dtype=np.float64)
         if not np.all(self.are_navigable(ends)):
             return None
-        first, last = (point_to_habitat(*p) for p in ends.tolist())
-        found = self.client.ask("path", start=first, goal=last)
-        return ShortestPath(points_to_map(found["points"])[:, :2], found["length"]) if found["points"] else None
+        return self._floor.shortest_path(*ends.tolist())
 
     def close(self) -> None:
         self._observation = None
         self.client.close()
 
-    def _here(self) -> list[float]:
-        return point_to_habitat(*self.position())
-
     def _move(self, moves: Sequence[Array], slide: bool) -> tuple[bool, float]:
         """Make moves (2,) [m]; whether something was in the way, and the way made [m]."""
-        steps = [point_to_habitat(float(dx), float(dy), 0.0) for dx, dy in moves]
-        made = self.client.ask("move", start=self._here(), moves=steps, slide=slide)
-        if made["distance"] > 0.0:
-            self._robot.x, self._robot.y, z = points_to_map([made["point"]])[0].tolist()
-            self._robot.z = self._level(z)
-        return made["touched"], made["distance"]
-
-    def _level(self, z: float) -> float:
-        """The level floor near a height of the navmesh [m]; itself if there is none, as on stairs and in scans."""
-        if not len(self._levels):
-            return z
-        nearest = float(self._levels[np.argmin(np.abs(self._levels - z))])
-        return nearest if abs(nearest - z) <= _LEVEL else z
+        here = self._robot.position
+        there, touched, distance = self._floor.move(here, moves, slide)
+        self._robot.x, self._robot.y, self._robot.z = there
+        return touched, distance
 
     def _place(self, x: float, y: float, z: float, yaw: float) -> None:
         self._robot.place(x, y, z, yaw)
         self._drift.restart(x, y, self.heading())
         self._reported = self._drift.follow(x, y, self.heading())
         self._observation = None
-
-
-def _floor_levels(scene: Scene) -> Array:
-    """Heights of the floors [m]: of the corners of all pieces that are called so."""
-    floors = [n for n in scene.nodes if scene.structure.get(n.name, ("", ""))[0] == "floor"]
-    points = [transform_points(n.T_map_node, m.vertices)[:, 2] for n in floors for m in n.meshes]
-    return np.unique(np.round(np.concatenate(points), 6)) if points else np.zeros(0)

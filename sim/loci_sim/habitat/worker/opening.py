@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import os
 from typing import Any
 
@@ -30,13 +29,16 @@ def open_simulator(request: dict[str, Any]) -> tuple[Any, Any]:
     settings.enable_physics = bool(habitat_sim.built_with_bullet)
     settings.load_semantic_mesh = True
     settings.random_seed = 0
-    # Without a GPU habitat_sim ends the process unless it is told so.
-    settings.gpu_device_id = 0 if glob.glob("/dev/nvidia[0-9]*") else -1
-    mediator = habitat_sim.metadata.MetadataMediator(settings)
-    _check_scene(mediator, scene, dataset)
+    settings.gpu_device_id = int(request["gpu"])
     agent = habitat_sim.agent.AgentConfiguration()
     agent.sensor_specifications = [_first_sensor(habitat_sim, kind) for kind in ("COLOR", "DEPTH", "SEMANTIC")]
-    simulator = habitat_sim.Simulator(habitat_sim.Configuration(settings, [agent], mediator))
+    try:
+        mediator = habitat_sim.metadata.MetadataMediator(settings)
+        _check_scene(mediator, scene, dataset)
+        simulator = habitat_sim.Simulator(habitat_sim.Configuration(settings, [agent], mediator))
+    except AssertionError as error:
+        # What habitat_sim's own checks of files raise.
+        raise RequestError("habitat_sim cannot open " + repr(scene) + ": " + str(error)) from error
     # Cameras are where their poses say: the agent that carries them stays at the origin.
     state = habitat_sim.AgentState()
     simulator.get_agent(0).set_state(state)
