@@ -5,6 +5,7 @@ Runs over Habitat where `LOCI_HABITAT_PYTHON` names an interpreter with habitat_
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from loci_sim.cameras import CameraMount
 from loci_sim.embedded import EmbeddedSimulator, RobotParameters
 from loci_sim.habitat.simulator import HabitatSimulator
 from loci_sim.noise import NoiseParameters
+from loci_sim.person import plan_day
 from loci_sim.protocol import SIMULATOR_ACTIONS, SimulatorObservation
 from loci_sim.scenes import SceneError, ScenePath
 from loci_sim.simulators import SIMULATORS, AnySimulator, open_simulator
@@ -434,3 +436,29 @@ def test_simulators_that_there_are_not_and_datasets_for_the_wrong_one_are_refuse
         open_simulator("embedded", "home:3", scene_dataset="hm3d.scene_dataset_config.json")
     with pytest.raises(SceneError, match=r"expected a \.scene_dataset_config\.json .* \(no such file\)"):
         open_simulator("habitat", "00800", scene_dataset=str(tmp_path / "hm3d.scene_dataset_config.json"))
+
+
+# --- a person ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_person_moves_the_same_things_to_the_same_places_in_both(
+    embedded: EmbeddedSimulator, habitat: HabitatSimulator, tmp_path: Path
+) -> None:
+    found = []
+    for simulator in (embedded, habitat):
+        simulator.restore_objects()
+        simulator.reset()
+        simulator.add_person(plan_day(embedded.scene, 0, 100.0, 5), seed=2)
+        simulator.advance(100.0)
+        simulator.write_ground_truth(tmp_path / "truth.json")
+        truth = json.loads((tmp_path / "truth.json").read_text())
+        found.append(truth)
+        assert len(truth["person"]) == 5
+    ours, theirs = found
+    assert [d["reason"] for d in theirs["person"]] == [d["reason"] for d in ours["person"]]
+    for a, b in zip(ours["objects"], theirs["objects"], strict=True):
+        assert (a["id"], a["on"], a["room"], a["inside"]) == (b["id"], b["on"], b["room"], b["inside"])
+        np.testing.assert_allclose(b["T_map_box"], a["T_map_box"], atol=1e-5)
+    for simulator in (embedded, habitat):
+        simulator.add_person(())
+        simulator.restore_objects()

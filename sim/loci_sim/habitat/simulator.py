@@ -20,11 +20,12 @@ from loci_sim.habitat.labels import table_of_scene, table_of_semantics
 from loci_sim.habitat.process import RefusedError
 from loci_sim.habitat.robot import RobotBody
 from loci_sim.habitat.sources import find_source
-from loci_sim.habitat.things import Things
-from loci_sim.habitat.views import View, look
+from loci_sim.habitat.things import Things, UnknownThings, write_whole
+from loci_sim.habitat.views import View, look, mounted
 from loci_sim.household import Standing
 from loci_sim.motion import chords
 from loci_sim.noise import NoiseParameters, PoseDrift
+from loci_sim.person import PersonDeed, PersonEvent
 from loci_sim.protocol import (
     SIMULATOR_ACTIONS,
     DriveResult,
@@ -83,13 +84,13 @@ class HabitatSimulator:
         except RefusedError as error:
             raise SceneError(str(error)) from error
         try:
-            self._camera = self.parameters.camera
-            self.client.add_camera(_OWN_CAMERA, self._camera)
+            self.client.add_camera(_OWN_CAMERA, self.camera)
             self.noise = noise or NoiseParameters()
             self._drift = PoseDrift(self.noise)
             self._stamp_ns = start_stamp_ns
             self._observation: SimulatorObservation | None = None
-            self._things: Things | None = None
+            self._robot = RobotBody(self.parameters)
+            self._things: Things | UnknownThings = UnknownThings(self._map_id)
             self._floor = Floor(self.client, self.scene)
             if self.scene is not None:
                 table = table_of_scene(self.scene)
@@ -100,7 +101,6 @@ class HabitatSimulator:
                 table = table_of_semantics(self.client.opened["semantics"])
                 self._start = (*self._floor.start(), 0.0)
             self.added = AddedObjects(self.client, table, lambda: self.advance(0.0))
-            self._robot = RobotBody(self.parameters)
             self._place(*self._start)
             if not self.is_navigable(*self.position()):
                 raise ValueError(f"expected a navigable start in scene {self.map_id}, got {self._start}")
@@ -114,7 +114,7 @@ class HabitatSimulator:
 
     @property
     def camera(self) -> Camera:
-        return self._camera
+        return self.parameters.camera
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -132,12 +132,12 @@ class HabitatSimulator:
     @property
     def objects(self) -> tuple[SceneThing, ...]:
         """All things of a scene of ours where they are now; none of other scenes. Ground truth."""
-        return self._things.world.things if self._things is not None else ()
+        return self._things.objects
 
     @property
     def held(self) -> str:
         """Id of the object in the robot's hand; empty: none."""
-        return self._things.world.held if self._things is not None else ""
+        return self._things.held
 
     def reset(self, seed: int | None = None) -> SimulatorObservation:
         """Put the robot at the scene's start (None) or at a random navigable pose drawn from ``seed``. Time goes on."""
@@ -197,42 +197,50 @@ class HabitatSimulator:
         Raises:
             ValueError: there is no such interaction or no such object.
         """
-        if self._things is None:
-            reason = f"{self.map_id} is not a scene of Loci's: nothing is known of what can be done with its objects"
-            return InteractionResult(False, reason, self._stamp_ns)
-        robot = Standing(self._robot.x, self._robot.y, self.parameters.reach)
-        reason = self._things.do(interaction, object_id, robot, lambda: self.observe().instances)
+        reason = self._things.do(interaction, object_id, self._standing(), lambda: self.observe().instances)
         if not reason:
             self.advance(self.parameters.step_duration)
         return InteractionResult(not reason, reason, self._stamp_ns)
 
     def restore_objects(self) -> None:
         """Put all objects of a scene of ours back where and as they were at first; what the robot holds too."""
-        if self._things is not None:
-            self._things.restore(Standing(self._robot.x, self._robot.y))
+        self._things.restore(self._standing())
         self.advance(0.0)
+
+    def add_person(self, events: Sequence[PersonEvent], seed: int = 0) -> None:
+        """Let somebody move things from now on (see `loci_sim.person.plan_day`); their day begins now.
+
+        Raises:
+            ValueError: an event names an object that is not in the scene, or the scene is not ours.
+        """
+        self._things.add_person(events, self._stamp_ns, seed)
+
+    @property
+    def deeds(self) -> tuple[PersonDeed, ...]:
+        """What the person did or could not do so far. Ground truth."""
+        return self._things.deeds
 
     def ground_truth(self) -> dict[str, Any]:
         """Everything that only scoring may know, as plain values: poses and states of objects, rooms, the robot."""
-        known = self._known()
-        robot = {"T_map_base": self._robot.T_map_base.tolist(), "T_map_base_known": known.tolist(), "holds": self.held}
-        world = (
-            self._things.world.as_dict()
-            if self._things is not None
-            else {"map_id": self.map_id, "objects": [], "rooms": []}
-        )
-        return {"stamp_ns": self._stamp_ns, "robot": robot, **world}
+        T, known = self._robot.T_map_base, self._known()
+        robot = {"T_map_base": T.tolist(), "T_map_base_known": known.tolist(), "holds": self.held}
+        return {"stamp_ns": self._stamp_ns, "robot": robot, **self._things.as_dict()}
+
+    def write_ground_truth(self, path: Path) -> None:
+        """Write `ground_truth` as JSON; the file is whole or not there."""
+        write_whole(path, self.ground_truth())
 
     def advance(self, seconds: float) -> None:
         """Let simulated time pass [s], at least 1 ns: the next observation has a new stamp."""
         self._stamp_ns += max(1, round(seconds * 1e9))
+        self._things.pass_time(self._standing(), self._stamp_ns)
         self._reported = self._drift.follow(self._robot.x, self._robot.y, self.heading())
         self._observation = None
 
     def observe(self) -> SimulatorObservation:
         """What the camera sees now; the same arrays until the next step."""
         if self._observation is None:
-            view = View(self._camera, self._robot.T_base_camera, self.parameters.max_range)
+            view = View(self.camera, self._robot.T_base_camera, self.parameters.max_range)
             self._observation = self._look({_OWN_CAMERA: view})[_OWN_CAMERA]
         return self._observation
 
@@ -242,20 +250,15 @@ class HabitatSimulator:
         Raises:
             ValueError: two cameras have the same name, or one cannot be had in Habitat.
         """
-        names = [m.name for m in mounts]
-        if len(set(names)) < len(names):
-            raise ValueError(f"expected cameras of different names, got {', '.join(names)}")
-        views = {}
-        for m in mounts:
-            # Cameras that are known to Habitat keep their size: another one of the same name is another one.
-            key = f"{m.name}-{m.camera.width}x{m.camera.height}-{m.camera.fx:.6g}"
-            self.client.add_camera(key, m.camera)
-            views[key] = View(m.camera, m.T_base_camera, m.max_range)
-        return dict(zip(names, self._look(views).values(), strict=True))
+        views = mounted(self.client, mounts)
+        return dict(zip((m.name for m in mounts), self._look(views).values(), strict=True))
 
     def _look(self, views: Mapping[str, View]) -> dict[str, SimulatorObservation]:
         T_map_base, table = self._robot.T_map_base, self.added.table
         return look(self.client, views, T_map_base, self._known(), self._stamp_ns, self.map_id, table, self.noise)
+
+    def _standing(self) -> Standing:
+        return Standing(self._robot.x, self._robot.y)
 
     def _known(self) -> Array:
         """Where the robot believes that it is, (4, 4)."""
@@ -286,8 +289,7 @@ class HabitatSimulator:
 
     def _move(self, moves: Sequence[Array], slide: bool) -> tuple[bool, float]:
         """Make moves (2,) [m]; whether something was in the way, and the way made [m]."""
-        here = self._robot.position
-        there, touched, distance = self._floor.move(here, moves, slide)
+        there, touched, distance = self._floor.move(self._robot.position, moves, slide)
         self._robot.x, self._robot.y, self._robot.z = there
         return touched, distance
 

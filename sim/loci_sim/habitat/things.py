@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,9 +19,10 @@ from loci_sim.habitat.client import Client
 from loci_sim.habitat.export import template_of
 from loci_sim.household import Household, Standing
 from loci_sim.navigation import FloorMap, navigation_from_start
+from loci_sim.person import Person, PersonDeed, PersonEvent
 from loci_sim.protocol import Interaction
 from loci_sim.rendering import Renderer
-from loci_sim.scenes import Scene
+from loci_sim.scenes import Scene, SceneThing
 from loci_sim.spots import distance_to_box
 from loci_sim.world import World
 
@@ -28,6 +34,7 @@ class Things:
         self._scene, self._client, self._parameters = scene, client, parameters
         self._nodes = {n.name: n for n in scene.nodes}
         self._household_now: Household | None = None
+        self._person: Person | None = None
         self._fresh = World(scene)
         #: Where each thing was shown last; None: nowhere.
         self._shown: dict[str, Array | None] = {o.id: o.T_map_box for o in scene.objects}
@@ -36,6 +43,42 @@ class Things:
     def world(self) -> World:
         """The things as they are now."""
         return self._household_now.world if self._household_now is not None else self._fresh
+
+    @property
+    def objects(self) -> tuple[SceneThing, ...]:
+        """All things where they are now."""
+        return self.world.things
+
+    @property
+    def held(self) -> str:
+        """Id of the thing in the robot's hand; empty: none."""
+        return self.world.held
+
+    @property
+    def deeds(self) -> tuple[PersonDeed, ...]:
+        """What the person did or could not do so far."""
+        return tuple(self._person.deeds) if self._person is not None else ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything there is to know, for a JSON file."""
+        deeds = [{**asdict(d.event), "stamp_ns": d.stamp_ns, "reason": d.reason} for d in self.deeds]
+        return {**self.world.as_dict(), "person": deeds}
+
+    def add_person(self, events: Sequence[PersonEvent], now_ns: int, seed: int) -> None:
+        """Let somebody move things from now on.
+
+        Raises:
+            ValueError: an event names an object that is not in the scene.
+        """
+        for identity in (i for e in events for i in (e.object_id, e.to_id)):
+            self.world.thing(identity)
+        self._person = Person(tuple(events), now_ns, seed)
+
+    def pass_time(self, robot: Standing, now_ns: int) -> None:
+        """Let the person do what is due."""
+        if self._person is not None:
+            self._person.act(self._household, robot, now_ns)
+            self.show()
 
     @property
     def _household(self) -> Household:
@@ -67,7 +110,8 @@ class Things:
             return reason
         if interaction in ("switch_on", "switch_off") and self.world.can(identity).lamp:
             return "Habitat cannot change the light of one room: lamps do not switch there"
-        reason = self._out_of_hand(identity, robot, look()) or self._household.do(interaction, identity, robot)
+        reaching = replace(robot, reach=self._parameters.reach)
+        reason = self._out_of_hand(identity, robot, look()) or self._household.do(interaction, identity, reaching)
         if not reason:
             self.show()
         return reason
@@ -110,3 +154,45 @@ class Things:
             moved.append({"name": f"{template_of(thing.instance)}_:0000", "pose": pose})
         if moved:
             self._client.place(moved)
+
+
+class UnknownThings:
+    """`Things` of a scene of others: nothing is known of what can be done with them."""
+
+    objects: tuple[SceneThing, ...] = ()
+    held = ""
+    deeds: tuple[PersonDeed, ...] = ()
+
+    def __init__(self, map_id: str) -> None:
+        self._map_id = map_id
+
+    def do(
+        self,
+        interaction: Interaction,
+        identity: str,
+        robot: Standing,
+        look: Callable[[], npt.NDArray[np.int32]],
+    ) -> str:
+        """Why nothing can be done."""
+        return f"{self._map_id} is not a scene of Loci's: nothing is known of what can be done with its objects"
+
+    def as_dict(self) -> dict[str, Any]:
+        """As `Things`, without things."""
+        return {"map_id": self._map_id, "objects": [], "rooms": [], "person": []}
+
+    def add_person(self, events: Sequence[PersonEvent], now_ns: int, seed: int) -> None:
+        """Raises ValueError."""
+        raise ValueError(f"expected a scene of Loci's for a person to move things in, got {self._map_id}")
+
+    def pass_time(self, robot: Standing, now_ns: int) -> None:
+        """Nobody is there."""
+
+    def restore(self, robot: Standing) -> None:
+        """Nothing was changed."""
+
+
+def write_whole(path: Path, value: Mapping[str, Any]) -> None:
+    """Write a JSON file, whole or not at all."""
+    temporary = path.with_name(f"{path.name}.{os.getpid()}")
+    temporary.write_text(json.dumps(value, indent=1) + "\n")
+    temporary.replace(path)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from zlib import crc32
 
 import numpy as np
 
 from loci.geometry import Array, Camera
+from loci_sim.cameras import CameraMount
 from loci_sim.habitat.axes import camera_to_habitat
 from loci_sim.habitat.client import Client
 from loci_sim.habitat.labels import LabelTable
@@ -23,6 +24,24 @@ class View:
     camera: Camera
     T_base_camera: Array
     max_range: float
+
+
+def mounted(client: Client, mounts: Sequence[CameraMount]) -> dict[str, View]:
+    """Make cameras known to the client: views by the client's names, in the order of the mounts.
+
+    Raises:
+        ValueError: two cameras have the same name, or one cannot be had in Habitat.
+    """
+    names = [m.name for m in mounts]
+    if len(set(names)) < len(names):
+        raise ValueError(f"expected cameras of different names, got {', '.join(names)}")
+    views = {}
+    for m in mounts:
+        # Cameras that are known to Habitat keep their size: another one of the same name is another one.
+        key = f"{m.name}-{m.camera.width}x{m.camera.height}-{m.camera.fx:.6g}"
+        client.add_camera(key, m.camera)
+        views[key] = View(m.camera, m.T_base_camera, m.max_range)
+    return views
 
 
 def look(
