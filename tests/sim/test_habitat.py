@@ -163,6 +163,14 @@ def test_a_closed_simulator_leaves_nothing_running_and_says_that_it_is_closed(
         simulator.step("move_forward")
 
 
+def test_a_system_that_has_nothing_to_draw_with_is_said_to_be_so(
+    opened: Callable[..., HabitatSimulator], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("__EGL_VENDOR_LIBRARY_FILENAMES", "/nowhere.json")
+    with pytest.raises(HabitatError, match=r"(?s)cannot draw; to mend it: apt install libegl1 .*EGL"):
+        opened()
+
+
 def test_two_workers_show_the_same_images(opened: Callable[..., HabitatSimulator]) -> None:
     assert all(same(a, b) for a, b in zip(walk(opened()), walk(opened()), strict=True))
 

@@ -193,7 +193,10 @@ class WorkerProcess:
 
     def _died(self, why: str) -> WorkerDiedError:
         self._end(END_TIMEOUT)
-        return WorkerDiedError(f"the Habitat worker ended{self._how()}: {why}{self._tail()}")
+        tail = self._tail()
+        # What habitat_sim writes before it ends the process because it has nothing to draw with.
+        advice = f" (it cannot draw; to mend it: {_ADVICE['EGL']})" if "WindowlessContext" in tail else ""
+        return WorkerDiedError(f"the Habitat worker ended{self._how()}: {why}{advice}{tail}")
 
     def _end(self, patience: float) -> None:
         """Wait for its end, and bring it about if that takes longer [s]."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ctypes.util
+import glob
+import os
 import platform
 import sys
 from typing import Any
@@ -22,8 +24,8 @@ def check() -> dict[str, Any]:
         return {**found, "missing": "numpy", "why": str(error)}
     found["numpy"] = numpy.__version__
     # Without it habitat_sim does not load, or ends the process when it is to render.
-    if ctypes.util.find_library("EGL") is None:
-        return {**found, "missing": "EGL", "why": "the system has no libEGL"}
+    if not _has_egl():
+        return {**found, "missing": "EGL", "why": "there is no libEGL, neither in the system nor in its environment"}
     try:
         import habitat_sim
     except ModuleNotFoundError as error:
@@ -40,6 +42,16 @@ def check() -> dict[str, Any]:
         why = f"habitat_sim {oldest} or newer is needed, this is {found['habitat_sim'] or 'without a version'}"
         return {**found, "missing": "version", "why": why}
     return found
+
+
+def _has_egl() -> bool:
+    if ctypes.util.find_library("EGL") is not None or glob.glob(os.path.join(sys.prefix, "lib", "libEGL.so*")):
+        return True
+    try:
+        ctypes.CDLL("libEGL.so.1")
+    except OSError:
+        return False
+    return True
 
 
 def _numbers(version: str) -> tuple:
