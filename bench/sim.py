@@ -1,7 +1,8 @@
-"""The embedded simulator: images per second, latency of a step, cost of moving a thing, memory, and whether two runs are alike.
+"""The simulators: images per second, latency of a step, cost of moving a thing, memory, and whether two runs are alike.
 
 `make bench NAME=sim` prints a table and writes out/bench/sim.json. Labels and instances come from the same rays as colour and
-depth: all images are always made, so that `rgbd_fps` and `rgbd_labels_fps` are the same measurement.
+depth in the embedded simulator: all its images are always made, so that `rgbd_fps` and `rgbd_labels_fps` are the same measurement.
+Habitat is measured where LOCI_HABITAT_PYTHON names an interpreter with habitat_sim.
 """
 
 from __future__ import annotations
@@ -24,9 +25,14 @@ from loci.geometry import look_at
 from loci.planning.protocols import ACTIONS
 from loci_sim.cameras import CameraMount
 from loci_sim.embedded import EmbeddedSimulator, RobotParameters
+from loci_sim.habitat.axes import camera_to_habitat
+from loci_sim.habitat.process import PYTHON_VARIABLE
+from loci_sim.habitat.simulator import HabitatSimulator
+from loci_sim.meshes import planar_pose
 from loci_sim.noise import NoiseParameters
 from loci_sim.person import plan_day
 from loci_sim.scenes import ScenePath, generate_apartment, resolve_scene
+from loci_sim.simulators import AnySimulator
 
 N_STEPS = 60
 
@@ -38,7 +44,7 @@ def timed(work: Callable[[], Any]) -> float:
     return 1e3 * (time.perf_counter() - begin)
 
 
-def random_steps(simulator: EmbeddedSimulator, n: int, look: Callable[[], Any]) -> dict[str, float]:
+def random_steps(simulator: AnySimulator, n: int, look: Callable[[], Any]) -> dict[str, float]:
     """Quantiles of the time [ms] that a random action and ``look`` take together, at places all over the scene."""
     rng = np.random.default_rng(0)
     look()  # compiles
@@ -114,6 +120,41 @@ def in_another_process(scene: Path) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
+def habitat(scene: Path, cache: Path, n: int) -> dict[str, Any]:
+    """The same scene in Habitat: starting it, and quantiles [ms] of steps with what is then observed."""
+    # The first one also exports the scene.
+    export = timed(lambda: HabitatSimulator(str(scene), cache=cache).close())
+    begin = time.perf_counter()
+    simulator = HabitatSimulator(str(scene), cache=cache)
+    simulator.observe()
+    start = time.perf_counter() - begin
+    try:
+        found = {
+            "RGB-D + labels 640x480": random_steps(simulator, n, simulator.observe),
+            "RGB-D 640x480": random_steps(simulator, n, lambda: rgbd(simulator)),
+            "step without images": random_steps(simulator, n, lambda: None),
+        }
+        assert simulator.client.worker is not None
+        return {
+            "rgbd_fps": round(1e3 / found["RGB-D 640x480"]["p50"], 2),
+            "rgbd_labels_fps": round(1e3 / found["RGB-D + labels 640x480"]["p50"], 2),
+            "step_ms": found["step without images"],
+            "start_s": round(start, 2),
+            "first_start_s": round(export / 1e3, 2),
+            "worker_mib": round(resident_mib(simulator.client.worker.pid), 1),
+            "habitat_sim": simulator.client.worker.found["habitat_sim"],
+            "milliseconds": found,
+        }
+    finally:
+        simulator.close()
+
+
+def rgbd(simulator: HabitatSimulator) -> None:
+    """Colour and depth alone, as a planner's camera has them."""
+    T_map_camera = planar_pose(*simulator.position(), simulator.heading()) @ simulator.parameters.T_base_camera
+    simulator.client.render({"camera": camera_to_habitat(T_map_camera)}, ("color", "depth"))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int, default=0, help="of the apartment")
@@ -139,6 +180,7 @@ def main() -> None:
         moved = moves(files)
         memory = resident_mib(os.getpid())
         hashes = [in_another_process(files.glb) for _ in range(2)]
+        in_habitat = habitat(files.glb, cache, arguments.steps) if os.environ.get(PYTHON_VARIABLE) else {}
     rows = [
         [name, threads, q["p50"], q["p95"], q["cpu_mean"], 1e3 / q["p50"], q["n"]]
         for threads, found in by_threads.items()
@@ -151,9 +193,21 @@ def main() -> None:
     print(
         f"two runs in processes of their own are {'alike' if hashes[0] == hashes[1] else 'DIFFERENT'}: {hashes[0][:16]}"
     )
+    if in_habitat:
+        print(f"Habitat {in_habitat['habitat_sim']}")
+        found = in_habitat["milliseconds"].items()
+        header = ("a step and", "p50 [ms]", "p95 [ms]", "1/s", "n")
+        print(table(header, [[name, q["p50"], q["p95"], 1e3 / q["p50"], q["n"]] for name, q in found]))
+        print(
+            f"started in {in_habitat['start_s']:.2f} s ({in_habitat['first_start_s']:.2f} s with the export), "
+            f"worker {in_habitat['worker_mib']:.0f} MiB resident"
+        )
+    else:
+        print(f"Habitat is not measured: {PYTHON_VARIABLE} names no interpreter")
     fps = 1e3 / by_threads[cores]["RGB-D + labels 640x480"]["p50"]
     result = {
         "embedded": {"rgbd_fps": round(fps, 2), "rgbd_labels_fps": round(fps, 2)},
+        **({"habitat": in_habitat} if in_habitat else {}),
         "scene": {"map_id": simulator.map_id, "rooms": n_rooms, "objects": n_objects, "triangles": n_triangles},
         "milliseconds": {f"{threads} threads": found for threads, found in by_threads.items()},
         "move_ms": moved,

@@ -1,6 +1,7 @@
-"""The embedded simulator, and the memory that watches its camera and takes its instance masks as detections.
+"""A simulator, and the memory that watches its camera and takes its instance masks as detections.
 
 ros2 launch loci_ros simulation.launch.py scene:=apartment:3 memory:=apartment
+ros2 launch loci_ros simulation.launch.py simulator:=habitat scene:=home:3 habitat_python:=$HOME/miniconda3/envs/habitat/bin/python
 """
 
 from pathlib import Path
@@ -14,7 +15,10 @@ from launch_ros.actions import Node
 
 ARGUMENTS = {
     "namespace": "of all nodes",
-    "scene": "FAMILY:SEED (loci sim scenes list), or the path of a .glb",
+    "simulator": "embedded or habitat; empty: as the YAML file says",
+    "scene": "FAMILY:SEED (loci sim scenes list), or the path of a .glb; with scene_dataset an id in it",
+    "scene_dataset": "for habitat: path of the .scene_dataset_config.json that has the scene",
+    "habitat_python": "for habitat: Python interpreter that has habitat_sim; empty: $LOCI_HABITAT_PYTHON, else python3",
     "rate": "images per second besides those after each step; empty: 5",
     "memory": "name of the memory",
     "storage": "folder that holds one folder per memory",
@@ -22,6 +26,8 @@ ARGUMENTS = {
     "config": "folder with the YAML files of all nodes; empty: those of this package",
     "autostart": "false: wait for lifecycle transitions",
 }
+# What only the simulator takes, and takes as it is given.
+SIMULATOR = ("simulator", "scene", "scene_dataset", "habitat_python")
 # As simulator_camera.yaml says. Raw images are so large that DDS loses small messages beside them, and sends a lost pose anew
 # up to 2 s later: too late for its image.
 TRANSPORTS = {"color_transport": "compressed", "depth_transport": "compressed"}
@@ -36,7 +42,7 @@ def actions(context: LaunchContext) -> list:
     """The processes of the simulator and of the follower of goal_pose, and memory.launch.py."""
     given = {name: value for name in ARGUMENTS if (value := LaunchConfiguration(name).perform(context))}
     config = Path(given.get("config") or Path(get_package_share_directory("loci_ros"), "config"))
-    own = {"scene": given["scene"]} if "scene" in given else {}
+    own = {name: given[name] for name in SIMULATOR if name in given}
     if "autostart" in given:
         own["autostart"] = given["autostart"].lower() in ("true", "1")
     simulator = Node(
@@ -56,7 +62,7 @@ def actions(context: LaunchContext) -> list:
         ],
         output="both",
     )
-    passed = {name: value for name, value in given.items() if name not in ("scene", "rate")}
+    passed = {name: value for name, value in given.items() if name not in (*SIMULATOR, "rate")}
     passed |= {"camera_config": str(config / "simulator_camera.yaml"), "use_sim_time": "true"}
     memory = IncludeLaunchDescription(
         PythonLaunchDescriptionSource(str(Path(__file__).with_name("memory.launch.py"))),

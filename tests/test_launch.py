@@ -127,6 +127,19 @@ def test_the_simulation_passes_on_what_the_memory_takes() -> None:
 
 
 @pytest.mark.usefixtures("stand_ins")
+def test_the_simulation_takes_habitat_with_its_interpreter_and_dataset() -> None:
+    given = {
+        "simulator": "habitat",
+        "scene": "00800-TEEsavR23oF",
+        "scene_dataset": "/data/hm3d.scene_dataset_config.json",
+        "habitat_python": "/opt/habitat/bin/python",
+    }
+    simulator, memory = load("simulation").actions(given)
+    assert given.items() <= simulator.parameters[-1].items()
+    assert not given.keys() & dict(memory.launch_arguments).keys()
+
+
+@pytest.mark.usefixtures("stand_ins")
 def test_the_simulators_camera_is_the_one_that_its_parameter_file_describes() -> None:
     from loci_sim.parameters import perception_parameters
 

@@ -43,32 +43,53 @@ class Explored:
     seconds: float
 
 
-def run_demo(seed: int = 0, resume: bool = False, out: Path = Path("out/demo"), max_steps: int = 1500) -> int:
+def run_demo(
+    seed: int = 0,
+    resume: bool = False,
+    out: Path = Path("out/demo"),
+    max_steps: int = 1500,
+    *,
+    scene_name: str = "",
+    simulator: str = "embedded",
+    habitat_python: str = "",
+) -> int:
     """Run the demo; returns the exit status: 0 if it explored everything, or, resumed, answered as before.
 
     Wrong answers are shown as such, and are no failure to run.
 
+    Args:
+        seed: of the questions, and of the apartment unless ``scene_name`` says otherwise.
+        scene_name: FAMILY:SEED or a .glb with its .json: what is true of it decides which answers are right.
+        simulator: embedded or habitat.
+        habitat_python: for habitat: interpreter with habitat_sim.
+
     Raises:
-        UserError: a process died, there is no such apartment, or there is nothing to resume.
+        UserError: a process died, there is no such scene, habitat_sim is missing, or there is nothing to resume.
     """
     began = time.monotonic()
+    given_options = {"simulator": simulator if simulator != "embedded" else "", "scene": scene_name}
     retry = "loci demo" + (f" --seed {seed}" if seed else "") + (f" --out {out}" if out != Path("out/demo") else "")
+    retry += "".join(f" --{name} {value}" for name, value in given_options.items() if value)
     record = _read_record(out, retry) if resume else {}
     seed = int(record.get("seed", seed))
+    scene_name = str(record.get("scene", scene_name)) or f"apartment:{seed}"
     from loci.environment import ensure_ros_environment
 
     ensure_ros_environment()
     try:
-        scene = scenes.load_scene(f"apartment:{seed}")
+        scene = scenes.load_scene(scene_name)
     except (scenes.SceneError, ValueError) as error:
         raise UserError(str(error), "loci demo --seed 0") from error
     if not resume:
+        if simulator == "habitat":
+            _check_habitat(habitat_python, retry)
         remove_memory(out / MEMORY)
         (out / RECORD).unlink(missing_ok=True)
     if resume:
         processes = node_processes(out, MEMORY, scene.map_id, object_max_range=OBJECT_RANGE)
     else:
-        processes = simulation_processes(out, f"apartment:{seed}", scene.map_id)
+        chosen = {"simulator": simulator, "habitat_python": habitat_python}
+        processes = simulation_processes(out, scene_name, scene.map_id, simulator=chosen)
     names = ", ".join(p.name for p in processes)
     print(f"starting {names} over DDS; logs in {out / 'logs'}", flush=True)
     explored: Explored | None = None
@@ -86,8 +107,8 @@ def run_demo(seed: int = 0, resume: bool = False, out: Path = Path("out/demo"), 
             answers = _ask(session, client, tasks)
             client.save()
     if explored is not None:
-        record = {"seed": seed, "explored": asdict(explored), "trace": trace}
-    page = _report(out, scene.map_id, seed, answers, record, time.monotonic() - began)
+        record = {"seed": seed, "scene": scene_name, "explored": asdict(explored), "trace": trace}
+    page = _report(out, scene, answers, record, time.monotonic() - began)
     same = _compare(record, answers) if resume else True
     if not resume:
         record["answers"] = [{"question": a.question, "answer": a.answer} for a in answers]
@@ -101,6 +122,20 @@ def run_demo(seed: int = 0, resume: bool = False, out: Path = Path("out/demo"), 
         print(f"exploration ended early: {explored.outcome}", file=sys.stderr)
     print(f"memory  {out / MEMORY}\nreport  {page}\ntook    {time.monotonic() - began:.0f} s")
     return 0 if same and (explored is None or explored.outcome == "complete") else 1
+
+
+def _check_habitat(python: str, retry: str) -> None:
+    """See whether habitat_sim can be used, before everything else is started.
+
+    Raises:
+        UserError: it cannot.
+    """
+    from loci_sim.habitat.process import HabitatError, WorkerProcess
+
+    try:
+        WorkerProcess(python).close()
+    except HabitatError as error:
+        raise UserError(str(error), f"{retry} --habitat-python ~/miniconda3/envs/habitat/bin/python") from error
 
 
 def _explore(session: Session, client: MemoryClient, max_steps: int) -> tuple[Explored, list[Trace]]:
@@ -191,16 +226,16 @@ def _ask(session: Session, client: MemoryClient, tasks: Sequence[Any]) -> list[R
 
 
 def _report(
-    out: Path, map_id: str, seed: int, answers: Sequence[ReportAnswer], record: dict[str, Any], seconds: float
+    out: Path, scene: scenes.Scene, answers: Sequence[ReportAnswer], record: dict[str, Any], seconds: float
 ) -> Path:
     """Write the report from the saved memory, opened read-only."""
     from loci.report import collect, write_report
 
     explored = record["explored"]
-    with open_saved(str(out / MEMORY), map_id) as memory:
+    with open_saved(str(out / MEMORY), scene.map_id) as memory:
         data = collect(
             memory,
-            title=f"Loci: apartment {seed}",
+            title=f"Loci: {scene.name} {scene.seed}",
             subtitle="explored by frontiers in simulation; all processes over DDS, detections given by the simulator without ids",
             answers=answers,
             figures=(

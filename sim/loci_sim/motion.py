@@ -62,26 +62,34 @@ def drive(
     Raises:
         ValueError: a value that is not finite or out of range.
     """
-    for name, value, limit in (("linear", linear, MAX_LINEAR), ("angular", angular, MAX_ANGULAR)):
-        if not (np.isfinite(value) and abs(value) <= limit):
-            raise ValueError(f"expected a {name} velocity in [-{limit:g}, {limit:g}], got {value}")
-    if not (np.isfinite(seconds) and 0.0 < seconds <= MAX_SECONDS):
-        raise ValueError(f"expected a time in (0, {MAX_SECONDS:g}] s, got {seconds}")
     x, y, yaw = start
-    n = max(1, int(np.ceil(max(abs(linear) * seconds / STEP, abs(angular) * seconds / TURN) - 1e-9)))
-    turn = angular * seconds / n
-    # np.sinc(x) is sin(pi x) / (pi x): the chord of an arc of length s that turns by a is s sin(a/2) / (a/2).
-    chord = linear * seconds / n * float(np.sinc(turn / (2.0 * np.pi)))
     distance, touched = 0.0, False
-    for i in range(n):
-        middle = yaw + (i + 0.5) * turn
-        wanted = chord * np.array([np.cos(middle), np.sin(middle)])
+    for wanted in chords(yaw, linear, angular, seconds):
         moved = _free_move(grid, np.array([x, y]), wanted)
         touched |= moved is not wanted
         x, y = x + float(moved[0]), y + float(moved[1])
         distance += float(np.hypot(*moved))
         grid = after(grid, x, y)
     return Drive(x, y, yaw + angular * seconds, distance, touched, grid)
+
+
+def chords(yaw: float, linear: float, angular: float, seconds: float) -> list[Array]:
+    """The arc of a constant velocity as straight moves (2,) [m] in the map, one after the other.
+
+    Raises:
+        ValueError: a value that is not finite or out of range.
+    """
+    for name, value, limit in (("linear", linear, MAX_LINEAR), ("angular", angular, MAX_ANGULAR)):
+        if not (np.isfinite(value) and abs(value) <= limit):
+            raise ValueError(f"expected a {name} velocity in [-{limit:g}, {limit:g}], got {value}")
+    if not (np.isfinite(seconds) and 0.0 < seconds <= MAX_SECONDS):
+        raise ValueError(f"expected a time in (0, {MAX_SECONDS:g}] s, got {seconds}")
+    n = max(1, int(np.ceil(max(abs(linear) * seconds / STEP, abs(angular) * seconds / TURN) - 1e-9)))
+    turn = angular * seconds / n
+    # np.sinc(x) is sin(pi x) / (pi x): the chord of an arc of length s that turns by a is s sin(a/2) / (a/2).
+    chord = linear * seconds / n * float(np.sinc(turn / (2.0 * np.pi)))
+    middles = [yaw + (i + 0.5) * turn for i in range(n)]
+    return [chord * np.array([np.cos(middle), np.sin(middle)]) for middle in middles]
 
 
 def _free_move(grid: NavigationGrid, at: Array, wanted: Array) -> Array:

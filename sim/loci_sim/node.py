@@ -39,13 +39,12 @@ from loci.nodes.errors import Code, RequestError  # noqa: E402
 from loci.nodes.images import encode_color, encode_depth  # noqa: E402
 from loci.nodes.lifecycle import RELIABLE_QOS, ManagedNode  # noqa: E402
 from loci.perception.simulated import SimulatedDetector  # noqa: E402
-from loci_sim.embedded import EmbeddedSimulator  # noqa: E402
 from loci_sim.motion import MAX_ANGULAR, MAX_LINEAR  # noqa: E402
 from loci_sim.parameters import SIMULATOR, noise_parameters, robot_parameters  # noqa: E402
 from loci_sim.person import plan_day  # noqa: E402
 from loci_sim.pointing import interact_with  # noqa: E402
 from loci_sim.protocol import SIMULATOR_ACTIONS, SimulatorObservation  # noqa: E402
-from loci_sim.scenes import resolve_scene  # noqa: E402
+from loci_sim.simulators import AnySimulator, open_simulator  # noqa: E402
 from loci_sim.viewpoints import nearest_goal, viewpoints  # noqa: E402
 
 DEPTH_UNIT = 0.001
@@ -63,7 +62,7 @@ class SimulatorNode(ManagedNode):
 
     def __init__(self, *, context: Any = None, **options: Any) -> None:
         super().__init__("simulator", SIMULATOR, context=context, **options)
-        self._simulator: EmbeddedSimulator | None = None
+        self._simulator: AnySimulator | None = None
         # One step at a time: services run in several threads.
         self._lock = threading.Lock()
         color_type, color_topic = _topic("color/image", self.values["color_transport"])
@@ -92,10 +91,20 @@ class SimulatorNode(ManagedNode):
     def configure(self) -> None:
         v = self.values
         cache = Path(v["scene_directory"]).expanduser() if v["scene_directory"] else None
-        simulator = EmbeddedSimulator(
-            resolve_scene(v["scene"], cache), robot_parameters(v), noise=noise_parameters(v), threads=v["threads"]
+        simulator = open_simulator(
+            v["simulator"],
+            v["scene"],
+            robot_parameters(v),
+            scene_directory=cache,
+            scene_dataset=v["scene_dataset"],
+            habitat_python=v["habitat_python"],
+            noise=noise_parameters(v),
+            threads=v["threads"],
+            report=self.get_logger().warning,
         )
         if v["person_events"]:
+            if simulator.scene is None:
+                raise ValueError(f"expected a scene of Loci's for a person to move things in, got {v['scene']}")
             day = plan_day(simulator.scene, v["seed"], v["person_day"], v["person_events"])
             simulator.add_person(day, v["seed"])
         simulator.observe()  # compiles the renderer, so that the first step is as quick as the others
@@ -207,7 +216,7 @@ class SimulatorNode(ManagedNode):
             )
             self._velocity_left = self.values["cmd_vel_timeout"]
 
-    def _require_simulator(self) -> EmbeddedSimulator:
+    def _require_simulator(self) -> AnySimulator:
         if self._simulator is None:
             raise RequestError(Code.UNAVAILABLE, "the simulator has no scene: configure and activate it first")
         return self._simulator

@@ -13,7 +13,24 @@ from loci_sim.noise import NoiseParameters
 SIMULATOR: tuple[Parameter, ...] = (
     AUTOSTART,
     Parameter(
-        "scene", "apartment:0", "FAMILY:SEED (loci sim scenes list), or a path of a .glb with its .json beside it."
+        "simulator",
+        "embedded",
+        "embedded: needs nothing further; habitat: needs habitat_sim under habitat_python.",
+        choices=("embedded", "habitat"),
+    ),
+    Parameter(
+        "scene",
+        "apartment:0",
+        "FAMILY:SEED (loci sim scenes list), or a path of a .glb with its .json beside it; for habitat also a .glb alone, "
+        "a .scene_instance.json, or an id in scene_dataset.",
+    ),
+    Parameter(
+        "scene_dataset", "", "For habitat: path of the .scene_dataset_config.json that has the scene. Empty: none."
+    ),
+    Parameter(
+        "habitat_python",
+        "",
+        "For habitat: Python interpreter that has habitat_sim. Empty: the one that LOCI_HABITAT_PYTHON names, else python3.",
     ),
     Parameter("scene_directory", "", "Where generated scenes are kept. Empty: ~/.cache/loci/scenes."),
     MAP_FRAME,

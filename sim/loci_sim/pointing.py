@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from loci_sim.embedded import EmbeddedSimulator
 from loci_sim.protocol import INTERACTIONS, Interaction, InteractionResult
+from loci_sim.simulators import AnySimulator
 
 #: An object is not where it is said to be if its box is further away than this [m].
 MAX_ERROR = 0.5
 
 
 def interact_with(
-    simulator: EmbeddedSimulator, interaction: Interaction, label: str, position: tuple[float, float, float] | None
+    simulator: AnySimulator, interaction: Interaction, label: str, position: tuple[float, float, float] | None
 ) -> InteractionResult:
     """Do something with the object in view that is meant, or say why not: then nothing changes and no time passes.
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from loci.geometry import Array, transform_points
-from loci_sim.embedded import EmbeddedSimulator
 from loci_sim.protocol import Place, ShortestPath, Simulator
+from loci_sim.simulators import AnySimulator
 
 #: Distance of viewpoints [m].
 SPACING = 0.25
@@ -16,7 +16,7 @@ SPACING = 0.25
 _SHARE, _SIDE = 0.9, 4
 
 
-def viewpoints(simulator: EmbeddedSimulator, object_id: str, max_distance: float = 1.0) -> Array:
+def viewpoints(simulator: AnySimulator, object_id: str, max_distance: float = 1.0) -> Array:
     """Points (N, 3) on the floor [m] where the robot can stand, near an object, with a free view of a part of it.
 
     As the viewpoints of Habitat's ObjectNav and GOAT-Bench: navigable, within a distance of the object, the object visible from
@@ -32,7 +32,7 @@ def viewpoints(simulator: EmbeddedSimulator, object_id: str, max_distance: float
     if not (np.isfinite(max_distance) and max_distance > 0):
         raise ValueError(f"expected a distance > 0 m, got {max_distance}")
     thing = next((o for o in simulator.objects if o.id == object_id), None)
-    if thing is None:
+    if thing is None or simulator.scene is None:
         raise ValueError(f"expected the id of an object of {simulator.map_id}, got {object_id!r}")
     reach = float(np.linalg.norm(thing.size[:2])) / 2 + max_distance
     offsets = np.arange(-reach, reach + SPACING, SPACING)

@@ -86,10 +86,28 @@ def _add_demo(commands) -> None:  # type: ignore[no-untyped-def]
         help="explore a simulated apartment over DDS, ask five questions, write a report",
         description="Starts the simulator and all nodes over DDS, explores the apartment by frontiers until nothing reachable "
         "is left unknown, asks five questions through the ROS services, and writes a report with the saved memory.",
-        epilog="examples:\n  loci demo\n  loci demo --seed 3 --out out/other\n  loci demo --resume\n",
+        epilog="examples:\n  loci demo\n  loci demo --seed 3 --out out/other\n  loci demo --resume\n"
+        "  loci demo --simulator habitat --scene home:3\n",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    p.add_argument("--seed", type=int, default=0, help="which apartment (default 0)")
+    p.add_argument("--seed", type=int, default=0, help="which apartment, and which questions (default 0)")
+    p.add_argument(
+        "--scene",
+        default="",
+        help="FAMILY:SEED or a .glb with its .json, instead of an apartment (loci sim scenes list)",
+    )
+    p.add_argument(
+        "--simulator",
+        choices=("embedded", "habitat"),
+        default="embedded",
+        help="embedded (default), or habitat under --habitat-python",
+    )
+    p.add_argument(
+        "--habitat-python",
+        default="",
+        metavar="PATH",
+        help="Python interpreter that has habitat_sim (default: $LOCI_HABITAT_PYTHON, else python3)",
+    )
     p.add_argument("--resume", action="store_true", help="start from the saved memory and ask again, without exploring")
     p.add_argument("--out", type=Path, default=Path("out/demo"), help="folder of report and memory (default out/demo)")
     p.add_argument(
@@ -318,7 +336,15 @@ def _demo(a: argparse.Namespace) -> int:
         from loci_sim.demo import run_demo
     except ImportError as error:
         raise UserError(f"the simulator cannot be imported ({error})", "pip install 'loci[sim]'") from error
-    return run_demo(seed=a.seed, resume=a.resume, out=a.out, max_steps=a.max_steps)
+    return run_demo(
+        seed=a.seed,
+        resume=a.resume,
+        out=a.out,
+        max_steps=a.max_steps,
+        scene_name=a.scene,
+        simulator=a.simulator,
+        habitat_python=a.habitat_python,
+    )
 
 
 def _replay(a: argparse.Namespace) -> int:

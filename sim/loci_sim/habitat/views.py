@@ -1,0 +1,88 @@
+"""What cameras on the robot see: Habitat's images with our labels, noise and poses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from zlib import crc32
+
+import numpy as np
+
+from loci.geometry import Array, Camera
+from loci_sim.cameras import CameraMount
+from loci_sim.habitat.axes import camera_to_habitat
+from loci_sim.habitat.client import Client
+from loci_sim.habitat.labels import LabelTable
+from loci_sim.noise import NoiseParameters, noisy_color, noisy_depth
+from loci_sim.protocol import SimulatorObservation
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """A camera on the robot: intrinsics, pose (4, 4) of its optical frame in the base frame, range [m]."""
+
+    camera: Camera
+    T_base_camera: Array
+    max_range: float
+
+
+def mounted(client: Client, mounts: Sequence[CameraMount]) -> dict[str, View]:
+    """Make cameras known to the client: views by the client's names, in the order of the mounts.
+
+    Raises:
+        ValueError: two cameras have the same name, or one cannot be had in Habitat.
+    """
+    names = [m.name for m in mounts]
+    if len(set(names)) < len(names):
+        raise ValueError(f"expected cameras of different names, got {', '.join(names)}")
+    views = {}
+    for m in mounts:
+        # Cameras that are known to Habitat keep their size: another one of the same name is another one.
+        key = f"{m.name}-{m.camera.width}x{m.camera.height}-{m.camera.fx:.6g}"
+        client.add_camera(key, m.camera)
+        views[key] = View(m.camera, m.T_base_camera, m.max_range)
+    return views
+
+
+def look(
+    client: Client,
+    views: Mapping[str, View],
+    T_map_base: Array,
+    T_map_base_known: Array,
+    stamp_ns: int,
+    map_id: str,
+    table: LabelTable,
+    noise: NoiseParameters,
+) -> dict[str, SimulatorObservation]:
+    """What cameras, which the client knows by name, see from where the robot is.
+
+    Args:
+        T_map_base_known: where the robot believes that it is.
+    """
+    raw = client.render({name: camera_to_habitat(T_map_base @ v.T_base_camera) for name, v in views.items()})
+    found = {}
+    for name, view in views.items():
+        color, depth, ids = raw[name]
+        depth[depth > view.max_range] = 0.0
+        if noise.depth > 0.0 or noise.color > 0.0:
+            # Drawn anew for every stamp and camera: noise does not depend on how often somebody looks.
+            rng = np.random.default_rng([noise.seed, stamp_ns, crc32(name.encode())])
+            depth = noisy_depth(depth, view.camera, rng, noise.depth) if noise.depth > 0.0 else depth
+            color = noisy_color(color, rng, noise.color) if noise.color > 0.0 else color
+        semantic, instances = table.images(ids)
+        for image in (color, depth, semantic, instances):
+            image.setflags(write=False)
+        found[name] = SimulatorObservation(
+            color,
+            depth,
+            semantic,
+            instances,
+            T_map_base_known @ view.T_base_camera,
+            T_map_base_known,
+            view.camera,
+            stamp_ns,
+            map_id,
+            T_map_base @ view.T_base_camera,
+            T_map_base,
+        )
+    return found
