@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loci.geometry import pose_from_quaternion
+from loci_sim.evaluation.datasets import files
 from loci_sim.evaluation.datasets.episodes import SceneReference, goal_viewpoints, scene_files
 from loci_sim.evaluation.datasets.files import DatasetError
 from loci_sim.evaluation.datasets.frames import base_pose, camera_pose, headings, points_to_map
@@ -254,3 +256,17 @@ def test_scene_files_are_found_below_the_folder_of_scene_datasets(tmp_path: Path
     config = write(tmp_path / "hm3d" / "hm3d_annotated_basis.scene_dataset_config.json", {})
     assert scene_files(scene, tmp_path) == (mesh, config)
     assert scene_files(SceneReference(f"data/scene_datasets/{SCENE_ID}", ""), tmp_path) == (mesh, None)
+
+
+class _Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_reading_shows_progress_only_if_it_takes_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_objectnav(tmp_path)
+    for seconds, shown in ((files.PROGRESS_AFTER, False), (0.0, True)):
+        monkeypatch.setattr(files, "PROGRESS_AFTER", seconds)
+        monkeypatch.setattr("sys.stderr", terminal := _Terminal())
+        list(read_objectnav(tmp_path, "val"))
+        assert ("ObjectNav val" in terminal.getvalue()) == shown
