@@ -92,6 +92,8 @@ def llm_match(marks: npt.ArrayLike) -> float:
 def llm_match_efficiency(marks: npt.ArrayLike, shortest: npt.ArrayLike, travelled: npt.ArrayLike) -> float:
     """OpenEQA's efficiency E for A-EQA: the mean of 100 (sigma - 1) / 4 * l / max(p, l), 0 to 100 ("LLM-Match SPL").
 
+    OpenEQA's public code has the correctness only: the weight is SPL's, as the efficiency is commonly reported, and was not checked.
+
     Args:
         marks: (N,) sigma.
         shortest: (N,) l, ground-truth way to where the answer can be seen [m].

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from loci.geometry import Array
 from loci_sim.evaluation.datasets.metrics import spl_of_each
 
-# --- KARMA (Wang et al., ICRA 2025, arXiv 2409.14908)
+# --- KARMA (Wang et al., ICRA 2025, arXiv 2409.14908). Its words leave room: what is counted here is said at each measure.
 
 
 @dataclass(frozen=True)
