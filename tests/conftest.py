@@ -29,6 +29,15 @@ def kitchen() -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def aeqa_questions() -> Path:
+    """3D-Mem's subset of 41 questions of A-EQA."""
+    path = data_directory() / "aeqa_questions_41.json"
+    if not path.is_file():
+        pytest.skip(f"no questions of A-EQA at {path}: set LOCI_DATA to the folder that holds {path.name}")
+    return path
+
+
 @pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(0)

@@ -134,7 +134,7 @@ def test_the_simulation_takes_habitat_with_its_interpreter_and_dataset() -> None
         "scene_dataset": "/data/hm3d.scene_dataset_config.json",
         "habitat_python": "/opt/habitat/bin/python",
     }
-    simulator, memory = load("simulation").actions(given)
+    simulator, _, memory = load("simulation").actions(given)
     assert given.items() <= simulator.parameters[-1].items()
     assert not given.keys() & dict(memory.launch_arguments).keys()
 
