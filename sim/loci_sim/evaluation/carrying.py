@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from loci.errors import UserError
-from loci.planning.protocols import Point
+from loci.planning.protocols import KnownPath, Point
 from loci_sim.evaluation.day import MIN_DEEDS, Carried, PickPlace
 from loci_sim.evaluation.policies import handle
-from loci_sim.evaluation.robot import SimulatedRobot
+from loci_sim.evaluation.robot import SimulatedRobot, TrueMap
 
 #: Who tells the memory of the day.
 SOURCE = "robot"
@@ -23,23 +23,44 @@ _MAX_STEPS = 500
 Tell = Callable[[str, Sequence[str], Point, str, int], None]
 
 
-def carry_out_day(robot: SimulatedRobot, plan: Sequence[PickPlace], tell: Tell | None = None) -> tuple[Carried, ...]:
+class _WatchedMap(TrueMap):
+    """The true ways, told when the memory has taken in what was seen until then: else images are lost on the way."""
+
+    def __init__(self, robot: SimulatedRobot, wait: Callable[[int], None]) -> None:
+        super().__init__(robot)
+        self._wait = wait
+
+    def path_to(
+        self, goal: Point, start: Point | None = None, tolerance: float = 0.0, min_stamp_ns: int = 0
+    ) -> KnownPath:
+        self._wait(min_stamp_ns)
+        return super().path_to(goal, start, tolerance, min_stamp_ns)
+
+
+def carry_out_day(
+    robot: SimulatedRobot,
+    plan: Sequence[PickPlace],
+    tell: Tell | None = None,
+    wait: Callable[[int], None] | None = None,
+) -> tuple[Carried, ...]:
     """Let a robot that knows the scene do a day's pick-and-places.
 
     Args:
         plan: from `draw_day`.
         tell: is told what the hand did; None: nobody is.
+        wait: until the memory has taken in everything up to a stamp [ns]; None: nobody watches.
 
     Raises:
         UserError: fewer than `MIN_DEEDS` could be done, or a thing stayed in the hand.
     """
     from tqdm import tqdm
 
+    ways = _WatchedMap(robot, wait) if wait is not None else None
     day: list[Carried] = []
     reasons: list[str] = []
     for deed in tqdm(plan, desc="day", unit="thing", leave=False, file=sys.stderr, disable=None):
         before = _thing(robot, deed.object_id)
-        reason = handle(robot, "pick", deed.object_id, _MAX_STEPS)
+        reason = handle(robot, "pick", deed.object_id, _MAX_STEPS, ways)
         if reason:
             reasons.append(reason)
             continue
@@ -48,11 +69,11 @@ def carry_out_day(robot: SimulatedRobot, plan: Sequence[PickPlace], tell: Tell |
         category = str(before["category"])
         if tell is not None:
             tell(f"I picked up the {category} from the {source['category']}", (category, source["category"]), _center(before), "picked", picked)  # fmt: skip
-        reason = handle(robot, "place", deed.target_id, _MAX_STEPS)
+        reason = handle(robot, "place", deed.target_id, _MAX_STEPS, ways)
         if reason:
             reasons.append(reason)
             # Nothing else can be carried with a full hand.
-            reason = handle(robot, "place", before["on"], _MAX_STEPS)
+            reason = handle(robot, "place", before["on"], _MAX_STEPS, ways)
             if reason:
                 raise UserError(f"{deed.object_id} stayed in the hand: {reason}", "loci eval recall --seed 1")
         truth = robot.ground_truth()

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from loci.nodes.client import MemoryClient
 from loci.nodes.tasks import thing_to_find
-from loci.planning.driving import Driver, bearing, drive_to
+from loci.planning.driving import Driver, PathSource, bearing, drive_to
 from loci.planning.exploration import ExplorationParameters, ExplorationProgress, explore
 from loci.planning.protocols import Action
 from loci.planning.words import normalise
@@ -115,7 +115,7 @@ class OraclePolicy:
         return Stop(True, "done")
 
 
-def handle(robot: SimulatedRobot, verb: str, identity: str, max_steps: int) -> str:
+def handle(robot: SimulatedRobot, verb: str, identity: str, max_steps: int, ways: PathSource | None = None) -> str:
     """As an oracle: do something with a thing from its viewpoints, the nearest first; why it could not be done, or empty."""
     truth = robot.ground_truth([identity])
     at = next(np.array(o["T_map_box"])[:3, 3] for o in truth["objects"] if o["id"] == identity)
@@ -125,7 +125,7 @@ def handle(robot: SimulatedRobot, verb: str, identity: str, max_steps: int) -> s
         if found is None:
             return reason
         x, y, z = left.pop(found.index)
-        driver = Driver(TrueMap(robot), robot, max_steps)
+        driver = Driver(ways or TrueMap(robot), robot, max_steps)
         list(drive_to(driver, (x, y, z), bearing((x, y), (float(at[0]), float(at[1])))))
         result = robot.interact(verb, object_id=identity)
         if result.done:

@@ -97,13 +97,18 @@ def run_recall(
     """
 
     def tell(text: str, labels: Sequence[str], position: Point, state: str, stamp_ns: int) -> None:
-        session.check()
         if memory is not None:
             # What the hand did happened after everything that was seen until then.
-            memory.statistics(min_stamp_ns=stamp_ns)
+            wait(stamp_ns)
             memory.remember(text, SOURCE, labels=labels, position=position, state=state)
 
-    day = carry_out_day(robot, draw_day(scene, settings.seed, row, settings.n_deeds), tell)
+    def wait(stamp_ns: int) -> None:
+        session.check()
+        if memory is not None:
+            memory.statistics(min_stamp_ns=stamp_ns)
+
+    plan = draw_day(scene, settings.seed, row, settings.n_deeds)
+    day = carry_out_day(robot, plan, tell, wait if memory is not None else None)
     places = Places(robot, scene)
     phrasings = load_phrasings(Path(settings.phrasings) if settings.phrasings else None)
     tasks = draw_revisits(

@@ -132,14 +132,10 @@ def _categories(t: DayTruth) -> list[str]:
     return sorted({d.category for d in t.day})
 
 
-def _furniture_from(t: DayTruth) -> Drawn | None:
-    deed = t.pick(t.unique)
-    return Drawn({"thing": deed.category}, [[deed.from_id]]) if deed else None
-
-
-def _furniture_to(t: DayTruth) -> Drawn | None:
-    deed = t.pick(t.unique)
-    return Drawn({"thing": deed.category}, [[deed.to_id]]) if deed else None
+def _of_thing(t: DayTruth, goal: str) -> Drawn | None:
+    """The ``goal`` (an attribute of `Carried`) of a deed by its thing."""
+    deed = t.pick([d for d in t.unique if getattr(d, goal)])
+    return Drawn({"thing": deed.category}, [[getattr(deed, goal)]]) if deed else None
 
 
 def _if_moved(t: DayTruth) -> Drawn | None:
@@ -177,16 +173,6 @@ def _beside(t: DayTruth) -> Drawn | None:
     return Drawn({"thing": deed.category}, [ids]) if ids else None
 
 
-def _room_from(t: DayTruth) -> Drawn | None:
-    deed = t.pick([d for d in t.unique if d.from_room])
-    return Drawn({"thing": deed.category}, [[deed.from_room]]) if deed else None
-
-
-def _room_to(t: DayTruth) -> Drawn | None:
-    deed = t.pick([d for d in t.unique if d.to_room])
-    return Drawn({"thing": deed.category}, [[deed.to_room]]) if deed else None
-
-
 def _room_most(t: DayTruth) -> Drawn | None:
     most = Counter(d.from_room for d in t.day).most_common(2)
     return None if len(most) > 1 and most[0][1] == most[1][1] else Drawn({}, [[most[0][0]]])
@@ -198,19 +184,10 @@ def _which(t: DayTruth) -> tuple[str, Carried]:
     return ("last" if i == len(t.day) - 1 else ORDINALS[i]), t.day[i]
 
 
-def _nth(t: DayTruth) -> Drawn | None:
+def _nth(t: DayTruth, goal: str) -> Drawn | None:
+    """The ``goal`` (an attribute of `Carried`) of a deed by its number."""
     words, deed = _which(t)
-    return Drawn({"nth": words}, [[deed.object_id]])
-
-
-def _nth_from(t: DayTruth) -> Drawn | None:
-    words, deed = _which(t)
-    return Drawn({"nth": words}, [[deed.from_id]])
-
-
-def _nth_to(t: DayTruth) -> Drawn | None:
-    words, deed = _which(t)
-    return Drawn({"nth": words}, [[deed.to_id]])
+    return Drawn({"nth": words}, [[getattr(deed, goal)]])
 
 
 def _neighbour(t: DayTruth, step: int) -> Drawn | None:
@@ -247,19 +224,9 @@ def _by_duration(t: DayTruth, longest: bool) -> Carried | None:
     return ranked[0] if abs(ranked[0].seconds - ranked[1].seconds) > MARGIN else None
 
 
-def _longest(t: DayTruth) -> Drawn | None:
-    deed = _by_duration(t, longest=True)
-    return Drawn({}, [[deed.object_id]]) if deed else None
-
-
-def _shortest(t: DayTruth) -> Drawn | None:
-    deed = _by_duration(t, longest=False)
-    return Drawn({}, [[deed.object_id]]) if deed else None
-
-
-def _longest_to(t: DayTruth) -> Drawn | None:
-    deed = _by_duration(t, longest=True)
-    return Drawn({}, [[deed.to_id]]) if deed else None
+def _extreme(t: DayTruth, longest: bool, goal: str = "object_id") -> Drawn | None:
+    deed = _by_duration(t, longest)
+    return Drawn({}, [[getattr(deed, goal)]]) if deed else None
 
 
 def _all(ids: Sequence[str], ordered: bool = False) -> Drawn | None:
@@ -279,22 +246,30 @@ TEMPLATES: Mapping[str, Mapping[str, Maker]] = {
     "interaction": {
         "recall_moved": _moved,
         "recall_untouched": _untouched,
-        "recall_furniture_from": _furniture_from,
-        "recall_furniture_to": _furniture_to,
-        "recall_back": _furniture_from,
+        "recall_furniture_from": lambda t: _of_thing(t, "from_id"),
+        "recall_furniture_to": lambda t: _of_thing(t, "to_id"),
+        "recall_back": lambda t: _of_thing(t, "from_id"),
     },
     "conditional": {"recall_if_moved": _if_moved, "recall_if_room": _if_room, "recall_if_count": _if_count},
     "relation": {"recall_beside": _beside},
-    "room": {"recall_room_from": _room_from, "recall_room_to": _room_to, "recall_room_most": _room_most},
+    "room": {
+        "recall_room_from": lambda t: _of_thing(t, "from_room"),
+        "recall_room_to": lambda t: _of_thing(t, "to_room"),
+        "recall_room_most": _room_most,
+    },
     "order": {
-        "recall_nth": _nth,
-        "recall_nth_from": _nth_from,
-        "recall_nth_to": _nth_to,
+        "recall_nth": lambda t: _nth(t, "object_id"),
+        "recall_nth_from": lambda t: _nth(t, "from_id"),
+        "recall_nth_to": lambda t: _nth(t, "to_id"),
         "recall_after": lambda t: _neighbour(t, 1),
         "recall_before": lambda t: _neighbour(t, -1),
     },
     "time": {"recall_at_time": _at_time, "recall_later": _later},
-    "duration": {"recall_longest": _longest, "recall_shortest": _shortest, "recall_longest_to": _longest_to},
+    "duration": {
+        "recall_longest": lambda t: _extreme(t, True),
+        "recall_shortest": lambda t: _extreme(t, False),
+        "recall_longest_to": lambda t: _extreme(t, True, "to_id"),
+    },
     "several unordered": {
         "recall_all": lambda t: _all([d.object_id for d in t.day]),
         "recall_all_furniture": lambda t: _all([d.to_id for d in t.day]),

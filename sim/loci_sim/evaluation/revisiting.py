@@ -21,6 +21,8 @@ from loci_sim.evaluation.tasks import Choice, Goal, MemoryUse, Revisit, Stop
 
 #: How near to a thing the way may end [m]: it may stand on furniture or against a wall.
 _TOLERANCE = 1.5
+#: Ways that an oracle tries, and how near is near enough where it gets stuck [m].
+_ORACLE_TRIES, _NEAR = 4, 0.5
 #: What lies this near to where the hand put it is that thing [m]; furniture is looked for this near to what lies on it [m].
 _SAME, _FURNITURE = 0.5, 2.0
 
@@ -60,15 +62,27 @@ class OracleRevisitor:
             return Stop(False, "a goal cannot be reached")
         driver = Driver(TrueMap(self._robot), self._robot, max_steps)
         for i in tour[0]:
-            found = self._robot.nearest(goals[i])
+            found = self._drive(driver, goals[i])
             if found is None:
-                return Stop(False, "a goal cannot be reached")
-            x, y, z = (float(v) for v in goals[i][found.index])
-            last = list(drive_to(driver, (x, y, z)))[-1]
-            if last.outcome != "arrived":
-                return Stop(False, last.reason)
-            arrived(self._choice(owners[i][found.index]))
+                return Stop(False, "obstacles are in the way to a goal")
+            arrived(self._choice(owners[i][found]))
         return Stop(True, "arrived")
+
+    def _drive(self, driver: Driver, points: Sequence[Sequence[float]]) -> int | None:
+        """Drive to the nearest of some points, or, where that fails, to what is nearest then; which one, or None."""
+        for _ in range(_ORACLE_TRIES):
+            found = self._robot.nearest(points)
+            if found is None or not driver.has_steps:
+                return None
+            x, y, z = (float(v) for v in points[found.index])
+            if list(drive_to(driver, (x, y, z)))[-1].outcome == "arrived":
+                return found.index
+            # The shortest way grazes obstacles: where it ends just short of the point, that is near enough.
+            left = self._robot.nearest(points)
+            if left is not None and left.length < _NEAR:
+                return left.index
+            driver.allow_again()
+        return None
 
 
 class RandomRevisitor:
