@@ -88,6 +88,7 @@ def test_a_day_is_carried_out_and_the_oracle_goes_back_to_it(loci, tmp_path: Pat
     assert "HL-SR" in done.stdout
 
 
+@pytest.mark.long
 def test_the_robot_tells_its_memory_of_the_day_and_reads_it(loci, tmp_path: Path) -> None:
     """With few steps it arrives nowhere, but its records were understood: it set out."""
     arguments = ("--scenes", 1, "--tasks", 2, "--rows", 1, "--pick-and-places", 2, "--max-steps", 3)
