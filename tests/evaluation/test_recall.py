@@ -113,6 +113,11 @@ def test_a_day_too_short_for_so_many_tasks_is_refused(home: Scene, day, things) 
         drawn(home, day[:2], things, n_tasks=500)
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_the_shortest_day_has_tasks_for_a_row(home: Scene, day, things, seed: int) -> None:
+    assert len(drawn(home, day[:2], things, seed=seed, n_tasks=11)) == 11
+
+
 def test_templates_say_what_was_done(home: Scene, day, things) -> None:
     """Worked out by hand for the one day: thing i is carried 20 + 5 i seconds, from second 100 i on."""
     truth = DayTruth(home, day, things, np.random.default_rng(0))

@@ -116,10 +116,11 @@ def run_recall(
     )
     if memory is not None:
         memory.save()
+    revisit = _revisitor(robot, memory, places, settings)
     results = []
     for i, task in enumerate(tasks):
         session.check()
-        results.append(_run_task(robot, _revisitor(robot, memory, places, settings), places, scene_name, row, i, task, settings))  # fmt: skip
+        results.append(_run_task(robot, revisit, places, scene_name, row, i, task, settings))
         done(results[-1])
     if memory is not None:
         memory.save()
