@@ -161,6 +161,7 @@ def _run_task(
     began = time.monotonic()
     ended = revisit(task, settings.max_steps, arrived)
     seconds = time.monotonic() - began
+    right = ended.claims and chose_right(chosen, task.targets, task.ordered)
     stops = [str(i) for i in range(len(reached))]
     at = [[s for s, there in zip(stops, reached, strict=True) if i in there] for i in range(len(goals))]
     left = robot.nearest([p for points in goals for p in points])
@@ -174,7 +175,7 @@ def _run_task(
         text=task.text,
         object_ids=task.object_ids,
         claimed=ended.claims,
-        success=ended.claims and chose_right(stops, at, task.ordered),
+        success=right and chose_right(stops, at, task.ordered),
         shortest=tour[1] if tour is not None else 0.0,
         travelled=travelled,
         distance=left.length if left is not None else -1.0,
@@ -186,5 +187,5 @@ def _run_task(
         viewpoints=tuple((round(p[0], 3), round(p[1], 3)) for points in goals for p in points),
         answer=joint.join(i or "nothing known" for i in chosen) or "nothing",
         truth=joint.join(" or ".join(ids) for ids in task.targets),
-        chose_right=ended.claims and chose_right(chosen, task.targets, task.ordered),
+        chose_right=right,
     )

@@ -167,7 +167,7 @@ class TaskResult:
         scene, row, index: which task: of the scene's first or second row.
         kind, text, object_ids: as in `Goal` and `Question`.
         claimed: the robot said that it was there, or that it knew.
-        success: it said so within 1 m (geodesic) of a viewpoint, or its answer is right.
+        success: it said so within 1 m (geodesic) of a viewpoint, or its answer is right; in `recall` all it chose is right, too.
         shortest, travelled: shortest and driven way [m].
         distance: geodesic from where it stopped to the nearest viewpoint [m]; negative: none can be reached.
         n_steps, seconds: actions, and wall-clock time.
