@@ -282,6 +282,11 @@ def _add_eval(commands) -> None:  # type: ignore[no-untyped-def]
         ("goals", "eight goals in a row in one home, by category, description and image", 8),
         ("questions", "explore until the answer is known; the seven categories of OpenEQA", 7),
         ("household", "carry, open, switch and clean things while somebody else moves them, as in KARMA", 6),
+        (
+            "recall",
+            "after a day of pick-and-places: back to what was moved, where, when, how long, as in FindingDory",
+            11,
+        ),
     ):
         _add_suite(suites, name, what, n_tasks)
     p.set_defaults(run=_eval)
@@ -316,6 +321,10 @@ def _add_suite(suites, name: str, what: str, n_tasks: int) -> None:  # type: ign
     g.add_argument(
         "--baseline", type=Path, metavar="DIR", help="results of the same tasks to compare with, e.g. of --memory none"
     )
+    if name == "recall":
+        g.add_argument(
+            "--pick-and-places", type=int, choices=range(2, 12), metavar="N", help="of a day, 2 to 11 (default: drawn)"
+        )
     g.add_argument("--workers", type=_positive, default=1, metavar="N", help="homes at a time (default 1)")
     g.add_argument("--out", type=Path, default=Path("out/eval", name), metavar="DIR", help=f"default out/eval/{name}")
 
@@ -440,6 +449,7 @@ def _eval(a: argparse.Namespace) -> int:
         out=a.out,
         workers=a.workers,
         baseline=a.baseline,
+        n_deeds=getattr(a, "pick_and_places", None),
     )
     return run_suite(options)
 

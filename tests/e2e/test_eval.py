@@ -78,6 +78,28 @@ def test_questions_are_asked_and_the_oracle_knows(loci, tmp_path: Path) -> None:
     assert all(e["answer"] and e["truth"] and e["n_steps"] <= 4 for e in found)
 
 
+def test_a_day_is_carried_out_and_the_oracle_goes_back_to_it(loci, tmp_path: Path) -> None:
+    arguments = ("--scenes", 1, "--tasks", 3, "--rows", 1, "--pick-and-places", 2, "--planner", "oracle")
+    done = loci("eval", "recall", *arguments, "--out", tmp_path)
+    assert done.returncode == 0, done.stderr
+    found = episodes(tmp_path)
+    assert [e["kind"] for e in found] == ["object", "attribute", "interaction"]
+    assert all(e["success"] and e["chose_right"] and e["answer"] for e in found)
+    assert "HL-SR" in done.stdout
+
+
+@pytest.mark.long
+def test_the_robot_tells_its_memory_of_the_day_and_reads_it(loci, tmp_path: Path) -> None:
+    """With few steps it arrives nowhere, but its records were understood: it set out."""
+    arguments = ("--scenes", 1, "--tasks", 2, "--rows", 1, "--pick-and-places", 2, "--max-steps", 3)
+    done = loci("eval", "recall", *arguments, "--out", tmp_path)
+    assert done.returncode == 0, done.stderr
+    found = episodes(tmp_path)
+    assert len(found) == 2
+    assert all(e["n_steps"] <= 3 and e["truth"] for e in found)
+    assert any("did not reach" in e["reason"] or e["claimed"] for e in found)
+
+
 @pytest.mark.parametrize(
     ("lines", "message"),
     [

@@ -1,4 +1,4 @@
-"""Measures over results: success rate, SPL and those of KARMA, in all and by kind."""
+"""Measures over results: success rate, SPL and those of KARMA and FindingDory, in all and by kind."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ class Summary:
         steps, seconds, images, explorations: means.
         mra: memory retrieval accuracy (KARMA): share of the questions to the memory whose first answer was needed; None: none was asked.
         mhr: memory hit rate (KARMA): share of them that short-term memory answered; None: none was asked.
+        chose_right: high-level success rate (FindingDory), of the suite `recall`.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Summary:
     explorations: float
     mra: float | None
     mhr: float | None
+    chose_right: float = 0.0
 
 
 def summarise(name: str, results: Sequence[TaskResult]) -> Summary:
@@ -68,6 +70,7 @@ def summarise(name: str, results: Sequence[TaskResult]) -> Summary:
         float(np.mean([r.n_explorations for r in results])),
         _ratio(sum(r.n_right_queries for r in results), sum(r.n_queries for r in results)),
         _ratio(sum(r.n_short_term for r in results), sum(r.n_queries for r in results)),
+        float(np.mean([r.chose_right for r in results])),
     )
 
 
@@ -100,6 +103,7 @@ _KARMA: tuple[_Column, ...] = (
     ("MHR", 5, lambda s: _percent(s.mhr)),
     ("explorations", 12, lambda s: f"{s.explorations:.1f}"),
 )
+_DORY: tuple[_Column, ...] = (("HL-SR", 5, lambda s: _percent(s.chose_right)),)
 _COST: tuple[_Column, ...] = (
     ("claimed", 7, lambda s: _percent(s.claimed)),
     ("steps", 5, lambda s: f"{s.steps:.0f}"),
@@ -110,6 +114,7 @@ COLUMNS: dict[str, tuple[_Column, ...]] = {
     "goals": (*_COMMON, *_WAYS, *_COST),
     "questions": (*_COMMON, *_WAYS, *_IMAGES, *_COST),
     "household": (*_COMMON, *_KARMA, *_COST),
+    "recall": (*_DORY, *_COMMON, *_WAYS, *_COST),
 }
 
 

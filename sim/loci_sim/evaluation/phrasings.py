@@ -10,6 +10,8 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from loci_sim.evaluation.recall_dev import RECALL_DEV
+from loci_sim.evaluation.recall_test import RECALL_TEST
 from loci_sim.evaluation.tasks import Split
 
 Phrasings = Mapping[str, Mapping[Split, Sequence[str]]]
@@ -19,6 +21,7 @@ MIN_PHRASINGS = 5
 
 #: By template; blanks such as ``{thing}`` stand for the words that say what is meant ("mug", "red mug on the counter in the kitchen").
 PHRASINGS: Phrasings = {
+    **{template: {"dev": RECALL_DEV[template], "test": RECALL_TEST[template]} for template in RECALL_DEV},
     "goal": {
         "dev": (
             "find the {thing}",

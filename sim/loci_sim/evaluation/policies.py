@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from loci.nodes.client import MemoryClient
 from loci.nodes.tasks import thing_to_find
-from loci.planning.driving import Driver, bearing, drive_to
+from loci.planning.driving import Driver, PathSource, bearing, drive_to
 from loci.planning.exploration import ExplorationParameters, ExplorationProgress, explore
 from loci.planning.protocols import Action
 from loci.planning.words import normalise
@@ -109,28 +109,29 @@ class OraclePolicy:
             if step.verb == "place":
                 deeds = [("pick", step.object_ids[0]), ("place", step.target_ids[0])]
             for verb, identity in deeds:
-                reason = self._at(verb, identity, max_steps)
+                reason = handle(self._robot, verb, identity, max_steps)
                 if reason:
                     return Stop(False, reason)
         return Stop(True, "done")
 
-    def _at(self, verb: str, identity: str, max_steps: int) -> str:
-        """Do something with a thing from its viewpoints, the nearest first; why it could not be done, or empty."""
-        truth = self._robot.ground_truth([identity])
-        at = next(np.array(o["T_map_box"])[:3, 3] for o in truth["objects"] if o["id"] == identity)
-        left, reason = list(truth["viewpoints"][identity]), f"{identity} has no viewpoint"
-        for _ in range(_ORACLE_TRIES):
-            found = self._robot.nearest(left)
-            if found is None:
-                return reason
-            x, y, z = left.pop(found.index)
-            driver = Driver(TrueMap(self._robot), self._robot, max_steps)
-            list(drive_to(driver, (x, y, z), bearing((x, y), (float(at[0]), float(at[1])))))
-            result = self._robot.interact(verb, object_id=identity)
-            if result.done:
-                return ""
-            reason = result.reason
-        return reason
+
+def handle(robot: SimulatedRobot, verb: str, identity: str, max_steps: int, ways: PathSource | None = None) -> str:
+    """As an oracle: do something with a thing from its viewpoints, the nearest first; why it could not be done, or empty."""
+    truth = robot.ground_truth([identity])
+    at = next(np.array(o["T_map_box"])[:3, 3] for o in truth["objects"] if o["id"] == identity)
+    left, reason = list(truth["viewpoints"][identity]), f"{identity} has no viewpoint"
+    for _ in range(_ORACLE_TRIES):
+        found = robot.nearest(left)
+        if found is None:
+            return reason
+        x, y, z = left.pop(found.index)
+        driver = Driver(ways or TrueMap(robot), robot, max_steps)
+        list(drive_to(driver, (x, y, z), bearing((x, y), (float(at[0]), float(at[1])))))
+        result = robot.interact(verb, object_id=identity)
+        if result.done:
+            return ""
+        reason = result.reason
+    return reason
 
 
 class ScriptedPolicy:

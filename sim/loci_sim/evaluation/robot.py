@@ -18,6 +18,9 @@ from loci.planning.protocols import Action, KnownPath, Point, StepResult
 from loci_sim.meshes import planar_pose
 from loci_sim.protocol import InteractionResult
 
+#: Goals that the simulator takes in one request.
+_MAX_GOALS = 1000
+
 
 @dataclass(frozen=True)
 class NearestGoal:
@@ -70,21 +73,40 @@ class SimulatedRobot(SteppedRobot):
         answer = self._call(self._interact, request)
         return InteractionResult(bool(answer.done), str(answer.reason), to_ns(answer.stamp))
 
+    def driven(self, start: Point) -> tuple[tuple[tuple[float, float], ...], float]:
+        """(x, y) [m] since the trace was forgotten, at ``start`` first, and the length of the way [m]."""
+        trace = np.array([start[:2], *((x, y) for _, x, y, _ in self.trace)])
+        # Standing and turning leave no trace.
+        moved = np.concatenate([[True], np.any(np.diff(trace, axis=0) != 0.0, axis=1)])
+        points = tuple((round(float(x), 3), round(float(y), 3)) for x, y in trace[moved])
+        return points, float(np.sum(np.linalg.norm(np.diff(trace, axis=0), axis=1)))
+
     def ground_truth(self, viewpoints_of: Sequence[str] = ()) -> dict[str, Any]:
         """What `get_ground_truth` answers."""
         answer = self._call(self._truth, SimulatorGroundTruth.Request(viewpoints_of=list(viewpoints_of)))
         return dict(json.loads(answer.json))
 
-    def nearest(self, goals: Sequence[Sequence[float]]) -> NearestGoal | None:
-        """Shortest path to the nearest of several points from where the robot is; None: none can be reached."""
-        points = [PointMessage(x=float(g[0]), y=float(g[1]), z=float(g[2])) for g in goals]
-        if not points:
-            return None
-        answer = self._call(self._shortest, SimulatorShortestPath.Request(goals=points))
-        if not answer.found:
-            return None
-        path = np.array([from_point(p.pose.position) for p in answer.path.poses])
-        return NearestGoal(int(answer.goal_index), path, float(answer.length))
+    def nearest(self, goals: Sequence[Sequence[float]], start: Sequence[float] | None = None) -> NearestGoal | None:
+        """Shortest path to the nearest of several points, from ``start`` or where the robot is; None: none can be reached."""
+        best: NearestGoal | None = None
+        for first in range(0, len(goals), _MAX_GOALS):
+            points = [PointMessage(x=float(x), y=float(y), z=float(z)) for x, y, z in goals[first : first + _MAX_GOALS]]
+            request = SimulatorShortestPath.Request(goals=points)
+            if start is not None:
+                x, y, z = (float(v) for v in start)
+                request.has_start, request.start = True, PointMessage(x=x, y=y, z=z)
+            answer = self._call(self._shortest, request)
+            if answer.found and (best is None or answer.length < best.length):
+                path = np.array([from_point(p.pose.position) for p in answer.path.poses])
+                best = NearestGoal(first + int(answer.goal_index), path, float(answer.length))
+        return best
+
+    def way(
+        self, start: Sequence[float] | None, goals: Sequence[Sequence[float]]
+    ) -> tuple[Sequence[float], float] | None:
+        """Where the shortest way to the nearest of several points ends, and its length [m]; None: none can be reached."""
+        found = self.nearest(goals, start)
+        return None if found is None else (goals[found.index], found.length)
 
 
 class TrueMap:

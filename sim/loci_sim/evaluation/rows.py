@@ -38,6 +38,7 @@ class RowSettings:
         phrasings: file with other ones; None: the built-in ones.
         seed: draws tasks and chance.
         n_tasks, max_steps: of a row, and actions for a task.
+        n_deeds: pick-and-places of a day (`recall`); None: drawn.
     """
 
     suite: str
@@ -48,6 +49,7 @@ class RowSettings:
     seed: int
     n_tasks: int
     max_steps: int
+    n_deeds: int | None = None
 
 
 def run_row(
@@ -66,17 +68,15 @@ def run_row(
     """
     from loci.nodes.client import MemoryClient
     from loci_sim.evaluation.policies import OraclePolicy, RandomPolicy, ScriptedPolicy
+    from loci_sim.evaluation.recall_rows import run_recall
     from loci_sim.evaluation.robot import SimulatedRobot
 
     scene = load_scene(scene_name)
-    tasks = SUITES[settings.suite].draw(
-        scene,
-        load_phrasings(Path(settings.phrasings) if settings.phrasings else None),
-        settings.split,
-        settings.seed,
-        row,
-        settings.n_tasks,
-    )
+    draw = SUITES[settings.suite].draw
+    tasks: Sequence[Task] = ()
+    if draw is not None:
+        phrasings = load_phrasings(Path(settings.phrasings) if settings.phrasings else None)
+        tasks = draw(scene, phrasings, settings.split, settings.seed, row, settings.n_tasks)
     if row == 0:
         remove_memory(folder / MEMORY)
     processes = simulation_processes(
@@ -89,11 +89,15 @@ def run_row(
     with Session(processes, folder / "logs", retry=retry) as session, SimulatedRobot() as robot:
         session.wait_for(robot.is_ready, "starting the simulator", 180.0, "simulator")
         if not remembers:
+            if draw is None:
+                return run_recall(session, robot, None, scene, scene_name, row, settings, done)
             policy = OraclePolicy(robot) if settings.planner == "oracle" else RandomPolicy(robot, settings.seed)
             return [_run_task(robot, policy, scene_name, row, i, t, settings, done) for i, t in enumerate(tasks)]
         with MemoryClient(timeout=ANSWER_TIMEOUT) as memory:
             wait_until_ready(session, memory)
             wait_for_first_image(session, memory, robot)
+            if draw is None:
+                return run_recall(session, robot, memory, scene, scene_name, row, settings, done)
             scripted = ScriptedPolicy(memory, robot, settings.memory)
             results = []
             for i, task in enumerate(tasks):
@@ -136,9 +140,7 @@ def _run_task(  # type: ignore[no-untyped-def]
         success = ended.claims and all(is_done(s, objects) for s in task.steps)
     else:
         success = ended.claims and left is not None and left.length <= SUCCESS_DISTANCE
-    trace = np.array([start[:2], *((x, y) for _, x, y, _ in robot.trace)])
-    # Standing and turning leave no trace.
-    moved = np.concatenate([[True], np.any(np.diff(trace, axis=0) != 0.0, axis=1)])
+    trace, travelled = robot.driven(start)
     result = TaskResult(
         scene=scene_name,
         row=row,
@@ -149,13 +151,13 @@ def _run_task(  # type: ignore[no-untyped-def]
         claimed=ended.claims,
         success=success,
         shortest=shortest.length if shortest is not None else 0.0,
-        travelled=float(np.sum(np.linalg.norm(np.diff(trace, axis=0), axis=1))),
+        travelled=travelled,
         distance=left.length if left is not None else -1.0,
         n_steps=len(robot.trace),
         seconds=round(seconds, 2),
         n_collisions=robot.n_collisions - n_collisions,
         reason=ended.reason,
-        trace=tuple((round(float(x), 3), round(float(y), 3)) for x, y in trace[moved]),
+        trace=trace,
         viewpoints=tuple((round(float(p[0]), 3), round(float(p[1]), 3)) for p in viewpoints),
         answer=ended.answer if isinstance(ended, Reply) else "",
         truth=" or ".join(task.accepted) if isinstance(task, Question) else "",

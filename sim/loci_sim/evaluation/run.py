@@ -40,6 +40,7 @@ class EvaluationOptions:
         planner, memory, split, phrasings, n_tasks, max_steps: as in `RowSettings`.
         rows: of tasks in a scene: the second begins with the memory of the first.
         out: folder; workers: rows at a time.
+        n_deeds: pick-and-places of a day (`recall`); None: drawn.
         baseline: folder with results of the same tasks, e.g. without memory, to compare with.
     """
 
@@ -57,6 +58,7 @@ class EvaluationOptions:
     out: Path = Path("out/eval/goals")
     workers: int = 1
     baseline: Path | None = None
+    n_deeds: int | None = None
 
 
 def run_suite(options: EvaluationOptions) -> int:
@@ -116,6 +118,7 @@ def _run_scene(name: str, options: EvaluationOptions, tick: Any = None) -> list[
         options.seed,
         options.n_tasks,
         options.max_steps,
+        options.n_deeds,
     )
     folder = options.out / "runs" / name.replace(":", "-").replace("/", "_")
     results: list[TaskResult] = []

@@ -20,13 +20,14 @@ class Suite:
 
     Attributes:
         title: for people.
-        draw: tasks of a row of a scene: (scene, phrasings, split, seed, row, number).
+        draw: tasks of a row of a scene: (scene, phrasings, split, seed, row, number); None: they are drawn after the row's day
+            (`loci_sim.evaluation.recall`).
         n_tasks: of a row.
         simulator: further parameters of the simulator's node.
     """
 
     title: str
-    draw: Callable[[Scene, Phrasings, Split, int, int, int], Sequence[Task]]
+    draw: Callable[[Scene, Phrasings, Split, int, int, int], Sequence[Task]] | None
     n_tasks: int
     simulator: Mapping[str, Any] = field(default_factory=dict)
 
@@ -36,4 +37,5 @@ SUITES: dict[str, Suite] = {
     "questions": Suite("Questions about a home", draw_questions, 7),
     # Somebody moves things meanwhile: about one in ten metres of the robot's way.
     "household": Suite("Chores", draw_chores, 6, {"person_events": 12, "person_day": 200.0}),
+    "recall": Suite("After a day", None, 11),
 }

@@ -92,7 +92,46 @@ class Chore:
         return self.steps[0].object_ids
 
 
-Task = Goal | Question | Chore
+@dataclass(frozen=True)
+class Revisit:
+    """Something to go to after a day, told by what was done in it.
+
+    Attributes:
+        kind: of FindingDory (Yadav et al. 2025), in plain words.
+        template: of its phrasing.
+        text: the instruction.
+        targets: ground truth: for each goal the ids of objects or rooms any of which is right.
+        ordered: the goals are to be visited in this order.
+    """
+
+    kind: str
+    template: str
+    text: str
+    targets: tuple[tuple[str, ...], ...]
+    ordered: bool = False
+
+    @property
+    def object_ids(self) -> tuple[str, ...]:
+        """All ids that are right for some goal."""
+        return tuple(dict.fromkeys(i for ids in self.targets for i in ids))
+
+
+Task = Goal | Question | Chore | Revisit
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a policy says it has chosen as a goal and now stands at.
+
+    Attributes:
+        label: category, or the name of a room; empty: it does not know.
+        position: (x, y, z) [m] where it believes the thing to be, or a point in the room; map frame.
+        is_room: a room is meant.
+    """
+
+    label: str
+    position: tuple[float, float, float]
+    is_room: bool = False
 
 
 @dataclass(frozen=True)
@@ -128,7 +167,7 @@ class TaskResult:
         scene, row, index: which task: of the scene's first or second row.
         kind, text, object_ids: as in `Goal` and `Question`.
         claimed: the robot said that it was there, or that it knew.
-        success: it said so within 1 m (geodesic) of a viewpoint, or its answer is right.
+        success: it said so within 1 m (geodesic) of a viewpoint, or its answer is right; in `recall` all it chose is right, too.
         shortest, travelled: shortest and driven way [m].
         distance: geodesic from where it stopped to the nearest viewpoint [m]; negative: none can be reached.
         n_steps, seconds: actions, and wall-clock time.
@@ -141,6 +180,7 @@ class TaskResult:
         n_explorations: visits to places only to look for something.
         n_queries, n_right_queries, n_short_term: questions to the memory in a chore, those whose first answer was a thing that was
             needed, and those that short-term memory answered.
+        chose_right: the goals that it chose are the right ones (FindingDory's high-level success); only of the suite `recall`.
     """
 
     scene: str
@@ -167,6 +207,7 @@ class TaskResult:
     n_queries: int = 0
     n_right_queries: int = 0
     n_short_term: int = 0
+    chose_right: bool = False
 
     @property
     def spl(self) -> float:

@@ -1,0 +1,228 @@
+"""Who carries out the tasks of the suite `recall`: an oracle, a random walker, and a scripted robot that reads its records of the day."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Protocol
+
+import numpy as np
+
+from loci.nodes.client import MemoryClient
+from loci.planning.driving import Driver, bearing, distance, drive_to
+from loci.planning.protocols import KnownObject, Point
+from loci.query import MAX_LIMIT, Evidence, Query
+from loci_sim.evaluation.carrying import SOURCE
+from loci_sim.evaluation.policies import RandomPolicy
+from loci_sim.evaluation.recall import shortest_tour
+from loci_sim.evaluation.recollection import Deed, Wish, deeds_of, understand
+from loci_sim.evaluation.robot import SimulatedRobot, TrueMap
+from loci_sim.evaluation.tasks import Choice, Goal, MemoryUse, Revisit, Stop
+
+#: How near to a thing the way may end [m]: it may stand on furniture or against a wall.
+_TOLERANCE = 1.5
+#: Ways that an oracle tries, and how near is near enough where it gets stuck [m].
+_ORACLE_TRIES, _NEAR = 4, 0.5
+#: What lies this near to where the hand put it is that thing [m]; furniture is looked for this near to what lies on it [m].
+_SAME, _FURNITURE = 0.5, 2.0
+
+#: Is told of every goal that a robot chose, when it stands there.
+Arrived = Callable[[Choice], None]
+
+
+class Revisitor(Protocol):
+    """Goes to what a task asks for; of the task only ``text`` may be used, but by oracles."""
+
+    def __call__(self, task: Revisit, max_steps: int, arrived: Arrived) -> Stop:
+        """In at most so many actions; says at each goal what it has chosen."""
+
+
+class OracleRevisitor:
+    """Knows everything: drives the shortest tour.
+
+    Args:
+        robot: that is driven.
+        points: from where a thing or room counts as reached [m], by id.
+        choice: what to say of a thing or room, by id.
+    """
+
+    def __init__(
+        self,
+        robot: SimulatedRobot,
+        points: Callable[[str], Sequence[Sequence[float]]],
+        choice: Callable[[str], Choice],
+    ) -> None:
+        self._robot, self._points, self._choice = robot, points, choice
+
+    def __call__(self, task: Revisit, max_steps: int, arrived: Arrived) -> Stop:
+        goals = [[p for i in ids for p in self._points(i)] for ids in task.targets]
+        owners = [[i for i in ids for _ in self._points(i)] for ids in task.targets]
+        tour = shortest_tour(self._robot.way, goals, task.ordered)
+        if tour is None:
+            return Stop(False, "a goal cannot be reached")
+        driver = Driver(TrueMap(self._robot), self._robot, max_steps)
+        for i in tour[0]:
+            found = self._drive(driver, goals[i])
+            if found is None:
+                return Stop(False, "obstacles are in the way to a goal")
+            arrived(self._choice(owners[i][found]))
+        return Stop(True, "arrived")
+
+    def _drive(self, driver: Driver, points: Sequence[Sequence[float]]) -> int | None:
+        """Drive to the nearest of some points, or, where that fails, to what is nearest then; which one, or None."""
+        for _ in range(_ORACLE_TRIES):
+            found = self._robot.nearest(points)
+            if found is None or not driver.has_steps:
+                return None
+            x, y, z = (float(v) for v in points[found.index])
+            if list(drive_to(driver, (x, y, z)))[-1].outcome == "arrived":
+                return found.index
+            # The shortest way grazes obstacles: where it ends just short of the point, that is near enough.
+            left = self._robot.nearest(points)
+            if left is not None and left.length < _NEAR:
+                return left.index
+            driver.allow_again()
+        return None
+
+
+class RandomRevisitor:
+    """Walks at random and says as often as there are goals that it is there; what is nearest is what it has chosen."""
+
+    def __init__(self, robot: SimulatedRobot, seed: int) -> None:
+        self._robot, self._walker = robot, RandomPolicy(robot, seed)
+
+    def __call__(self, task: Revisit, max_steps: int, arrived: Arrived) -> Stop:
+        for _ in task.targets:
+            self._walker.seek(Goal("category", task.text, ()), max_steps // len(task.targets))
+            arrived(Choice("", (*self._robot.position()[:2], 0.8)))
+        return Stop(True, "stopped at random")
+
+
+class ScriptedRevisitor:
+    """Reads the robot's own records of the day and the objects that the memory knows; it does not explore.
+
+    Args:
+        memory: over its services.
+        robot: whose images the memory takes in.
+        use: what of the memory may be used: "short" and "long" records by where they are kept.
+    """
+
+    def __init__(self, memory: MemoryClient, robot: SimulatedRobot, use: MemoryUse) -> None:
+        self._memory, self._robot, self._use = memory, robot, use
+
+    def __call__(self, task: Revisit, max_steps: int, arrived: Arrived) -> Stop:
+        if self._use == "none":
+            self._memory.clear()
+        driver = Driver(self._memory, self._robot, max_steps)
+        stamp = driver.act("look").stamp_ns
+        self._memory.statistics(min_stamp_ns=stamp)
+        deeds = deeds_of(self._records())
+        wish = understand(task.text, deeds)
+        if wish is None:
+            return Stop(False, f"I do not understand it, or have no record of it ({len(deeds)} pick-and-places known)")
+        goals = self._goals(wish)
+        if not goals or not all(goals):
+            return Stop(False, f"no position known of {wish.what} {wish.label}")
+        visited: list[list[Choice]] = []
+        while len(visited) < len(goals):
+            left = [g for g in goals if not any(g is v for v in visited)]
+            goal = left[0] if wish.ordered else min(left, key=self._nearest)
+            if not self._visit(driver, goal, arrived):
+                return Stop(False, f"did not reach {goal[0].label} (goal {len(visited) + 1} of {len(goals)})")
+            visited.append(goal)
+        return Stop(True, wish.what)
+
+    def _records(self) -> list[Evidence]:
+        """What the robot told of this session, oldest first."""
+        session = self._memory.statistics()["session"]
+        query = Query(kinds=("episode",), session=session, order="oldest", limit=MAX_LIMIT)
+        found = [e for e in self._memory.recall(query).evidence if e.source == SOURCE]
+        if self._use in ("short", "long"):
+            found = [e for e in found if (e.origin == "short_term") == (self._use == "short")]
+        return found
+
+    def _nearest(self, goal: Sequence[Choice]) -> float:
+        return min(distance(self._robot.position(), c.position) for c in goal)
+
+    def _visit(self, driver: Driver, goal: Sequence[Choice], arrived: Arrived) -> bool:
+        """Drive to one of the choices of a goal, the nearest first; whether one was reached."""
+        for choice in sorted(goal, key=lambda c: distance(self._robot.position(), c.position)):
+            if list(drive_to(driver, choice.position, None, _TOLERANCE))[-1].outcome == "arrived":
+                for _ in driver.face(bearing(self._robot.position(), choice.position)):
+                    pass
+                arrived(choice)
+                return True
+        return False
+
+    def _goals(self, wish: Wish) -> list[list[Choice]]:
+        """Choices for each goal."""
+        if wish.what == "named":
+            return [self._named(wish.label)]
+        if wish.what == "untouched":
+            return [self._untouched(wish.label, wish.deeds[0])]
+        if wish.what == "beside":
+            return [[c for d in wish.deeds[0] for c in self._beside(d)]]
+        if wish.color:
+            wish = replace(wish, deeds=tuple(tuple(d for d in g if self._has_color(d, wish.color)) for g in wish.deeds))
+        goals = [[c for d in g if (c := self._choice(wish.what, d)) is not None] for g in wish.deeds]
+        # Two things on one table are one goal where the table is asked for.
+        return list({tuple(c.position for c in g): g for g in goals}.values())
+
+    def _choice(self, what: str, deed: Deed) -> Choice | None:
+        record = deed.picked if what.startswith("source") else deed.placed
+        if record.position is None:
+            return None
+        if what == "moved":
+            return Choice(deed.label, record.position)
+        label = deed.source if what.startswith("source") else deed.target
+        if what in ("source", "target"):
+            found = self._furniture(label, record.position)
+            at = found.evidence.position if found is not None else None
+            return Choice(label, at or record.position)
+        return Choice(record.room_name, self._in_room(record), is_room=True)
+
+    def _in_room(self, record: Evidence) -> Point:
+        """The room's own position, which is far from its walls, where the memory has one."""
+        assert record.position is not None
+        return next((r.position for r in self._memory.known_rooms() if r.id == record.room), record.position)
+
+    def _furniture(self, label: str, position: Point) -> KnownObject | None:
+        near = self._memory.find_objects(labels=(label,), position=position, radius=_FURNITURE, limit=10)
+        placed = [o for o in near if o.evidence.position is not None]
+        return min(placed, key=lambda o: distance(o.evidence.position or position, position), default=None)
+
+    def _has_color(self, deed: Deed, color: str) -> bool:
+        if deed.placed.position is None:
+            return False
+        near = self._memory.find_objects(labels=(deed.label,), position=deed.placed.position, radius=_SAME, limit=5)
+        return any(color in o.colors or (color, "grey") == ("gray", *o.colors[:1]) for o in near)
+
+    def _untouched(self, label: str, deeds: Sequence[Deed]) -> list[Choice]:
+        touched = [p for d in deeds for p in (d.picked.position, d.placed.position) if p is not None]
+        known = self._memory.find_objects(labels=(label,), limit=50)
+        return [
+            Choice(label, p)
+            for o in known
+            if (p := o.evidence.position) is not None
+            and o.evidence.state != "missing"
+            and all(np.linalg.norm(np.subtract(p, t)) > _SAME for t in touched)
+        ]
+
+    def _beside(self, deed: Deed) -> list[Choice]:
+        at = deed.placed.position
+        table = self._furniture(deed.target, at) if at is not None else None
+        if table is None or at is None:
+            return []
+        return [
+            Choice(o.evidence.label, p)
+            for o in self._memory.known_objects()
+            if o.on == table.id
+            and (p := o.evidence.position) is not None
+            and o.evidence.state != "missing"
+            and float(np.linalg.norm(np.subtract(p, at))) > 0.1
+        ]
+
+    def _named(self, label: str) -> list[Choice]:
+        answer = self._memory.ask(f"where is the {label}")
+        found = (e for e in answer.evidence if answer.known and e.kind == "object" and e.position is not None)
+        return [Choice(e.label, e.position) for e in found if e.position is not None]
