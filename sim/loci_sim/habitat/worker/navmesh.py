@@ -67,6 +67,25 @@ class Navmesh:
             return {"points": [], "length": 0.0}
         return {"points": [[float(v) for v in p] for p in path.points], "length": float(path.geodesic_distance)}
 
+    def nearest(self, start: Point, goals: list[Point]) -> dict[str, Any]:
+        """Geodesic path to the nearest of many points, start and goals moved onto the navmesh as Habitat's benchmarks do it."""
+        path = self._habitat.MultiGoalShortestPath()
+        path.requested_start = _vector(start)
+        path.requested_ends = [_vector(goal) for goal in goals]
+        if not goals or not self._finder.find_path(path):
+            return {"points": [], "length": 0.0, "index": 0}
+        points = [[float(v) for v in p] for p in path.points]
+        return {
+            "points": points,
+            "length": float(path.geodesic_distance),
+            "index": int(path.closest_end_point_index),
+        }
+
+    def snap(self, point: Point) -> Point | None:
+        """The nearest point of any island; None if there is none near it."""
+        near = [float(v) for v in self._finder.snap_point(_vector(point))]
+        return None if any(math.isnan(v) for v in near) else near
+
     def random_point(self, seed: int, origin: Point) -> Point:
         """A point of the island of ``origin``, the same for the same seed."""
         self._finder.seed(seed)
