@@ -18,6 +18,9 @@ from loci.planning.protocols import Action, KnownPath, Point, StepResult
 from loci_sim.meshes import planar_pose
 from loci_sim.protocol import InteractionResult
 
+#: Goals in one request.
+_MAX_GOALS = 1000
+
 
 @dataclass(frozen=True)
 class NearestGoal:
@@ -33,11 +36,13 @@ class SimulatedRobot(SteppedRobot):
 
     Attributes:
         n_collisions: steps that ended at an obstacle.
+        travelled: way made by steps, up and down, too [m].
     """
 
     def __init__(self, namespace: str = "", timeout: float = 30.0) -> None:
         super().__init__(namespace, timeout)
-        self.n_collisions = 0
+        self.n_collisions, self.travelled = 0, 0.0
+        self._at: Array | None = None
         self._reset = self._node.create_client(SimulatorReset, "reset")
         self._interact = self._node.create_client(SimulatorInteract, "interact")
         self._truth = self._node.create_client(SimulatorGroundTruth, "get_ground_truth")
@@ -47,13 +52,20 @@ class SimulatedRobot(SteppedRobot):
         return self
 
     def step(self, action: Action) -> StepResult:
+        before = self._at
         result = super().step(action)
+        if before is not None and self._at is not None:
+            self.travelled += float(np.linalg.norm(self._at - before))
         self.n_collisions += result.collided
         return result
 
-    def put(self, x: float, y: float, yaw: float, restore_objects: bool = False) -> int:
+    def _place(self, pose: Any) -> None:
+        super()._place(pose)
+        self._at = np.array([pose.position.x, pose.position.y, pose.position.z])
+
+    def put(self, x: float, y: float, yaw: float, restore_objects: bool = False, z: float = 0.0) -> int:
         """Put the robot somewhere [m, rad]; returns the stamp of the image taken there [ns]."""
-        pose = to_pose(planar_pose(x, y, 0.0, yaw))
+        pose = to_pose(planar_pose(x, y, z, yaw))
         request = SimulatorReset.Request(has_pose=True, pose=pose, restore_objects=restore_objects)
         answer = self._call(self._reset, request)
         self._place(answer.pose)
@@ -78,13 +90,14 @@ class SimulatedRobot(SteppedRobot):
     def nearest(self, goals: Sequence[Sequence[float]]) -> NearestGoal | None:
         """Shortest path to the nearest of several points from where the robot is; None: none can be reached."""
         points = [PointMessage(x=float(g[0]), y=float(g[1]), z=float(g[2])) for g in goals]
-        if not points:
-            return None
-        answer = self._call(self._shortest, SimulatorShortestPath.Request(goals=points))
-        if not answer.found:
-            return None
-        path = np.array([from_point(p.pose.position) for p in answer.path.poses])
-        return NearestGoal(int(answer.goal_index), path, float(answer.length))
+        best: NearestGoal | None = None
+        for first in range(0, len(points), _MAX_GOALS):
+            request = SimulatorShortestPath.Request(goals=points[first : first + _MAX_GOALS])
+            answer = self._call(self._shortest, request)
+            if answer.found and (best is None or answer.length < best.length):
+                path = np.array([from_point(p.pose.position) for p in answer.path.poses])
+                best = NearestGoal(first + int(answer.goal_index), path, float(answer.length))
+        return best
 
 
 class TrueMap:

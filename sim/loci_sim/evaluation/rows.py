@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from loci.geometry import Array
 from loci.replay import ANSWER_TIMEOUT, remove_memory, wait_until_ready
 from loci.session import Session
 from loci_sim.evaluation.chores import is_done
@@ -38,6 +39,7 @@ class RowSettings:
         phrasings: file with other ones; None: the built-in ones.
         seed: draws tasks and chance.
         n_tasks, max_steps: of a row, and actions for a task.
+        success_distance: a robot that stops this near to a viewpoint, by path, has arrived [m].
     """
 
     suite: str
@@ -48,6 +50,7 @@ class RowSettings:
     seed: int
     n_tasks: int
     max_steps: int
+    success_distance: float = SUCCESS_DISTANCE
 
 
 def run_row(
@@ -64,10 +67,6 @@ def run_row(
     Raises:
         UserError: a process died.
     """
-    from loci.nodes.client import MemoryClient
-    from loci_sim.evaluation.policies import OraclePolicy, RandomPolicy, ScriptedPolicy
-    from loci_sim.evaluation.robot import SimulatedRobot
-
     scene = load_scene(scene_name)
     tasks = SUITES[settings.suite].draw(
         scene,
@@ -79,39 +78,92 @@ def run_row(
     )
     if row == 0:
         remove_memory(folder / MEMORY)
-    processes = simulation_processes(
-        folder, scene_name, scene.map_id, simulator={**SUITES[settings.suite].simulator, "seed": settings.seed}
-    )
+    simulator = {"scene": scene_name, **SUITES[settings.suite].simulator}
+    return run_tasks(scene_name, scene.map_id, row, tasks, settings, folder, done, simulator)
+
+
+def run_tasks(
+    scene_name: str,
+    map_id: str,
+    row: int,
+    tasks: Sequence[Task],
+    settings: RowSettings,
+    folder: Path,
+    done: Callable[[TaskResult], None],
+    simulator: Mapping[str, Any],
+    starts: Mapping[int, Array] | None = None,
+) -> list[TaskResult]:
+    """Run tasks one after the other in processes of their own.
+
+    Args:
+        scene_name: for the results.
+        map_id: of the simulator's map.
+        row, settings, folder, done: as in `run_row`.
+        simulator: parameters of the simulator's node, with its ``scene``.
+        starts: T_map_base (4, 4) that the robot is put at before a task, by the task's index; others begin where the last one
+            ended. With the first start given, the memory begins empty there.
+
+    Raises:
+        UserError: a process died.
+    """
+    from loci.nodes.client import MemoryClient
+    from loci_sim.evaluation.policies import OraclePolicy, Policy, RandomPolicy, ScriptedPolicy
+    from loci_sim.evaluation.precise import PreciseOracle
+    from loci_sim.evaluation.robot import SimulatedRobot
+
+    starts = starts or {}
+    processes = simulation_processes(folder, simulator["scene"], map_id, simulator={**simulator, "seed": settings.seed})
     remembers = settings.planner == "scripted"
     if not remembers:
         processes = [p for p in processes if p.name == "simulator"]
     retry = f"loci eval {settings.suite} --help"
     with Session(processes, folder / "logs", retry=retry) as session, SimulatedRobot() as robot:
         session.wait_for(robot.is_ready, "starting the simulator", 180.0, "simulator")
+
+        def run_all(new_policy: Callable[[int], Policy]) -> list[TaskResult]:
+            policy, results = new_policy(0), []
+            for i, task in enumerate(tasks):
+                session.check()
+                if i in starts:
+                    # What a policy was on its way to is somewhere else now.
+                    policy = new_policy(i)
+                    x, y, z = starts[i][:3, 3].tolist()
+                    robot.put(x, y, heading_of(starts[i]), z=z)
+                results.append(_run_task(robot, policy, scene_name, row, i, task, settings, done))
+            return results
+
+        if settings.planner == "oracle":
+            precise = any(isinstance(t, Goal) and t.viewpoints is not None for t in tasks)
+            oracle = PreciseOracle(robot, settings.success_distance) if precise else OraclePolicy(robot)
+            return run_all(lambda i: oracle)
         if not remembers:
-            policy = OraclePolicy(robot) if settings.planner == "oracle" else RandomPolicy(robot, settings.seed)
-            return [_run_task(robot, policy, scene_name, row, i, t, settings, done) for i, t in enumerate(tasks)]
+            return run_all(lambda i: RandomPolicy(robot, settings.seed + i))
         with MemoryClient(timeout=ANSWER_TIMEOUT) as memory:
             wait_until_ready(session, memory)
             wait_for_first_image(session, memory, robot)
-            scripted = ScriptedPolicy(memory, robot, settings.memory)
-            results = []
-            for i, task in enumerate(tasks):
-                session.check()
-                results.append(_run_task(robot, scripted, scene_name, row, i, task, settings, done))
+            if 0 in starts:
+                memory.clear()  # of the image that it was waited for
+            results = run_all(lambda i: ScriptedPolicy(memory, robot, settings.memory))
             memory.save()
             return results
+
+
+def heading_of(T_map_base: Array) -> float:
+    """Heading [rad] about the map's z axis, 0 along x, of a base (4, 4) that may be tilted a little."""
+    return float(np.arctan2(T_map_base[1, 0], T_map_base[0, 0]))
 
 
 def _run_task(  # type: ignore[no-untyped-def]
     robot, policy, scene_name: str, row: int, index: int, task: Task, settings: RowSettings, done
 ) -> TaskResult:
     """Let a policy carry out a task, and score what it came to."""
-    viewpoints = [p for points in robot.ground_truth(task.object_ids)["viewpoints"].values() for p in points]
+    known = task.viewpoints if isinstance(task, Goal) else None
+    truth = robot.ground_truth(task.object_ids)["viewpoints"] if known is None else {"": known}
+    viewpoints = [p for points in truth.values() for p in points]
     shortest = robot.nearest(viewpoints)
     policy.begin_task()
     robot.forget_trace()
-    start, n_collisions = robot.position(), robot.n_collisions
+    start, n_collisions, travelled = robot.position(), robot.n_collisions, robot.travelled
     began = time.monotonic()
     queries: list[tuple[bool, bool]] = []  # (right, from short-term memory)
     n_explorations = getattr(policy, "n_explorations", 0)
@@ -135,7 +187,7 @@ def _run_task(  # type: ignore[no-untyped-def]
         objects = {o["id"]: o for o in robot.ground_truth()["objects"]}
         success = ended.claims and all(is_done(s, objects) for s in task.steps)
     else:
-        success = ended.claims and left is not None and left.length <= SUCCESS_DISTANCE
+        success = ended.claims and left is not None and left.length <= settings.success_distance
     trace = np.array([start[:2], *((x, y) for _, x, y, _ in robot.trace)])
     # Standing and turning leave no trace.
     moved = np.concatenate([[True], np.any(np.diff(trace, axis=0) != 0.0, axis=1)])
@@ -149,7 +201,7 @@ def _run_task(  # type: ignore[no-untyped-def]
         claimed=ended.claims,
         success=success,
         shortest=shortest.length if shortest is not None else 0.0,
-        travelled=float(np.sum(np.linalg.norm(np.diff(trace, axis=0), axis=1))),
+        travelled=robot.travelled - travelled,
         distance=left.length if left is not None else -1.0,
         n_steps=len(robot.trace),
         seconds=round(seconds, 2),
