@@ -278,6 +278,19 @@ def test_in_scenes_of_others_the_nearest_of_many_goals_is_found_even_if_they_are
     assert nearest_goal(theirs, start, []) is None
 
 
+def test_a_robot_at_a_corner_of_the_navmesh_gets_away_from_it_again(
+    opened: Callable[..., HabitatSimulator], home_files: ScenePath, scene_directory: Path
+) -> None:
+    """There Habitat's own step without sliding fails in every direction. A robot got to this place of the home by itself."""
+    exported = export_scene(home_files, scene_directory / "habitat")
+    theirs = opened(exported.scene_id, dataset=str(exported.dataset))
+    free = []
+    for turn in range(12):
+        theirs.reset_to(5.209975719451904, 11.167489051818848, turn * np.pi / 6, 0.05)
+        free.append(not theirs.step("move_forward").collided)
+    assert any(free) and not all(free)
+
+
 def test_in_scenes_of_others_the_robot_is_put_beside_what_only_another_navmesh_has(
     opened: Callable[..., HabitatSimulator], apartment_files: ScenePath, scene_directory: Path
 ) -> None:

@@ -45,8 +45,8 @@ class Navmesh:
         at, way, touched = list(start), 0.0, False
         for move in moves:
             wanted = [a + m for a, m in zip(at, move)]  # noqa: B905 (strict= came with Python 3.10)
-            step = self._finder.try_step if slide else self._finder.try_step_no_sliding
-            end = [float(v) for v in step(_vector(at), _vector(wanted))]
+            # Not try_step_no_sliding: from a corner of the navmesh it goes nowhere, whatever the direction.
+            end = [float(v) for v in self._finder.try_step(_vector(at), _vector(wanted))]
             short = math.hypot(end[0] - wanted[0], end[2] - wanted[2]) > 1e-3
             touched = touched or short
             if short and not slide:
