@@ -87,12 +87,17 @@ class SimulatedRobot(SteppedRobot):
         answer = self._call(self._truth, SimulatorGroundTruth.Request(viewpoints_of=list(viewpoints_of)))
         return dict(json.loads(answer.json))
 
-    def nearest(self, goals: Sequence[Sequence[float]]) -> NearestGoal | None:
-        """Shortest path to the nearest of several points from where the robot is; None: none can be reached."""
+    def nearest(
+        self, goals: Sequence[Sequence[float]], start: Sequence[float] | Array | None = None
+    ) -> NearestGoal | None:
+        """Shortest path to the nearest of several points from another one, or where the robot is; None: none can be reached."""
         points = [PointMessage(x=float(g[0]), y=float(g[1]), z=float(g[2])) for g in goals]
         best: NearestGoal | None = None
         for first in range(0, len(points), _MAX_GOALS):
             request = SimulatorShortestPath.Request(goals=points[first : first + _MAX_GOALS])
+            if start is not None:
+                request.has_start = True
+                request.start = PointMessage(x=float(start[0]), y=float(start[1]), z=float(start[2]))
             answer = self._call(self._shortest, request)
             if answer.found and (best is None or answer.length < best.length):
                 path = np.array([from_point(p.pose.position) for p in answer.path.poses])
