@@ -11,12 +11,15 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
 from loci.geometry import Camera, pose_from_quaternion
 from loci_sim.cameras import CameraMount
 from loci_sim.embedded import RobotParameters
+from loci_sim.evaluation.datasets.goat import ImageGoal
+from loci_sim.evaluation.pictures import render
 from loci_sim.glb import Node, write_glb
 from loci_sim.habitat.export import export_scene
 from loci_sim.habitat.process import HabitatError
@@ -289,6 +292,19 @@ def test_a_robot_at_a_corner_of_the_navmesh_gets_away_from_it_again(
         theirs.reset_to(5.209975719451904, 11.167489051818848, turn * np.pi / 6, 0.05)
         free.append(not theirs.step("move_forward").collided)
     assert any(free) and not all(free)
+
+
+def test_the_picture_of_an_image_goal_is_what_a_camera_there_sees(
+    opened: Callable[..., HabitatSimulator], apartment_files: ScenePath, scene_directory: Path
+) -> None:
+    exported = export_scene(apartment_files, scene_directory / "habitat")
+    theirs = opened(exported.scene_id, dataset=str(exported.dataset))
+    seen = theirs.observe()
+    goal = ImageGoal(seen.T_map_camera, ROBOT.width, ROBOT.height, ROBOT.horizontal_fov)
+    picture = cv2.imdecode(np.frombuffer(render(theirs, goal), np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
+    # It is a JPEG.
+    assert np.mean(np.abs(picture.astype(float) - seen.color)) < 6.0
+    assert np.ptp(picture) > 50
 
 
 def test_in_scenes_of_others_the_robot_is_put_beside_what_only_another_navmesh_has(
