@@ -290,6 +290,8 @@ def _add_eval(commands) -> None:  # type: ignore[no-untyped-def]
     ):
         _add_suite(suites, name, what, n_tasks)
     p.set_defaults(run=_eval)
+    _add_benchmark(suites, "objectnav", "episodes of Habitat's ObjectNav challenges", "val", "none")
+    _add_benchmark(suites, "goat", "episodes of GOAT-Bench: several goals in a row", "val_unseen", "full")
 
 
 def _add_suite(suites, name: str, what: str, n_tasks: int) -> None:  # type: ignore[no-untyped-def]
@@ -327,6 +329,49 @@ def _add_suite(suites, name: str, what: str, n_tasks: int) -> None:  # type: ign
         )
     g.add_argument("--workers", type=_positive, default=1, metavar="N", help="homes at a time (default 1)")
     g.add_argument("--out", type=Path, default=Path("out/eval", name), metavar="DIR", help=f"default out/eval/{name}")
+
+
+def _add_benchmark(suites, name: str, what: str, split: str, memory: str) -> None:  # type: ignore[no-untyped-def]
+    g = suites.add_parser(
+        name,
+        help=f"{what}, in Habitat; you bring files and scenes",
+        description="Runs episodes of a public benchmark in Habitat, with its own measures. Loci comes with neither the episodes nor the "
+        "scenes. An evaluation that was interrupted goes on where it was (docs/evaluation.md).",
+        epilog=f"examples:\n  loci eval {name} --data data/datasets/{name}/hm3d/v1 --scenes-dir data/scene_datasets --episodes 10\n"
+        f"  loci eval {name} --data data/datasets/{name}/hm3d/v1 --planner oracle --out out/eval/{name}-oracle\n",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    g.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder with the benchmark's splits")
+    g.add_argument("--split", default=split, help=f"default {split}")
+    g.add_argument("--scene", action="append", default=[], metavar="NAME", help="only this scene (repeatable)")
+    g.add_argument("--episodes", type=_positive, metavar="N", help="only the first ones (default: all)")
+    g.add_argument(
+        "--scenes-dir", type=Path, metavar="DIR", help="holds hm3d/ and the like (default data/scene_datasets)"
+    )
+    g.add_argument(
+        "--scene-dataset", type=Path, metavar="FILE", help="scene dataset config instead of the one an episode names"
+    )
+    g.add_argument(
+        "--habitat-python",
+        default="",
+        metavar="PATH",
+        help="interpreter with habitat_sim (default: $LOCI_HABITAT_PYTHON, else python3)",
+    )
+    g.add_argument("--planner", choices=("scripted", "oracle", "random"), default="scripted")
+    kept = "episodes of a scene" if name == "objectnav" else "goals of an episode"
+    g.add_argument(
+        "--memory",
+        choices=("full", "none"),
+        default=memory,
+        help=f"full: kept between {kept}; none: cleared at each goal (default {memory})",
+    )
+    g.add_argument(
+        "--success-distance", type=float, metavar="M", help="to a viewpoint, by path (default: the benchmark's)"
+    )
+    g.add_argument("--seed", type=int, default=0, help="of chance (default 0)")
+    g.add_argument("--max-steps", type=_positive, default=500, metavar="N", help="actions for a goal (default 500)")
+    g.add_argument("--out", type=Path, default=Path("out/eval", name), metavar="DIR", help=f"default out/eval/{name}")
+    g.set_defaults(run=_benchmark)
 
 
 def _add_up(commands) -> None:  # type: ignore[no-untyped-def]
@@ -452,6 +497,36 @@ def _eval(a: argparse.Namespace) -> int:
         n_deeds=getattr(a, "pick_and_places", None),
     )
     return run_suite(options)
+
+
+def _benchmark(a: argparse.Namespace) -> int:
+    try:
+        from loci_sim.evaluation.benchmarks import BenchmarkOptions, run_benchmark
+    except ImportError as error:
+        raise UserError(f"the simulator cannot be imported ({error})", "pip install 'loci[sim]'") from error
+    if a.seed < 0:
+        raise UserError(f"expected a seed >= 0, got {a.seed}", f"loci eval {a.suite} --help")
+    if a.success_distance is not None and not 0.0 < a.success_distance <= 10.0:
+        raise UserError(
+            f"expected a success distance > 0 and <= 10 m, got {a.success_distance}", f"loci eval {a.suite} --help"
+        )
+    options = BenchmarkOptions(
+        benchmark=a.suite,
+        data=a.data,
+        split=a.split,
+        scenes=tuple(a.scene),
+        n_episodes=a.episodes,
+        scenes_dir=a.scenes_dir,
+        scene_dataset=a.scene_dataset,
+        habitat_python=a.habitat_python,
+        planner=a.planner,
+        memory=a.memory,
+        seed=a.seed,
+        max_steps=a.max_steps,
+        success_distance=a.success_distance,
+        out=a.out,
+    )
+    return run_benchmark(options)
 
 
 def _up(arguments: list[str]) -> int:

@@ -11,12 +11,15 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
 from loci.geometry import Camera, pose_from_quaternion
 from loci_sim.cameras import CameraMount
 from loci_sim.embedded import RobotParameters
+from loci_sim.evaluation.datasets.goat import ImageGoal
+from loci_sim.evaluation.pictures import render
 from loci_sim.glb import Node, write_glb
 from loci_sim.habitat.export import export_scene
 from loci_sim.habitat.process import HabitatError
@@ -24,6 +27,7 @@ from loci_sim.habitat.simulator import HabitatSimulator
 from loci_sim.meshes import Material, MeshBuilder
 from loci_sim.protocol import SimulatorObservation
 from loci_sim.scenes import SceneError, ScenePath, load_scene
+from loci_sim.viewpoints import nearest_goal
 
 ROBOT = RobotParameters(width=160, height=120)
 pytestmark = pytest.mark.timeout(300)
@@ -253,6 +257,69 @@ def test_a_scene_of_a_dataset_opens_by_its_id_with_its_categories(
     assert np.mean((a.instances > 0) == (b.instances > 0)) > 0.95
     result = theirs.interact("pick", "mug_1")
     assert not result.done and "not a scene of Loci's" in result.reason
+
+
+def test_in_scenes_of_others_the_nearest_of_many_goals_is_found_even_if_they_are_a_little_off_the_navmesh(
+    opened: Callable[..., HabitatSimulator], apartment_files: ScenePath, scene_directory: Path
+) -> None:
+    exported = export_scene(apartment_files, scene_directory / "habitat")
+    ours, theirs = opened(), opened(exported.scene_id, dataset=str(exported.dataset))
+    start = ours.position()
+    goals = []
+    for seed in range(5):
+        ours.reset(seed)
+        goals.append(ours.position())
+    lengths = [p.length for goal in goals if (p := ours.shortest_path(start, goal)) is not None]
+    assert len(lengths) == len(goals)
+    lifted = [(x, y, z + 0.1) for x, y, z in goals]
+    found = nearest_goal(theirs, start, lifted)
+    assert found is not None
+    index, path = found
+    assert index == int(np.argmin(lengths))
+    # Two navmeshes of different cells.
+    assert path.length == pytest.approx(min(lengths), rel=0.05, abs=0.1)
+    assert nearest_goal(theirs, start, []) is None
+
+
+def test_a_robot_at_a_corner_of_the_navmesh_gets_away_from_it_again(
+    opened: Callable[..., HabitatSimulator], home_files: ScenePath, scene_directory: Path
+) -> None:
+    """There Habitat's own step without sliding fails in every direction. A robot got to this place of the home by itself."""
+    exported = export_scene(home_files, scene_directory / "habitat")
+    theirs = opened(exported.scene_id, dataset=str(exported.dataset))
+    free = []
+    for turn in range(12):
+        theirs.reset_to(5.209975719451904, 11.167489051818848, turn * np.pi / 6, 0.05)
+        free.append(not theirs.step("move_forward").collided)
+    assert any(free) and not all(free)
+
+
+def test_the_picture_of_an_image_goal_is_what_a_camera_there_sees(
+    opened: Callable[..., HabitatSimulator], apartment_files: ScenePath, scene_directory: Path
+) -> None:
+    exported = export_scene(apartment_files, scene_directory / "habitat")
+    theirs = opened(exported.scene_id, dataset=str(exported.dataset))
+    seen = theirs.observe()
+    goal = ImageGoal(seen.T_map_camera, ROBOT.width, ROBOT.height, ROBOT.horizontal_fov)
+    picture = cv2.imdecode(np.frombuffer(render(theirs, goal), np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
+    # It is a JPEG.
+    assert np.mean(np.abs(picture.astype(float) - seen.color)) < 6.0
+    assert np.ptp(picture) > 50
+
+
+def test_in_scenes_of_others_the_robot_is_put_beside_what_only_another_navmesh_has(
+    opened: Callable[..., HabitatSimulator], apartment_files: ScenePath, scene_directory: Path
+) -> None:
+    exported = export_scene(apartment_files, scene_directory / "habitat")
+    theirs = opened(exported.scene_id, dataset=str(exported.dataset))
+    x, y, z = theirs.position()
+    theirs.reset_to(x, y, 0.5, z + 0.2)
+    assert theirs.position() == pytest.approx((x, y, z), abs=0.1)
+    assert theirs.heading() == pytest.approx(0.5)
+    low = min(room.polygon[:, 0].min() for room in exported.scene.rooms)
+    for far in ((low - 3.0, y, z), (x, y, z + 5.0), (float("nan"), y, z)):
+        with pytest.raises(ValueError, match="expected a navigable pose"):
+            theirs.reset_to(far[0], far[1], 0.0, far[2])
 
 
 def test_a_bare_glb_opens_upright_and_the_robot_stands_inside(

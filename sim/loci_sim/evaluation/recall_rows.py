@@ -149,7 +149,7 @@ def _run_task(
     goals = [[p for i in ids for p in places.points(i)] for ids in task.targets]
     tour = shortest_tour(robot.way, goals, task.ordered)
     robot.forget_trace()
-    start, n_collisions = robot.position(), robot.n_collisions
+    start, n_collisions, travelled = robot.position(), robot.n_collisions, robot.travelled
     chosen: list[str] = []
     # At each stop the numbers of the goals that are reached there.
     reached: list[set[int]] = []
@@ -165,7 +165,6 @@ def _run_task(
     stops = [str(i) for i in range(len(reached))]
     at = [[s for s, there in zip(stops, reached, strict=True) if i in there] for i in range(len(goals))]
     left = robot.nearest([p for points in goals for p in points])
-    trace, travelled = robot.driven(start)
     joint = ", then " if task.ordered else " and "
     return TaskResult(
         scene=scene_name,
@@ -177,13 +176,13 @@ def _run_task(
         claimed=ended.claims,
         success=right and chose_right(stops, at, task.ordered),
         shortest=tour[1] if tour is not None else 0.0,
-        travelled=travelled,
+        travelled=robot.travelled - travelled,
         distance=left.length if left is not None else -1.0,
         n_steps=len(robot.trace),
         seconds=round(seconds, 2),
         n_collisions=robot.n_collisions - n_collisions,
         reason=ended.reason,
-        trace=trace,
+        trace=robot.driven(start),
         viewpoints=tuple((round(p[0], 3), round(p[1], 3)) for points in goals for p in points),
         answer=joint.join(i or "nothing known" for i in chosen) or "nothing",
         truth=joint.join(" or ".join(ids) for ids in task.targets),

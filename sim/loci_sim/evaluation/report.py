@@ -11,6 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from loci.geometry import Array
 from loci_sim.evaluation.measures import COLUMNS, Summary
 from loci_sim.evaluation.suites import SUITES
 from loci_sim.evaluation.tasks import TaskResult
@@ -22,6 +23,8 @@ from loci_sim.topview import render_top_view
 MAX_FAILURES, _RESOLUTION = 60, 0.03
 #: Margin that `render_top_view` leaves around the rooms [m].
 _MARGIN = 0.2
+#: Margin, ground and lines of a map without a scene.
+_AROUND, _GROUND, _GRID = 1.0, (236, 234, 228), (216, 213, 205)
 _WAY, _START, _STOP, _GOAL = (35, 95, 190), (30, 140, 70), (190, 40, 40), (240, 170, 30)
 
 _STYLE = """
@@ -45,19 +48,38 @@ def write_report(
     scenes: Mapping[str, Scene],
 ) -> Path:
     """Write ``index.html`` into a folder; returns its path."""
-    title, columns = SUITES[suite].title, COLUMNS[suite]
-    rows = "".join(
-        f"<tr><td>{escape(s.name)}</td>{''.join(f'<td>{escape(cell(s))}</td>' for *_, cell in columns)}</tr>"
-        for s in found
-    )
-    headings = "".join(f"<th>{escape(heading)}</th>" for heading, *_ in columns)
+    columns = COLUMNS[suite]
+    cells = [["", *(heading for heading, *_ in columns)]]
+    cells += [[s.name, *(cell(s) for *_, cell in columns)] for s in found]
+    return write_page(out, SUITES[suite].title, settings, cells, results, scenes)
+
+
+def write_page(
+    out: Path,
+    title: str,
+    settings: Mapping[str, Any],
+    cells: Sequence[Sequence[str]],
+    results: Sequence[TaskResult],
+    scenes: Mapping[str, Scene],
+) -> Path:
+    """Write ``index.html`` into a folder; returns its path.
+
+    Args:
+        title: for people.
+        settings: what the results depend on.
+        cells: the table, its headings first.
+        scenes: by name; failures in others are drawn on a plain ground.
+    """
+    headings = "".join(f"<th>{escape(text)}</th>" for text in cells[0])
+    rows = "".join(f"<tr>{''.join(f'<td>{escape(text)}</td>' for text in row)}</tr>" for row in cells[1:])
     failures = [r for r in results if not r.success]
     tops: dict[str, Image] = {}
     figures = []
     for r in failures[:MAX_FAILURES]:
-        if r.scene not in tops:
-            tops[r.scene] = render_top_view(scenes[r.scene], _RESOLUTION)
-        figures.append(_figure(r, scenes[r.scene], tops[r.scene]))
+        scene = scenes.get(r.scene)
+        if scene is not None and r.scene not in tops:
+            tops[r.scene] = render_top_view(scene, _RESOLUTION)
+        figures.append(_figure(r, draw_failure(r, scene, tops[r.scene]) if scene is not None else draw_plain(r)))
     shown = f" (the first {MAX_FAILURES} are shown)" if len(failures) > MAX_FAILURES else ""
     said = ", ".join(f"{k} {v}" for k, v in settings.items() if v is not None)
     page = out / "index.html"
@@ -65,7 +87,7 @@ def write_report(
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Loci: {escape(title)}</title>'
         f'<meta name="viewport" content="width=device-width,initial-scale=1"><style>{_STYLE}</style></head><body><main>'
         f'<h1>{escape(title)}</h1><p class="sub">{escape(said)}</p>'
-        f"<table><tr><th></th>{headings}</tr>{rows}</table>"
+        f"<table><tr>{headings}</tr>{rows}</table>"
         f"<h2>{len(failures)} failures{shown}</h2>"
         f'<p class="key">{_key(_START, "start")}{_key(_WAY, "way")}{_key(_STOP, "stop")}{_key(_GOAL, "from where what is asked for is seen")}</p>'
         f'<div class="maps">{"".join(figures)}</div></main></body></html>\n'
@@ -76,12 +98,28 @@ def write_report(
 def draw_failure(result: TaskResult, scene: Scene, top: Image) -> Image:
     """Top view (H, W, 3) uint8 with the robot's way and the goal's viewpoints."""
     corners = np.concatenate([room.polygon for room in scene.rooms])
-    low, high = corners.min(axis=0) - _MARGIN, corners.max(axis=0) + _MARGIN
+    return _draw(result, top.copy(), corners.min(axis=0) - _MARGIN, corners.max(axis=0) + _MARGIN)
+
+
+def draw_plain(result: TaskResult) -> Image:
+    """The robot's way and the goal's viewpoints (H, W, 3) uint8 on a plain ground with a grid of metres."""
+    points = np.array([*result.trace, *result.viewpoints])
+    low, high = points.min(axis=0) - _AROUND, points.max(axis=0) + _AROUND
+    width, height = np.ceil((high - low) / _RESOLUTION).astype(int).tolist()
+    ground = np.full((height, width, 3), _GROUND, dtype=np.uint8)
+    for x in np.arange(np.ceil(low[0]), high[0]):
+        ground[:, min(width - 1, round((x - low[0]) / _RESOLUTION))] = _GRID
+    for y in np.arange(np.ceil(low[1]), high[1]):
+        ground[min(height - 1, round((high[1] - y) / _RESOLUTION))] = _GRID
+    return _draw(result, ground, low, high)
+
+
+def _draw(result: TaskResult, image: Image, low: Array, high: Array) -> Image:
+    """Draw a way and viewpoints onto a map between two corners (2,) [m]."""
 
     def pixel(p: Sequence[float]) -> tuple[int, int]:
         return round((p[0] - low[0]) / _RESOLUTION), round((high[1] - p[1]) / _RESOLUTION)
 
-    image = top.copy()
     for point in result.viewpoints:
         cv2.circle(image, pixel(point), 4, _GOAL, cv2.FILLED, cv2.LINE_AA)
     way = np.array([pixel(p) for p in result.trace], dtype=np.int32)
@@ -93,18 +131,23 @@ def draw_failure(result: TaskResult, scene: Scene, top: Image) -> Image:
     return image
 
 
-def _figure(result: TaskResult, scene: Scene, top: Image) -> str:
-    ok, data = cv2.imencode(".jpg", cv2.cvtColor(draw_failure(result, scene, top), cv2.COLOR_RGB2BGR))
+def _figure(result: TaskResult, image: Image) -> str:
+    ok, data = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
     if not ok:
         raise RuntimeError("OpenCV could not encode a map as JPEG")
     answered = f'answered "{result.answer}", right is "{result.truth}"'
     ended = answered if result.truth else _stop_phrase(result)
     return (
         f'<figure><img alt="map" src="data:image/jpeg;base64,{base64.b64encode(data.tobytes()).decode()}"><figcaption>'
-        f"<b>{escape(result.text)}</b> <span>{escape(result.kind)}, {escape(result.scene)}, row {result.row + 1}, task {result.index + 1}</span><br>"
+        f"<b>{escape(result.text)}</b> <span>{escape(result.kind)}, {escape(_place(result))}</span><br>"
         f"{escape(ended)} after {result.n_steps} steps and {result.travelled:.1f} m (shortest {result.shortest:.1f} m): {escape(result.reason)}"
         "</figcaption></figure>"
     )
+
+
+def _place(result: TaskResult) -> str:
+    where = f"episode {result.episode}" if result.episode else f"row {result.row + 1}"
+    return f"{result.scene}, {where}, task {result.index + 1}"
 
 
 def _stop_phrase(result: TaskResult) -> str:

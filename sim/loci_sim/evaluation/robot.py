@@ -18,7 +18,7 @@ from loci.planning.protocols import Action, KnownPath, Point, StepResult
 from loci_sim.meshes import planar_pose
 from loci_sim.protocol import InteractionResult
 
-#: Goals that the simulator takes in one request.
+#: Goals in one request.
 _MAX_GOALS = 1000
 
 
@@ -36,11 +36,13 @@ class SimulatedRobot(SteppedRobot):
 
     Attributes:
         n_collisions: steps that ended at an obstacle.
+        travelled: way made by steps, up and down, too [m].
     """
 
     def __init__(self, namespace: str = "", timeout: float = 30.0) -> None:
         super().__init__(namespace, timeout)
-        self.n_collisions = 0
+        self.n_collisions, self.travelled = 0, 0.0
+        self._at: Array | None = None
         self._reset = self._node.create_client(SimulatorReset, "reset")
         self._interact = self._node.create_client(SimulatorInteract, "interact")
         self._truth = self._node.create_client(SimulatorGroundTruth, "get_ground_truth")
@@ -50,13 +52,20 @@ class SimulatedRobot(SteppedRobot):
         return self
 
     def step(self, action: Action) -> StepResult:
+        before = self._at
         result = super().step(action)
+        if before is not None and self._at is not None:
+            self.travelled += float(np.linalg.norm(self._at - before))
         self.n_collisions += result.collided
         return result
 
-    def put(self, x: float, y: float, yaw: float, restore_objects: bool = False) -> int:
+    def _place(self, pose: Any) -> None:
+        super()._place(pose)
+        self._at = np.array([pose.position.x, pose.position.y, pose.position.z])
+
+    def put(self, x: float, y: float, yaw: float, restore_objects: bool = False, z: float = 0.0) -> int:
         """Put the robot somewhere [m, rad]; returns the stamp of the image taken there [ns]."""
-        pose = to_pose(planar_pose(x, y, 0.0, yaw))
+        pose = to_pose(planar_pose(x, y, z, yaw))
         request = SimulatorReset.Request(has_pose=True, pose=pose, restore_objects=restore_objects)
         answer = self._call(self._reset, request)
         self._place(answer.pose)
@@ -73,28 +82,28 @@ class SimulatedRobot(SteppedRobot):
         answer = self._call(self._interact, request)
         return InteractionResult(bool(answer.done), str(answer.reason), to_ns(answer.stamp))
 
-    def driven(self, start: Point) -> tuple[tuple[tuple[float, float], ...], float]:
-        """(x, y) [m] since the trace was forgotten, at ``start`` first, and the length of the way [m]."""
+    def driven(self, start: Point) -> tuple[tuple[float, float], ...]:
+        """(x, y) [m] since the trace was forgotten, at ``start`` first; standing and turning leave none."""
         trace = np.array([start[:2], *((x, y) for _, x, y, _ in self.trace)])
-        # Standing and turning leave no trace.
         moved = np.concatenate([[True], np.any(np.diff(trace, axis=0) != 0.0, axis=1)])
-        points = tuple((round(float(x), 3), round(float(y), 3)) for x, y in trace[moved])
-        return points, float(np.sum(np.linalg.norm(np.diff(trace, axis=0), axis=1)))
+        return tuple((round(float(x), 3), round(float(y), 3)) for x, y in trace[moved])
 
     def ground_truth(self, viewpoints_of: Sequence[str] = ()) -> dict[str, Any]:
         """What `get_ground_truth` answers."""
         answer = self._call(self._truth, SimulatorGroundTruth.Request(viewpoints_of=list(viewpoints_of)))
         return dict(json.loads(answer.json))
 
-    def nearest(self, goals: Sequence[Sequence[float]], start: Sequence[float] | None = None) -> NearestGoal | None:
-        """Shortest path to the nearest of several points, from ``start`` or where the robot is; None: none can be reached."""
+    def nearest(
+        self, goals: Sequence[Sequence[float]], start: Sequence[float] | Array | None = None
+    ) -> NearestGoal | None:
+        """Shortest path to the nearest of several points from another one, or where the robot is; None: none can be reached."""
+        points = [PointMessage(x=float(g[0]), y=float(g[1]), z=float(g[2])) for g in goals]
         best: NearestGoal | None = None
-        for first in range(0, len(goals), _MAX_GOALS):
-            points = [PointMessage(x=float(x), y=float(y), z=float(z)) for x, y, z in goals[first : first + _MAX_GOALS]]
-            request = SimulatorShortestPath.Request(goals=points)
+        for first in range(0, len(points), _MAX_GOALS):
+            request = SimulatorShortestPath.Request(goals=points[first : first + _MAX_GOALS])
             if start is not None:
-                x, y, z = (float(v) for v in start)
-                request.has_start, request.start = True, PointMessage(x=x, y=y, z=z)
+                request.has_start = True
+                request.start = PointMessage(x=float(start[0]), y=float(start[1]), z=float(start[2]))
             answer = self._call(self._shortest, request)
             if answer.found and (best is None or answer.length < best.length):
                 path = np.array([from_point(p.pose.position) for p in answer.path.poses])

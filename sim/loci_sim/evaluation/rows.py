@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from loci.geometry import Array
 from loci.replay import ANSWER_TIMEOUT, remove_memory, wait_until_ready
 from loci.session import Session
 from loci_sim.evaluation.chores import is_done
@@ -18,7 +19,7 @@ from loci_sim.evaluation.questions import is_right
 from loci_sim.evaluation.suites import SUITES
 from loci_sim.evaluation.tasks import Asked, Chore, Goal, MemoryUse, Question, Reply, Split, Stop, Task, TaskResult
 from loci_sim.processes import MEMORY, simulation_processes, wait_for_first_image
-from loci_sim.scenes import load_scene
+from loci_sim.scenes import Scene, load_scene
 
 #: A robot that stops this near to a viewpoint, by path, has arrived [m].
 SUCCESS_DISTANCE = 1.0
@@ -39,6 +40,7 @@ class RowSettings:
         seed: draws tasks and chance.
         n_tasks, max_steps: of a row, and actions for a task.
         n_deeds: pick-and-places of a day (`recall`); None: drawn.
+        success_distance: a robot that stops this near to a viewpoint, by path, has arrived [m].
     """
 
     suite: str
@@ -50,6 +52,7 @@ class RowSettings:
     n_tasks: int
     max_steps: int
     n_deeds: int | None = None
+    success_distance: float = SUCCESS_DISTANCE
 
 
 def run_row(
@@ -66,11 +69,6 @@ def run_row(
     Raises:
         UserError: a process died.
     """
-    from loci.nodes.client import MemoryClient
-    from loci_sim.evaluation.policies import OraclePolicy, RandomPolicy, ScriptedPolicy
-    from loci_sim.evaluation.recall_rows import run_recall
-    from loci_sim.evaluation.robot import SimulatedRobot
-
     scene = load_scene(scene_name)
     draw = SUITES[settings.suite].draw
     tasks: Sequence[Task] = ()
@@ -79,43 +77,100 @@ def run_row(
         tasks = draw(scene, phrasings, settings.split, settings.seed, row, settings.n_tasks)
     if row == 0:
         remove_memory(folder / MEMORY)
-    processes = simulation_processes(
-        folder, scene_name, scene.map_id, simulator={**SUITES[settings.suite].simulator, "seed": settings.seed}
-    )
+    simulator = {"scene": scene_name, **SUITES[settings.suite].simulator}
+    day = scene if draw is None else None
+    return run_tasks(scene_name, scene.map_id, row, tasks, settings, folder, done, simulator, scene=day)
+
+
+def run_tasks(
+    scene_name: str,
+    map_id: str,
+    row: int,
+    tasks: Sequence[Task],
+    settings: RowSettings,
+    folder: Path,
+    done: Callable[[TaskResult], None],
+    simulator: Mapping[str, Any],
+    starts: Mapping[int, Array] | None = None,
+    scene: Scene | None = None,
+) -> list[TaskResult]:
+    """Run tasks one after the other in processes of their own.
+
+    Args:
+        scene_name: for the results.
+        map_id: of the simulator's map.
+        row, settings, folder, done: as in `run_row`.
+        simulator: parameters of the simulator's node, with its ``scene``.
+        starts: T_map_base (4, 4) that the robot is put at before a task, by the task's index; others begin where the last one
+            ended. With the first start given, the memory begins empty there.
+        scene: in which a day is to be done before its tasks are drawn (`recall`); None: ``tasks`` are all.
+
+    Raises:
+        UserError: a process died.
+    """
+    from loci.nodes.client import MemoryClient
+    from loci_sim.evaluation.policies import OraclePolicy, Policy, RandomPolicy, ScriptedPolicy
+    from loci_sim.evaluation.precise import PreciseOracle
+    from loci_sim.evaluation.recall_rows import run_recall
+    from loci_sim.evaluation.robot import SimulatedRobot
+
+    starts = starts or {}
+    processes = simulation_processes(folder, simulator["scene"], map_id, simulator={**simulator, "seed": settings.seed})
     remembers = settings.planner == "scripted"
     if not remembers:
         processes = [p for p in processes if p.name == "simulator"]
     retry = f"loci eval {settings.suite} --help"
     with Session(processes, folder / "logs", retry=retry) as session, SimulatedRobot() as robot:
         session.wait_for(robot.is_ready, "starting the simulator", 180.0, "simulator")
+
+        def run_all(new_policy: Callable[[int], Policy]) -> list[TaskResult]:
+            policy, results = new_policy(0), []
+            for i, task in enumerate(tasks):
+                session.check()
+                if i in starts:
+                    # What a policy was on its way to is somewhere else now.
+                    policy = new_policy(i)
+                    x, y, z = starts[i][:3, 3].tolist()
+                    robot.put(x, y, heading_of(starts[i]), z=z)
+                results.append(_run_task(robot, policy, scene_name, row, i, task, settings, done))
+            return results
+
+        if scene is not None and not remembers:
+            return run_recall(session, robot, None, scene, scene_name, row, settings, done)
+        if settings.planner == "oracle":
+            precise = any(isinstance(t, Goal) and t.viewpoints is not None for t in tasks)
+            oracle = PreciseOracle(robot, settings.success_distance) if precise else OraclePolicy(robot)
+            return run_all(lambda i: oracle)
         if not remembers:
-            if draw is None:
-                return run_recall(session, robot, None, scene, scene_name, row, settings, done)
-            policy = OraclePolicy(robot) if settings.planner == "oracle" else RandomPolicy(robot, settings.seed)
-            return [_run_task(robot, policy, scene_name, row, i, t, settings, done) for i, t in enumerate(tasks)]
+            return run_all(lambda i: RandomPolicy(robot, settings.seed + i))
         with MemoryClient(timeout=ANSWER_TIMEOUT) as memory:
             wait_until_ready(session, memory)
             wait_for_first_image(session, memory, robot)
-            if draw is None:
+            if scene is not None:
                 return run_recall(session, robot, memory, scene, scene_name, row, settings, done)
-            scripted = ScriptedPolicy(memory, robot, settings.memory)
-            results = []
-            for i, task in enumerate(tasks):
-                session.check()
-                results.append(_run_task(robot, scripted, scene_name, row, i, task, settings, done))
+            if 0 in starts:
+                memory.clear()  # of the image that it was waited for
+            results = run_all(lambda i: ScriptedPolicy(memory, robot, settings.memory))
             memory.save()
             return results
+
+
+def heading_of(T_map_base: Array) -> float:
+    """Heading [rad] about the map's z axis, 0 along x, of a base (4, 4) that may be tilted a little."""
+    return float(np.arctan2(T_map_base[1, 0], T_map_base[0, 0]))
 
 
 def _run_task(  # type: ignore[no-untyped-def]
     robot, policy, scene_name: str, row: int, index: int, task: Task, settings: RowSettings, done
 ) -> TaskResult:
     """Let a policy carry out a task, and score what it came to."""
-    viewpoints = [p for points in robot.ground_truth(task.object_ids)["viewpoints"].values() for p in points]
+    known = task.viewpoints if isinstance(task, Goal) else None
+    truth = robot.ground_truth(task.object_ids)["viewpoints"] if known is None else {"": known}
+    viewpoints = [p for points in truth.values() for p in points]
     shortest = robot.nearest(viewpoints)
     policy.begin_task()
     robot.forget_trace()
-    start, n_collisions = robot.position(), robot.n_collisions
+    start, n_collisions, travelled = robot.position(), robot.n_collisions, robot.travelled
     began = time.monotonic()
     queries: list[tuple[bool, bool]] = []  # (right, from short-term memory)
     n_explorations = getattr(policy, "n_explorations", 0)
@@ -139,8 +194,7 @@ def _run_task(  # type: ignore[no-untyped-def]
         objects = {o["id"]: o for o in robot.ground_truth()["objects"]}
         success = ended.claims and all(is_done(s, objects) for s in task.steps)
     else:
-        success = ended.claims and left is not None and left.length <= SUCCESS_DISTANCE
-    trace, travelled = robot.driven(start)
+        success = ended.claims and left is not None and left.length <= settings.success_distance
     result = TaskResult(
         scene=scene_name,
         row=row,
@@ -151,13 +205,13 @@ def _run_task(  # type: ignore[no-untyped-def]
         claimed=ended.claims,
         success=success,
         shortest=shortest.length if shortest is not None else 0.0,
-        travelled=travelled,
+        travelled=robot.travelled - travelled,
         distance=left.length if left is not None else -1.0,
         n_steps=len(robot.trace),
         seconds=round(seconds, 2),
         n_collisions=robot.n_collisions - n_collisions,
         reason=ended.reason,
-        trace=trace,
+        trace=robot.driven(start),
         viewpoints=tuple((round(float(p[0]), 3), round(float(p[1]), 3)) for p in viewpoints),
         answer=ended.answer if isinstance(ended, Reply) else "",
         truth=" or ".join(task.accepted) if isinstance(task, Question) else "",

@@ -26,7 +26,7 @@ PLANNERS = ("scripted", "oracle", "random")
 LEAST = Difficulty(repeated=0.3, small=0.2, neighbours=1)
 #: Scenes of the test split are others than those of the dev split.
 _FIRST_SEED = {"dev": 0, "test": 50_000}
-_SETTINGS, _EPISODES = "settings.json", "episodes.jsonl"
+_SETTINGS, EPISODES = "settings.json", "episodes.jsonl"
 
 
 @dataclass(frozen=True)
@@ -77,16 +77,16 @@ def run_suite(options: EvaluationOptions) -> int:
     except ValueError as error:
         raise UserError(str(error), f"loci eval {options.suite} --help") from error
     if options.baseline is not None:
-        _read_episodes(options.baseline)  # before anything is run
+        read_results(options.baseline)  # before anything is run
     names = _scene_names(options)
     scenes = {name: _checked_scene(name) for name in names}
-    done = _open(options, names)
+    done = open_results(options.out, {**_described(options), "scenes": list(names)}, options.suite)
     per_row = options.n_tasks
     complete = {(r.scene, r.row) for r in done if sum((o.scene, o.row) == (r.scene, r.row) for o in done) == per_row}
     # A row that was interrupted begins anew with its scene: its memory is not what it was.
     todo = [name for name in names if any((name, row) not in complete for row in range(options.rows))]
     done = [r for r in done if r.scene not in todo]
-    _write(options, done)
+    write_results(options.out, done)
     if len(todo) < len(names):
         print(f"going on: {len(names) - len(todo)} of {len(names)} scenes are done in {options.out}", flush=True)
     total, n_before = len(names) * options.rows * per_row, len(done)
@@ -94,14 +94,14 @@ def run_suite(options: EvaluationOptions) -> int:
         if options.workers == 1:
             for name in todo:
                 done += _run_scene(name, options, lambda _: bar.update(1))
-                _write(options, done)
+                write_results(options.out, done)
         else:
             # Processes that begin anew: rclpy and its threads do not survive a fork.
             with ProcessPoolExecutor(options.workers, mp_context=get_context("spawn")) as pool:
                 for future in as_completed([pool.submit(partial(_run_scene, name, options)) for name in todo]):
                     found = future.result()
                     done += found
-                    _write(options, done)
+                    write_results(options.out, done)
                     bar.update(len(found))
     done.sort(key=lambda r: (names.index(r.scene), r.row, r.index))
     return _finish(options, done, scenes)
@@ -135,7 +135,7 @@ def _finish(options: EvaluationOptions, results: Sequence[TaskResult], scenes: d
     summary = {**_described(options), "difficulty": hard, "summaries": [asdict(s) for s in found]}
     spared = ""
     if options.baseline is not None:
-        less = reduction(results, _read_episodes(options.baseline))
+        less = reduction(results, read_results(options.baseline))
         summary["reduction"] = asdict(less)
         told = ["-" if v is None else f"{100 * v:.1f} %" for v in (less.exploration, less.time)]
         spared = (
@@ -149,7 +149,7 @@ def _finish(options: EvaluationOptions, results: Sequence[TaskResult], scenes: d
         f"difficulty: {100 * means[0]:.0f} % of categories with several instances, {100 * means[1]:.0f} % of objects under "
         f"15 cm, {means[2]:.0f} pairs of one category within 30 cm\n\n{table(options.suite, found)}\n{spared}"
     )
-    print(f"episodes  {options.out / _EPISODES}\nsummary   {options.out / 'summary.json'}\nreport    {page}")
+    print(f"episodes  {options.out / EPISODES}\nsummary   {options.out / 'summary.json'}\nreport    {page}")
     return 0
 
 
@@ -211,43 +211,49 @@ def _described(options: EvaluationOptions) -> dict[str, Any]:
     }
 
 
-def _open(options: EvaluationOptions, names: Sequence[str]) -> list[TaskResult]:
-    """Results that an interrupted run has left."""
-    options.out.mkdir(parents=True, exist_ok=True)
-    settings = options.out / _SETTINGS
-    mine = {**_described(options), "scenes": list(names)}
+def open_results(out: Path, mine: dict[str, Any], suite: str) -> list[TaskResult]:
+    """Results that an interrupted run has left in a folder; a new one is made.
+
+    Args:
+        mine: everything that the results depend on, as JSON has it.
+
+    Raises:
+        UserError: the folder holds results of other options, or damaged ones.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    settings = out / _SETTINGS
     if settings.is_file():
         try:
             before = json.loads(settings.read_text())
         except (OSError, ValueError) as error:
-            raise UserError(f"{options.out} holds damaged results ({error})", f"rm -r {options.out}") from error
+            raise UserError(f"{out} holds damaged results ({error})", f"rm -r {out}") from error
         if before != mine:
             changed = ", ".join(sorted(k for k in mine if before.get(k) != mine[k]))
             raise UserError(
-                f"{options.out} holds results of another evaluation ({changed} differ)",
-                f"loci eval {options.suite} --out {options.out}-2 ...",
+                f"{out} holds results of another evaluation ({changed} differ)",
+                f"loci eval {suite} --out {out}-2 ...",
             )
-        return _read_episodes(options.out)
+        return read_results(out)
     settings.write_text(json.dumps(mine, indent=1) + "\n")
-    (options.out / _EPISODES).write_text("")
+    (out / EPISODES).write_text("")
     return []
 
 
-def _read_episodes(folder: Path) -> list[TaskResult]:
+def read_results(folder: Path) -> list[TaskResult]:
     """Results that an evaluation has written.
 
     Raises:
         UserError: there are none, or they are damaged.
     """
     try:
-        lines = (folder / _EPISODES).read_text().splitlines()
+        lines = (folder / EPISODES).read_text().splitlines()
         return [task_result_from(json.loads(line)) for line in lines]
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise UserError(f"{folder} holds no results, or damaged ones ({error})", f"rm -r {folder}") from error
 
 
-def _write(options: EvaluationOptions, results: Sequence[TaskResult]) -> None:
+def write_results(out: Path, results: Sequence[TaskResult]) -> None:
     """Write all results; the file is whole or not there."""
-    temporary = options.out / f"{_EPISODES}.new"
+    temporary = out / f"{EPISODES}.new"
     temporary.write_text("".join(json.dumps(asdict(r)) + "\n" for r in results))
-    temporary.replace(options.out / _EPISODES)
+    temporary.replace(out / EPISODES)

@@ -22,12 +22,14 @@ class Goal:
         text: the instruction; for an image "go to what this picture shows" or the like.
         image: JPEG of the goal; None unless ``kind`` is "image".
         object_ids: ground truth: the objects any of which is meant.
+        viewpoints: ground truth: (x, y, z) from where they are seen [m], if a benchmark says so; None: the simulator knows.
     """
 
     kind: GoalKind
     text: str
     object_ids: tuple[str, ...]
     image: bytes | None = field(default=None, repr=False)
+    viewpoints: tuple[tuple[float, float, float], ...] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -181,6 +183,7 @@ class TaskResult:
         n_queries, n_right_queries, n_short_term: questions to the memory in a chore, those whose first answer was a thing that was
             needed, and those that short-term memory answered.
         chose_right: the goals that it chose are the right ones (FindingDory's high-level success); only of the suite `recall`.
+        episode: id of a benchmark's episode; empty: a task of ours.
     """
 
     scene: str
@@ -208,6 +211,7 @@ class TaskResult:
     n_right_queries: int = 0
     n_short_term: int = 0
     chose_right: bool = False
+    episode: str = ""
 
     @property
     def spl(self) -> float:

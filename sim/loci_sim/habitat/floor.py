@@ -16,6 +16,8 @@ from loci_sim.scenes import Scene
 Point = tuple[float, float, float]
 #: Floors of our scenes are level: the navmesh knows them to a few centimetres only [m].
 _LEVEL = 0.06
+#: Where others found floor with another navmesh, it is so near in this one, sideways and in height [m].
+BESIDE, ABOVE = 0.2, 0.5
 
 
 class Floor:
@@ -53,6 +55,23 @@ class Floor:
         first, last = (point_to_habitat(*p) for p in (start, goal))
         found = self._client.ask("path", start=first, goal=last)
         return ShortestPath(points_to_map(found["points"]), found["length"]) if found["points"] else None
+
+    def nearest(self, start: Sequence[float], goals: Sequence[Sequence[float]]) -> tuple[int, ShortestPath] | None:
+        """The goal that is nearest by path, its index and the path; ends that are not on the navmesh are moved onto it."""
+        asked = [point_to_habitat(*p) for p in goals]
+        found = self._client.ask("nearest", start=point_to_habitat(*start), goals=asked)
+        if not found["points"]:
+            return None
+        return int(found["index"]), ShortestPath(points_to_map(found["points"]), float(found["length"]))
+
+    def beside(self, point: Point) -> Point | None:
+        """The navmesh's nearest point, on any island; None if it is further than `BESIDE` [m], or than `ABOVE` in height."""
+        found = self._client.ask("snap", point=point_to_habitat(*point))["point"]
+        if found is None:
+            return None
+        near = self._in_map(found)
+        is_near = np.hypot(near[0] - point[0], near[1] - point[1]) <= BESIDE and abs(near[2] - point[2]) <= ABOVE
+        return near if is_near else None
 
     def move(self, here: Point, moves: Sequence[Array], slide: bool) -> tuple[Point, bool, float]:
         """Where moves (2,) [m] lead one after the other, whether something was in the way, and the way made [m].

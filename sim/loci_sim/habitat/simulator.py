@@ -150,12 +150,14 @@ class HabitatSimulator:
         return self.observe()
 
     def reset_to(self, x: float, y: float, yaw: float, z: float = 0.0) -> SimulatorObservation:
-        """Put the robot at a pose [m, rad]. Time goes on.
+        """Put the robot at a pose [m, rad]; in scenes of others also on another floor, and a little beside it. Time goes on.
 
         Raises:
             ValueError: the robot cannot stand there.
         """
-        if not (np.isfinite(yaw) and self.is_navigable(x, y, z)):
+        if self.scene is None and np.all(np.isfinite((x, y, yaw, z))) and (near := self._floor.beside((x, y, z))):
+            x, y, z = near
+        elif not (np.isfinite(yaw) and self.is_navigable(x, y, z)):
             raise ValueError(f"expected a navigable pose in {self.map_id}, got ({x}, {y}, {yaw})")
         self._place(x, y, self._floor.level(z), yaw)
         self.advance(self.parameters.step_duration)
@@ -282,6 +284,10 @@ class HabitatSimulator:
         if not np.all(self.are_navigable(ends)):
             return None
         return self._floor.shortest_path(*ends.tolist())
+
+    def nearest(self, start: Sequence[float], goals: Sequence[Sequence[float]]) -> tuple[int, ShortestPath] | None:
+        """The goal (x, y, z) that is nearest by path, its index and the path, as Habitat's benchmarks measure it."""
+        return self._floor.nearest(start, goals)
 
     def instances_along(self, rays: npt.NDArray[np.float32]) -> npt.NDArray[np.int32]:
         """Instances (N,) that rays (N, 6), origins and directions in the map, meet first; 0: none, or a scene of others."""

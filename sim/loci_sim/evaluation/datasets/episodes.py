@@ -60,8 +60,10 @@ def goal_viewpoints(goals: Sequence[ObjectGoal]) -> Array:
     return np.concatenate([np.empty((0, 3)), *(g.viewpoints for g in goals)])
 
 
-def scene_files(scene: SceneReference, scenes: Path) -> tuple[Path, Path | None]:
+def scene_files(scene: SceneReference, scenes: Path) -> tuple[Path | str, Path | None]:
     """Files of a scene under the user's folder of scene datasets: the ``.glb``, and its dataset config or None if none is named.
+
+    A scene that is no ``.glb`` is an id, as ReplicaCAD and HSSD have them: it stays as it is, its dataset config knows the files.
 
     Args:
         scene: as an episode names it.
@@ -70,12 +72,12 @@ def scene_files(scene: SceneReference, scenes: Path) -> tuple[Path, Path | None]
     Raises:
         DatasetError: a file is not there.
     """
-    mesh = scenes / _below_scenes(scene.scene_id)
+    mesh = scenes / _below_scenes(scene.scene_id) if scene.scene_id.endswith(".glb") else None
     config = scenes / _below_scenes(scene.dataset_config) if scene.dataset_config else None
     for path, what in ((mesh, "scene"), (config, "scene dataset config")):
         if path is not None and not path.is_file():
             raise DatasetError(f"expected the {what} {path}, got no such file: {scenes} is to hold the scene datasets")
-    return mesh, config
+    return mesh or scene.scene_id, config
 
 
 def _below_scenes(name: str) -> str:

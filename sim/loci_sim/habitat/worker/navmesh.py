@@ -45,8 +45,8 @@ class Navmesh:
         at, way, touched = list(start), 0.0, False
         for move in moves:
             wanted = [a + m for a, m in zip(at, move)]  # noqa: B905 (strict= came with Python 3.10)
-            step = self._finder.try_step if slide else self._finder.try_step_no_sliding
-            end = [float(v) for v in step(_vector(at), _vector(wanted))]
+            # Not try_step_no_sliding: from a corner of the navmesh it goes nowhere, whatever the direction.
+            end = [float(v) for v in self._finder.try_step(_vector(at), _vector(wanted))]
             short = math.hypot(end[0] - wanted[0], end[2] - wanted[2]) > 1e-3
             touched = touched or short
             if short and not slide:
@@ -66,6 +66,25 @@ class Navmesh:
         if not self._finder.find_path(path):
             return {"points": [], "length": 0.0}
         return {"points": [[float(v) for v in p] for p in path.points], "length": float(path.geodesic_distance)}
+
+    def nearest(self, start: Point, goals: list[Point]) -> dict[str, Any]:
+        """Geodesic path to the nearest of many points, start and goals moved onto the navmesh as Habitat's benchmarks do it."""
+        path = self._habitat.MultiGoalShortestPath()
+        path.requested_start = _vector(start)
+        path.requested_ends = [_vector(goal) for goal in goals]
+        if not goals or not self._finder.find_path(path):
+            return {"points": [], "length": 0.0, "index": 0}
+        points = [[float(v) for v in p] for p in path.points]
+        return {
+            "points": points,
+            "length": float(path.geodesic_distance),
+            "index": int(path.closest_end_point_index),
+        }
+
+    def snap(self, point: Point) -> Point | None:
+        """The nearest point of any island; None if there is none near it."""
+        near = [float(v) for v in self._finder.snap_point(_vector(point))]
+        return None if any(math.isnan(v) for v in near) else near
 
     def random_point(self, seed: int, origin: Point) -> Point:
         """A point of the island of ``origin``, the same for the same seed."""

@@ -85,6 +85,12 @@ class Service:
     def _do_navigable(self, request: Request) -> dict[str, Any]:
         return {"found": self._navmesh.navigable(request["points"], request["from"])}
 
+    def _do_nearest(self, request: Request) -> dict[str, Any]:
+        return self._navmesh.nearest(request["start"], request["goals"])
+
+    def _do_snap(self, request: Request) -> dict[str, Any]:
+        return {"point": self._navmesh.snap(request["point"])}
+
     def _do_path(self, request: Request) -> dict[str, Any]:
         return self._navmesh.path(request["start"], request["goal"])
 

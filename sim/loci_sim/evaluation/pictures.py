@@ -1,0 +1,64 @@
+"""What a benchmark leaves to the simulator before its goals can be given: pictures of goals, and a scene that can be opened."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import cv2
+import numpy as np
+
+from loci.errors import UserError
+from loci.geometry import Camera
+from loci_sim.evaluation.datasets.goat import ImageGoal
+from loci_sim.evaluation.datasets.selection import EpisodeGoal, OpenableScene
+from loci_sim.evaluation.tasks import Goal
+from loci_sim.habitat.axes import camera_to_habitat
+from loci_sim.habitat.process import HabitatError
+from loci_sim.habitat.simulator import HabitatSimulator
+
+
+def prepare_goals(
+    goals: Sequence[EpisodeGoal], scene: OpenableScene, suite: str, planner: str, python: str
+) -> tuple[str, list[Goal]]:
+    """Open a scene once, before a robot is in it: its map's id, and the goals with their pictures.
+
+    Args:
+        goals: of this scene.
+        scene: what to open.
+        suite, planner: as the user has named them.
+        python: interpreter with habitat_sim; empty: the usual one.
+
+    Raises:
+        UserError: it cannot be opened, or has no semantic annotation, which a robot with a memory needs.
+    """
+    try:
+        simulator = HabitatSimulator(scene.scene, dataset=scene.dataset, python=python)
+    except HabitatError as error:
+        raise UserError(str(error), f"loci eval {suite} --habitat-python PATH ...") from error
+    except ValueError as error:
+        raise UserError(f"cannot open {scene.scene}: {error}", f"loci eval {suite} --scene-dataset FILE ...") from error
+    try:
+        if planner == "scripted" and not simulator.instance_labels:
+            raise UserError(
+                f"{scene.scene} has no semantic annotation, from which the simulated detector takes its labels",
+                f"loci eval {suite} --scene-dataset ANNOTATED.scene_dataset_config.json ...",
+            )
+        pictures = [render(simulator, g.image) if g.image is not None else None for g in goals]
+        told = [replace(g.goal, image=p) if p is not None else g.goal for g, p in zip(goals, pictures, strict=True)]
+        return simulator.map_id, told
+    finally:
+        simulator.close()
+
+
+def render(simulator: HabitatSimulator, image: ImageGoal) -> bytes:
+    """JPEG of what a camera sees from the pose of an image goal, with its size and field of view."""
+    focal = image.width / 2 / float(np.tan(np.radians(image.hfov) / 2))
+    middle = ((image.width - 1) / 2, (image.height - 1) / 2)
+    name = f"goal-{image.width}x{image.height}-{image.hfov:g}"
+    simulator.client.add_camera(name, Camera(image.width, image.height, focal, focal, *middle))
+    color, _, _ = simulator.client.render({name: camera_to_habitat(image.T_map_camera)}, ("color",))[name]
+    ok, data = cv2.imencode(".jpg", cv2.cvtColor(color, cv2.COLOR_RGB2BGR))
+    if not ok:
+        raise RuntimeError("OpenCV could not encode a picture as JPEG")
+    return bytes(data.tobytes())
