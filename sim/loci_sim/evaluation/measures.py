@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from loci_sim.evaluation.datasets import memory_metrics
+from loci_sim.evaluation.datasets.metrics import spl_of_each
 from loci_sim.evaluation.tasks import TaskResult
 
 #: Bootstrap samples of the confidence interval.
@@ -62,7 +64,7 @@ def summarise(name: str, results: Sequence[TaskResult]) -> Summary:
         float(success.mean()),
         low,
         high,
-        float(np.mean([r.spl for r in results])),
+        float(np.mean(spl_of_each(success, [r.shortest for r in results], [r.travelled for r in results]))),
         float(np.mean([r.claimed for r in results])),
         float(np.mean([r.n_steps for r in results])),
         float(np.mean([r.seconds for r in results])),
@@ -153,8 +155,8 @@ def reduction(results: Sequence[TaskResult], without: Sequence[TaskResult]) -> R
         raise ValueError("expected results of the same tasks to compare with, got none in common")
 
     def spared(values: list[tuple[float, float]]) -> float | None:
-        whole = sum(b for _, b in values)
-        return 1.0 - sum(a for a, _ in values) / whole if whole > 0 else None
+        kept, whole = zip(*values, strict=True)
+        return memory_metrics.reduction(kept, whole) if sum(whole) > 0 else None
 
     return Reduction(
         len(pairs),

@@ -27,18 +27,23 @@ _TOLERANCE = 1.5
 _EXPLORE_STEPS = 4
 #: A remembered image is the one that was shown from this score on.
 _SAME_VIEW = 0.8
-#: Chance of stopping at every step, and the actions, of a random walk.
-_STOP_CHANCE = 0.01
-#: What a guess may be.
-_DEEDS = ("pick", "place", "open", "switch_on", "switch_off", "clean")
 #: Viewpoints that an oracle tries to work from.
 _ORACLE_TRIES = 6
+#: Chance of stopping at every step of a random walk, its actions, what it tries with things, and what it guesses.
+_STOP_CHANCE = 0.01
+_DEEDS = ("pick", "place", "open", "switch_on", "switch_off", "clean")
 _GUESSES = ("yes", "no", "one", "two", "three", "in the kitchen", "in the bedroom", "a book", "red", "white")
 _WALK: tuple[Action, ...] = ("move_forward", "move_forward", "turn_left", "turn_right")
 
 
 class Policy(Protocol):
-    """Carries out the tasks of one row after another."""
+    """Carries out the tasks of one row after another.
+
+    Attributes:
+        n_explorations: visits to places only to look for something.
+    """
+
+    n_explorations: int
 
     def begin_task(self) -> None:
         """A new task comes: what must not be used any more is forgotten."""
@@ -55,6 +60,8 @@ class Policy(Protocol):
 
 class RandomPolicy:
     """Walks at random and now and then says that it is there."""
+
+    n_explorations = 0
 
     def __init__(self, robot: SimulatedRobot, seed: int) -> None:
         self._robot, self._rng = robot, np.random.default_rng([seed, 3])
@@ -84,6 +91,8 @@ class RandomPolicy:
 
 class OraclePolicy:
     """Knows everything: drives the shortest way to the nearest viewpoint. What it misses, nobody can reach."""
+
+    n_explorations = 0
 
     def __init__(self, robot: SimulatedRobot) -> None:
         self._robot = robot
@@ -147,7 +156,6 @@ class ScriptedPolicy:
         self._memory, self._robot, self._use = memory, robot, use
         self._exploration: Iterator[ExplorationProgress] | None = None
         self._exploring_to: object = None
-        #: Visits to places only to look for something.
         self.n_explorations = 0
 
     def begin_task(self) -> None:
@@ -209,11 +217,18 @@ class ScriptedPolicy:
         driver = Driver(self._memory, self._robot, max(max_steps, 1))
         driver.act("look")
         explored, reason = False, "never seen"
+        last: Asked | None = None
         while (left := max_steps - (len(self._robot.trace) - first)) > 0:
             stamp = self._robot.trace[-1][0]
             found = [e for e in self._things(words, stamp) if e.id not in rejected]
             target = next((e for e in found if e.is_goal and e.position is not None and self._may_use(e)), None)
-            asked(Asked(words, target.position if target else None, target is not None and self._is_short_term(target)))
+            query = Asked(
+                words, target.position if target else None, target is not None and self._is_short_term(target)
+            )
+            # The same question with the same answer, while exploring goes on, is one.
+            if query != last:
+                asked(query)
+            last = query
             if target is None:
                 if explored:
                     return reason

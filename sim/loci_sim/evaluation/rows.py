@@ -173,7 +173,7 @@ def _run_task(  # type: ignore[no-untyped-def]
     start, n_collisions, travelled = robot.position(), robot.n_collisions, robot.travelled
     began = time.monotonic()
     queries: list[tuple[bool, bool]] = []  # (right, from short-term memory)
-    n_explorations = getattr(policy, "n_explorations", 0)
+    n_explorations = policy.n_explorations
     if isinstance(task, Chore):
 
         def asked(query: Asked) -> None:
@@ -216,7 +216,7 @@ def _run_task(  # type: ignore[no-untyped-def]
         answer=ended.answer if isinstance(ended, Reply) else "",
         truth=" or ".join(task.accepted) if isinstance(task, Question) else "",
         n_images=ended.n_images if isinstance(ended, Reply) else 0,
-        n_explorations=getattr(policy, "n_explorations", 0) - n_explorations,
+        n_explorations=policy.n_explorations - n_explorations,
         n_queries=len(queries),
         n_right_queries=sum(right for right, _ in queries),
         n_short_term=sum(short for _, short in queries),

@@ -213,12 +213,6 @@ class TaskResult:
     chose_right: bool = False
     episode: str = ""
 
-    @property
-    def spl(self) -> float:
-        """Success weighted by path length (Anderson et al. 2018), of this task; 1 where nothing had to be driven and nothing was."""
-        longest = max(self.travelled, self.shortest)
-        return (self.shortest / longest if longest > 0 else 1.0) if self.success else 0.0
-
 
 def task_result_from(fields: dict[str, Any]) -> TaskResult:
     """A result as it was written to JSON.
