@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from loci.geometry import Array
-from loci.spatial.evidence import BRICK_EDGE
+from loci.spatial.bricks import BRICK_EDGE
 from loci.spatial.octree import Octree
 
 UNKNOWN, FREE, OCCUPIED = -1, 0, 100
@@ -189,9 +189,9 @@ class _Columns:
         self.shape = (origins[:, :2].max(axis=0) - self.corner) // BRICK_EDGE + 1  # bricks in x, y
         self.place = (origins[:, :2] - self.corner) // BRICK_EDGE
         self.z = origins[:, 2]
-        # Touched, too: a lamp's pole fills no voxel, but stops a robot.
-        touched = bricks.occupied_bits[bricks.rows] | bricks.touched_bits[bricks.rows]
-        self.occupied = touched.cpu().numpy()  # (B, 64)
+        # Solid ones, too: where a camera looks along a surface, rays cross the voxels that hold it.
+        obstacles = bricks.occupied_bits[bricks.rows] | bricks.solid_bits[bricks.rows]
+        self.occupied = obstacles.cpu().numpy()  # (B, 64)
         self.free = bricks.free_bits[bricks.rows].cpu().numpy()
 
     def band(self, low: int, high: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:

@@ -1,73 +1,69 @@
 """What is occupied, free or unknown in space: a sparse octree whose leaves are bricks of 8^3 voxels.
 
-Bricks are rows of arrays that grow by doubling; a directory of sorted Morton keys finds them, and a cube of any size is a
-range of keys, so that inner nodes need no storage. Work per image depends on the voxels in view, not on the size of the map.
-One thread integrates; others may query meanwhile: rows and directory are published in one assignment, and a voxel that is
-being updated is read either before or after the image.
+Work per scan depends on the voxels in view, not on the size of the map. One thread writes; others may query meanwhile: bricks
+and directory are published in one assignment, and a voxel that is being updated is read either before or after the scan.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from loci.geometry import Array, Camera
-from loci.spatial import evidence, kernels, rays, voxels
-from loci.spatial.evidence import BRICK_EDGE, BRICK_SIZE, N_SAMPLES
+from loci.spatial import ballot_kernels, evidence, rays, voxels
+from loci.spatial.ballots import FULL, MISS
+from loci.spatial.bricks import BRICK_EDGE, BRICK_SIZE, LOG_ODDS_UNIT, NOTHING_KNOWN, VOXEL_ARRAYS, Bricks
+from loci.spatial.compiled import ImageCollector, on_threads
+from loci.spatial.evidence import MIN_CONFIDENCE, N_COARSE
 
 UNKNOWN_STATE, FREE_STATE, OCCUPIED_STATE = -1, 0, 1
 
 #: Rows allocated at first; doubled whenever they are full.
 _INITIAL_ROWS = 256
-#: Steps and limits of `Bricks.touched`: OctoMap's log-odds (0.85, -0.41, -2, 3.5) in units of a miss.
-TOUCHED_HIT, TOUCHED_MISS, TOUCHED_MIN, TOUCHED_MAX = 2, -1, -5, 9
-#: Arrays of voxels that are saved; the summaries follow from them.
-_SAVED = ("log_odds", "last_seen", "count", "touched")
+
+Depth = npt.NDArray[np.float32]
 
 
-def _logit(probability: float) -> float:
-    return float(np.log(probability / (1.0 - probability)))
-
-
-def _changes(parameters: OctreeParameters) -> npt.NDArray[np.float32]:
-    """What an image adds to a voxel's log-odds, (17, 17) float32, by how many rays ended in it and how many passed.
-
-    Each ray has an equal part in the image's vote: all ended make a full hit, all passed a full miss.
-    """
-    ended, passed = np.meshgrid(np.arange(N_SAMPLES + 1), np.arange(N_SAMPLES + 1), indexing="ij")
-    change = (_logit(parameters.p_hit) * ended + _logit(parameters.p_miss) * passed) / N_SAMPLES
-    return np.asarray(change, dtype=np.float32)
+def log_odds(probability: float) -> int:
+    """Log-odds of a probability in the octree's unit, thousandths."""
+    return round(LOG_ODDS_UNIT * float(np.log(probability / (1.0 - probability))))
 
 
 @dataclass(frozen=True)
 class OctreeParameters:
-    """Size and sensor model of an octree, after OctoMap (Hornung et al., Autonomous Robots 2013).
+    """Size and sensor model of an octree, after OctoMap (Hornung et al., Autonomous Robots 2013, section 3.2).
 
-    OctoMap's p_hit of 0.7 belongs to its rule that one hit outweighs all misses of an image. Here every ray of the image has
-    a vote: a voxel is occupied if it stops most of the rays into it. One that passes weighs about twice as much as one that
-    ends, because rays that end close behind a voxel do not count as passing it (measured on the kitchen recording).
+    Beside OctoMap's occupancy, in which one hit outweighs all misses of a scan, every ray has a vote on whether a voxel is solid:
+    one that passes weighs about four times as much as one that ends, because rays that end close behind a voxel do not count as
+    passing it (measured on a recorded kitchen).
 
     Attributes:
         leaf_size: edge of a voxel [m].
         levels: the world is a cube of 2^levels voxels around the map's origin (default: 3.3 km); 4 to 20.
-        max_range: deeper measurements (along the optical axis) fill nothing and carve only up to it [m].
-        p_hit, p_miss: probability of being occupied after one image in which all rays ended in it, or passed it, from 0.5.
+        max_range: measurements farther from the camera fill nothing and carve only up to it [m].
+        p_hit, p_miss: probability of being occupied after one scan in which a ray ended in the voxel, or only crossed it, from 0.5.
         p_min, p_max: no voxel becomes surer than this, so that the map can follow changes.
         occupied_threshold: more probable voxels are occupied.
+        p_stopped, p_passed: probability of being solid after one scan in which all rays ended in the voxel, or passed it, from 0.5.
+        n_threads: threads that work on one scan on the CPU.
     """
 
     leaf_size: float = 0.05
     levels: int = 16
     max_range: float = 4.0
-    p_hit: float = 0.55
-    p_miss: float = 0.3
+    p_hit: float = 0.7
+    p_miss: float = 0.4
     p_min: float = 0.1192
     p_max: float = 0.971
     occupied_threshold: float = 0.5
+    p_stopped: float = 0.55
+    p_passed: float = 0.3
+    n_threads: int = 2
 
     def __post_init__(self) -> None:
         if not (np.isfinite(self.leaf_size) and self.leaf_size > 0):
@@ -76,11 +72,35 @@ class OctreeParameters:
             raise ValueError(f"expected levels from 4 to {voxels.MAX_BITS}, got {self.levels}")
         if not (np.isfinite(self.max_range) and self.max_range > self.leaf_size):
             raise ValueError(f"expected a finite max_range > leaf_size {self.leaf_size} m, got {self.max_range}")
-        if not 0 < self.p_min <= self.p_miss < 0.5 < self.p_hit <= self.p_max < 1:
-            got = (self.p_min, self.p_miss, self.p_hit, self.p_max)
-            raise ValueError(f"expected 0 < p_min <= p_miss < 0.5 < p_hit <= p_max < 1, got {got}")
+        for names in (("p_min", "p_miss", "p_hit", "p_max"), ("p_min", "p_passed", "p_stopped", "p_max")):
+            low, miss, hit, high = got = tuple(getattr(self, name) for name in names)
+            if not 0 < low <= miss < 0.5 < hit <= high < 1:
+                raise ValueError(f"expected 0 < {names[0]} <= {names[1]} < 0.5 < {names[2]} <= {names[3]} < 1, got {got}")
         if not self.p_min < self.occupied_threshold < self.p_max:
             raise ValueError(f"expected occupied_threshold between p_min and p_max, got {self.occupied_threshold}")
+        if self.n_threads < 1:
+            raise ValueError(f"expected n_threads >= 1, got {self.n_threads}")
+
+
+@dataclass(frozen=True)
+class _Model:
+    """The sensor model in integers (thousandths): what each kind of ballot adds, and the limits."""
+
+    hits: npt.NDArray[np.int16]
+    miss: int
+    votes: npt.NDArray[np.int16]
+    lowest: int
+    highest: int
+    threshold: int
+
+    @staticmethod
+    def of(p: OctreeParameters) -> _Model:
+        hits = np.rint(np.arange(FULL + 1) * (log_odds(p.p_hit) / FULL)).astype(np.int16)
+        ended, passed = np.meshgrid(np.arange(N_COARSE + 1), np.arange(N_COARSE + 1), indexing="ij")
+        votes = np.rint((log_odds(p.p_stopped) * ended + log_odds(p.p_passed) * passed) / N_COARSE).astype(np.int16)
+        return _Model(
+            hits, log_odds(p.p_miss), votes, log_odds(p.p_min), log_odds(p.p_max), log_odds(p.occupied_threshold)
+        )
 
 
 @dataclass(frozen=True)
@@ -98,60 +118,6 @@ class RayHits:
     points: npt.NDArray[np.float64]
     ranges: npt.NDArray[np.float64]
     crossed_unknown: npt.NDArray[np.bool_]
-
-
-@dataclass(frozen=True)
-class Bricks:
-    """What readers see: the directory (sorted) and the rows it points to. The row arrays are longer than the directory.
-
-    Attributes:
-        keys: (B,) int64 Morton codes of brick coordinates, ascending.
-        rows: (B,) int64 row of each.
-        log_odds: (R, 512) float32, x slowest, z fastest.
-        last_seen: (R, 512) int64 [ns].
-        count: (R, 512) int32 images that said something; 0: unknown.
-        touched: (R, 512) int8 the same evidence by OctoMap's rule, in steps of a miss: any ray that ended is a hit (+2), and
-            only a whole footprint that passed is a miss (-1). What is thinner than a voxel shows up only here.
-        occupied_bits, free_bits, touched_bits: (R, 64) uint8, bit z of column (x, y); touched: > 0.
-        peak: (R,) float32 largest log-odds of the known voxels.
-    """
-
-    keys: torch.Tensor
-    rows: torch.Tensor
-    log_odds: torch.Tensor
-    last_seen: torch.Tensor
-    count: torch.Tensor
-    touched: torch.Tensor
-    occupied_bits: torch.Tensor
-    free_bits: torch.Tensor
-    touched_bits: torch.Tensor
-    peak: torch.Tensor
-
-    @staticmethod
-    def allocate(n_rows: int, device: torch.device) -> Bricks:
-        return Bricks(
-            keys=torch.zeros(0, dtype=torch.int64, device=device),
-            rows=torch.zeros(0, dtype=torch.int64, device=device),
-            log_odds=torch.zeros((n_rows, BRICK_SIZE), dtype=torch.float32, device=device),
-            last_seen=torch.zeros((n_rows, BRICK_SIZE), dtype=torch.int64, device=device),
-            count=torch.zeros((n_rows, BRICK_SIZE), dtype=torch.int32, device=device),
-            touched=torch.zeros((n_rows, BRICK_SIZE), dtype=torch.int8, device=device),
-            occupied_bits=torch.zeros((n_rows, BRICK_EDGE**2), dtype=torch.uint8, device=device),
-            free_bits=torch.zeros((n_rows, BRICK_EDGE**2), dtype=torch.uint8, device=device),
-            touched_bits=torch.zeros((n_rows, BRICK_EDGE**2), dtype=torch.uint8, device=device),
-            peak=torch.full((n_rows,), -torch.inf, dtype=torch.float32, device=device),
-        )
-
-    @property
-    def row_arrays(self) -> tuple[torch.Tensor, ...]:
-        return tuple(getattr(self, name) for name in (*_SAVED, "occupied_bits", "free_bits", "touched_bits", "peak"))
-
-    def find(self, keys: torch.Tensor) -> torch.Tensor:
-        """Rows of the bricks with these keys, -1 where there is none."""
-        if not self.keys.numel():
-            return torch.full_like(keys, -1)
-        place = torch.searchsorted(self.keys, keys).clamp(max=self.keys.numel() - 1)
-        return torch.where(self.keys[place] == keys, self.rows[place], -1)
 
 
 class Octree:
@@ -172,15 +138,16 @@ class Octree:
         self._compiled = self.device.type == "cpu" if compiled is None else compiled
         self._n_bricks_per_axis = 1 << (self.parameters.levels - 3)
         self._half = float(1 << (self.parameters.levels - 1))  # the map's origin [voxel edges]
-        self._threshold = float(np.float32(_logit(self.parameters.occupied_threshold)))
-        self._changes = _changes(self.parameters)
+        self._model = _Model.of(self.parameters)
+        self._images = ImageCollector(self.parameters.n_threads)
         self._bricks = Bricks.allocate(_INITIAL_ROWS, self.device)
-        self._stamp_ns = 0
-        self._n_images = 0
+        self._stamps: list[int] = []
 
     # --- writing ------------------------------------------------------------------------------------------------------
 
-    def integrate(self, depth: npt.NDArray[np.float32], camera: Camera, T_map_camera: Array, stamp_ns: int) -> None:
+    def integrate(
+        self, depth: Depth, camera: Camera, T_map_camera: Array, stamp_ns: int, confidence: Depth | None = None
+    ) -> None:
         """Take one depth image in: what is seen becomes more occupied, what is seen through becomes more free.
 
         Args:
@@ -188,86 +155,85 @@ class Octree:
             camera: rectified camera of the image.
             T_map_camera: (4, 4) pose of its optical frame in the map.
             stamp_ns: time of the image [ns].
+            confidence: (H, W) float32, 0 to 1: how far each measurement is trusted; a hit counts for so much, and below
+                `evidence.MIN_CONFIDENCE` nothing is carved. None: fully.
 
         Raises:
-            ValueError: shape or type of the depth does not fit the camera.
+            ValueError: shape or type of the depth or the confidence does not fit the camera, or a value is no confidence.
         """
-        if depth.shape != (camera.height, camera.width) or depth.dtype != np.float32:
-            shape = (camera.height, camera.width)
+        shape = (camera.height, camera.width)
+        if depth.shape != shape or depth.dtype != np.float32:
             raise ValueError(f"expected depth {shape} float32 metres, got {depth.shape} {depth.dtype}")
+        strength, trusted = np.full(1, FULL, dtype=np.uint8), depth
+        if confidence is not None:
+            if confidence.shape != shape or not np.all((confidence >= 0) & (confidence <= 1)):
+                raise ValueError(f"expected confidences {shape} from 0 to 1, got shape {confidence.shape}")
+            strength = np.rint(confidence * FULL).astype(np.uint8).ravel()
+            trusted = np.where(confidence >= MIN_CONFIDENCE, depth, np.float32(0.0))
         p = self.parameters
-        self._n_images += 1
-        self._stamp_ns = max(self._stamp_ns, stamp_ns)
+        scan = self._begin_scan(stamp_ns)
         view = evidence.prepare(
             float(depth.max()), camera, T_map_camera, p.leaf_size, p.max_range, self._n_bricks_per_axis
         )
         if view is None:
             return
-        image = np.require(depth, requirements=("C", "W"))  # torch takes no read-only arrays
         if self._compiled:
-            bricks, votes = evidence.collect_compiled(image, view)
+            bricks, ballots, which = self._images.collect(np.ascontiguousarray(depth), trusted, strength, view)
+            self._take(torch.from_numpy(bricks), torch.from_numpy(ballots), torch.from_numpy(which), scan)
         else:
-            bricks, votes = evidence.collect(torch.from_numpy(image).to(self.device), view)
+            images = (torch.from_numpy(np.array(a)).to(self.device) for a in (depth, trusted, strength))
+            found, votes = evidence.collect(*images, view)
+            self._take(found, votes, torch.arange(found.shape[0], device=self.device), scan)
+
+    def _begin_scan(self, stamp_ns: int) -> int:
+        self._stamps.append(stamp_ns)
+        return len(self._stamps) - 1
+
+    def _take(self, bricks: torch.Tensor, ballots: torch.Tensor, which: torch.Tensor, scan: int) -> None:
+        """Take ballots (C, 512) on bricks (B, 3), in rows ``which`` (B,), into the voxels."""
         if not bricks.shape[0]:
             return
-        rows = self._rows_of(voxels.encode(bricks))
-        self._apply(votes, rows, stamp_ns)
-
-    def _rows_of(self, keys: torch.Tensor) -> torch.Tensor:
-        """Rows of bricks (distinct keys), making those that do not exist yet."""
-        bricks = self._bricks
-        rows = bricks.find(keys)
+        keys = voxels.encode(bricks)
+        rows = self._bricks.find(keys)
         new_keys = torch.sort(keys[rows < 0]).values
-        if not new_keys.numel():
-            return rows
-        n_old, n_new = bricks.keys.numel(), int(new_keys.numel())
-        arrays = bricks.row_arrays
-        n_rows = arrays[0].shape[0]
-        if n_old + n_new > n_rows:
-            while n_rows < n_old + n_new:
-                n_rows *= 2
-            larger = Bricks.allocate(n_rows, self.device)
-            for old, new in zip(arrays, larger.row_arrays, strict=True):
-                new[:n_old] = old[:n_old]
-            arrays = larger.row_arrays
-        all_keys = torch.cat([bricks.keys, new_keys])
-        all_rows = torch.cat([bricks.rows, torch.arange(n_old, n_old + n_new, device=self.device)])
-        all_keys, order = torch.sort(all_keys)
-        self._bricks = Bricks(all_keys, all_rows[order], *arrays)
-        return self._bricks.find(keys)
-
-    def _apply(self, votes: torch.Tensor, rows: torch.Tensor, stamp_ns: int) -> None:
-        p, b = self.parameters, self._bricks
-        low, high = np.float32(_logit(p.p_min)), np.float32(_logit(p.p_max))
+        if new_keys.numel():
+            self._bricks = self._bricks.insert(new_keys)
+            rows = self._bricks.find(keys)
         if self._compiled:
-            arrays = (a.numpy() for a in b.row_arrays)
-            limits = (low, high, np.float32(self._threshold))
-            kernels.apply_votes(votes.numpy(), rows.numpy(), np.int64(stamp_ns), self._changes, *limits, *arrays)
-            return
-        said = votes != 0
-        ended, passed = (votes >> 8).to(torch.int64), (votes & 255).to(torch.int64)
-        change = torch.from_numpy(self._changes).to(self.device)[ended, passed]
-        log_odds = b.log_odds[rows]
-        b.log_odds[rows] = torch.where(said, (log_odds + change).clamp(float(low), float(high)), log_odds)
-        b.last_seen[rows] = torch.where(said, stamp_ns, b.last_seen[rows])
-        b.count[rows] += said.to(torch.int32)
-        step = torch.where(ended > 0, TOUCHED_HIT, torch.where(passed == N_SAMPLES, TOUCHED_MISS, 0))
-        b.touched[rows] = (b.touched[rows] + step).clamp(TOUCHED_MIN, TOUCHED_MAX).to(torch.int8)
-        self._summarise(rows)
+            self._apply_compiled(ballots, which, rows, scan)
+        else:
+            self._apply(ballots[which], rows, scan)
 
-    def _summarise(self, rows: torch.Tensor) -> None:
-        """Bring bits and peaks of bricks up to date with their voxels."""
-        b = self._bricks
-        log_odds, known = b.log_odds[rows], b.count[rows] > 0
-        weights = 1 << torch.arange(BRICK_EDGE, device=self.device)
-        occupied = known & (log_odds > self._threshold)
-        touched = b.touched[rows] > 0
-        states = ((b.occupied_bits, occupied), (b.free_bits, known & ~occupied), (b.touched_bits, touched))
-        for bits, state in states:
-            bits[rows] = (state.reshape(-1, BRICK_EDGE**2, BRICK_EDGE) * weights).sum(dim=2).to(torch.uint8)
-        b.peak[rows] = torch.where(known, log_odds, -torch.inf).amax(dim=1)
+    def _apply_compiled(self, ballots: torch.Tensor, which: torch.Tensor, rows: torch.Tensor, scan: int) -> None:
+        m, arrays = self._model, tuple(a.numpy() for a in self._bricks.row_arrays.values())
+        inputs = (ballots.numpy(), which.numpy(), rows.numpy())
+        model = (m.hits, m.miss, m.votes, m.lowest, m.highest, m.threshold)
 
-    def rebuild(self, images: Iterable[tuple[npt.NDArray[np.float32], Camera, Array, int]]) -> Octree:
+        def apply(first: int, last: int) -> None:
+            ballot_kernels.apply_ballots(*inputs, first, last, scan, *model, *arrays)
+
+        on_threads(self.parameters.n_threads, rows.numel(), apply)
+
+    def _apply(self, ballots: torch.Tensor, rows: torch.Tensor, scan: int) -> None:
+        m, b = self._model, self._bricks
+        votes = torch.from_numpy(m.votes).to(self.device, torch.int32)
+        hits = torch.from_numpy(m.hits).to(self.device, torch.int32)
+        ballots = ballots.to(torch.int64)
+        strength, missed = (ballots >> 10) & 15, (ballots & MISS) > 0
+        said = (strength > 0) | missed
+        before, count = b.log_odds[rows].to(torch.int32), b.count[rows]
+        after = torch.where(missed, before + m.miss, before)
+        after = torch.where(strength > 0, before + hits[strength], after).clamp(m.lowest, m.highest)
+        changed = said & ((count == 0) | ((before > m.threshold) != (after > m.threshold)))
+        b.log_odds[rows] = torch.where(said, after, before).to(torch.int16)
+        b.last_scan[rows] = torch.where(said, scan, b.last_scan[rows])
+        b.changed_scan[rows] = torch.where(changed, scan, b.changed_scan[rows])
+        b.count[rows] = torch.where(said & (count < 32767), count + 1, count)
+        vote = b.solid[rows].to(torch.int32) + votes[(ballots >> 5) & 31, ballots & 31]
+        b.solid[rows] = vote.clamp(m.lowest, m.highest).to(torch.int16)
+        b.summarise(rows, m.threshold)
+
+    def rebuild(self, images: Iterable[tuple[Depth, Camera, Array, int]]) -> Octree:
         """A new octree with the same parameters from (depth, camera, T_map_camera, stamp_ns) of keyframes.
 
         For corrected poses: build beside the old one, then let readers have the new one.
@@ -286,18 +252,17 @@ class Octree:
     @property
     def n_bytes(self) -> int:
         """Memory of all bricks in use [bytes]."""
-        per_row = sum(a[0].numel() * a.element_size() for a in self._bricks.row_arrays)
-        return self.n_bricks * (per_row + 16)
+        return self.n_bricks * self._bricks.bytes_per_brick
 
     @property
-    def n_images(self) -> int:
-        """Images taken in."""
-        return self._n_images
+    def n_scans(self) -> int:
+        """Scans taken in."""
+        return len(self._stamps)
 
     @property
     def stamp_ns(self) -> int:
         """Newest stamp taken in [ns]; 0: none."""
-        return self._stamp_ns
+        return max(self._stamps, default=0)
 
     @property
     def bricks(self) -> Bricks:
@@ -341,7 +306,7 @@ class Octree:
         states = torch.full(n_known.shape, UNKNOWN_STATE, dtype=torch.int8, device=self.device)
         states[n_known == size] = FREE_STATE
         states[n_occupied > 0] = OCCUPIED_STATE
-        probabilities = torch.where(states == UNKNOWN_STATE, 0.5, torch.sigmoid(peak))
+        probabilities = torch.where(states == UNKNOWN_STATE, 0.5, torch.sigmoid(peak / LOG_ODDS_UNIT))
         result, p = states.cpu().numpy(), probabilities.cpu().numpy()
         result[~inside] = UNKNOWN_STATE
         p[~inside] = 0.5
@@ -358,13 +323,13 @@ class Octree:
             index = (local[:, 0] << 6) | (local[:, 1] << 3) | local[:, 2]
             log_odds = bricks.log_odds[row, index]
             known = (row >= 0) & (bricks.count[row, index] > 0)
-            return (known & (log_odds > self._threshold)).int(), known.int(), log_odds, 1
+            return (known & (log_odds > self._model.threshold)).int(), known.int(), log_odds, 1
         n, e = BRICK_EDGE >> level, 1 << level
         shape = (-1, n, e, n, e, n, e)
         log_odds, known = bricks.log_odds[row], (bricks.count[row] > 0) & (row >= 0)[:, None]
-        log_odds = torch.where(known, log_odds, -torch.inf)
+        log_odds = torch.where(known, log_odds, NOTHING_KNOWN)
         n_known = known.reshape(shape).sum(dim=(2, 4, 6))
-        n_occupied = (log_odds > self._threshold).reshape(shape).sum(dim=(2, 4, 6))
+        n_occupied = (log_odds > self._model.threshold).reshape(shape).sum(dim=(2, 4, 6))
         peak = log_odds.reshape(shape).amax(dim=(2, 4, 6))
         i, j, k = ((voxel[:, a] & 7) >> level for a in range(3))
         return n_occupied[inverse, i, j, k], n_known[inverse, i, j, k], peak[inverse, i, j, k], e**3
@@ -383,17 +348,25 @@ class Octree:
         zeros = torch.zeros(prefixes.numel(), dtype=torch.int64, device=self.device)
         n_occupied = zeros.index_add(0, cube, occupied)
         n_known = zeros.index_add(0, cube, occupied + free)
-        peak = torch.full((prefixes.numel(),), -torch.inf, dtype=torch.float32, device=self.device)
+        peak = torch.full((prefixes.numel(),), NOTHING_KNOWN, dtype=torch.int16, device=self.device)
         peak = peak.scatter_reduce(0, cube, bricks.peak[row], "amax")
         return n_occupied[inverse], n_known[inverse], peak[inverse], 8**level
 
-    def cast_rays(self, origins: npt.ArrayLike, directions: npt.ArrayLike, max_range: float) -> RayHits:
-        """First occupied voxel along rays.
+    def cast_rays(
+        self,
+        origins: npt.ArrayLike,
+        directions: npt.ArrayLike,
+        max_range: float,
+        stop_at: Literal["solid", "occupied"] = "solid",
+    ) -> RayHits:
+        """First voxel along rays that stops them.
 
         Args:
             origins: (N, 3) [m], map frame.
             directions: (N, 3), any length > 0.
             max_range: [m], > 0.
+            stop_at: "solid": voxels that most rays into them do not pass, so that a ray sees what a camera would; "occupied":
+                OctoMap's rule, also voxels that a surface only grazes: safe to drive by.
 
         Raises:
             ValueError: shapes differ, not finite, a direction of length 0, or max_range not > 0.
@@ -415,6 +388,7 @@ class Octree:
             int(2 * self._half),
             b.keys,
             b.rows,
+            b.solid_bits if stop_at == "solid" else b.occupied_bits,
             b.occupied_bits,
             b.free_bits,
             self._compiled,
@@ -425,14 +399,14 @@ class Octree:
     def occupied(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         """Centres (N, 3) float32 [m] and probabilities (N,) float32 of all occupied voxels."""
         b = self._bricks
-        some = b.peak[b.rows] > self._threshold
+        some = b.peak[b.rows] > self._model.threshold
         keys, rows = b.keys[some], b.rows[some]
         log_odds = b.log_odds[rows]
-        brick, index = torch.nonzero((b.count[rows] > 0) & (log_odds > self._threshold), as_tuple=True)
+        brick, index = torch.nonzero((b.count[rows] > 0) & (log_odds > self._model.threshold), as_tuple=True)
         local = torch.stack([index >> 6, (index >> 3) & 7, index & 7], dim=1)
         voxel = (voxels.decode(keys)[brick] * BRICK_EDGE + local).to(torch.float64)
         centres = (voxel + (0.5 - self._half)) * self.parameters.leaf_size
-        probabilities = torch.sigmoid(log_odds[brick, index])
+        probabilities = torch.sigmoid(log_odds[brick, index] / LOG_ODDS_UNIT)
         return centres.to(torch.float32).cpu().numpy(), probabilities.cpu().numpy()
 
     def bounds(self) -> Array | None:
@@ -448,10 +422,10 @@ class Octree:
     def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
         """Everything that `from_arrays` needs, as plain arrays in the order of the keys (for npz or safetensors)."""
         b = self._bricks
-        saved = {name: getattr(b, name)[b.rows].cpu().numpy() for name in _SAVED}
+        saved = {name: getattr(b, name)[b.rows].cpu().numpy() for name in VOXEL_ARRAYS}
         geometry = np.array([self.parameters.leaf_size, self.parameters.levels], dtype=np.float64)
-        state = np.array([self._stamp_ns, self._n_images], dtype=np.int64)
-        return {"keys": b.keys.cpu().numpy().copy(), **saved, "geometry": geometry, "state": state}
+        stamps = np.array(self._stamps, dtype=np.int64)
+        return {"keys": b.keys.cpu().numpy().copy(), **saved, "geometry": geometry, "stamps": stamps}
 
     @classmethod
     def from_arrays(
@@ -468,7 +442,7 @@ class Octree:
             ValueError: arrays are missing or do not fit together, or they are of another leaf size or world.
         """
         octree = cls(parameters, device, compiled=compiled)
-        missing = {"keys", *_SAVED, "geometry", "state"} - set(arrays)
+        missing = {"keys", *VOXEL_ARRAYS, "geometry", "stamps"} - set(arrays)
         if missing:
             raise ValueError(f"expected the arrays of an octree, missing: {', '.join(sorted(missing))}")
         leaf_size, levels = (float(v) for v in np.asarray(arrays["geometry"], dtype=np.float64))
@@ -477,17 +451,18 @@ class Octree:
             raise ValueError(f"expected an octree of {wanted}, got one of {leaf_size} m and {levels:.0f} levels")
         keys = np.asarray(arrays["keys"], dtype=np.int64)
         n = keys.size
-        for name in _SAVED:
+        for name in VOXEL_ARRAYS:
             if arrays[name].shape != (n, BRICK_SIZE):
                 raise ValueError(f"expected {name} ({n}, {BRICK_SIZE}), got {arrays[name].shape}")
         if np.any(np.diff(keys) <= 0):
             raise ValueError("expected ascending brick keys: the arrays are damaged")
-        rows = octree._rows_of(torch.from_numpy(keys.copy()).to(octree.device))
-        for name in _SAVED:
+        octree._bricks = octree._bricks.insert(torch.from_numpy(keys.copy()).to(octree.device))
+        rows = octree._bricks.rows
+        for name in VOXEL_ARRAYS:
             target = getattr(octree._bricks, name)
             target[rows] = torch.from_numpy(np.array(arrays[name])).to(octree.device, target.dtype)
-        octree._summarise(rows)
-        octree._stamp_ns, octree._n_images = (int(v) for v in np.asarray(arrays["state"], dtype=np.int64))
+        octree._bricks.summarise(rows, octree._model.threshold)
+        octree._stamps = np.asarray(arrays["stamps"], dtype=np.int64).tolist()
         return octree
 
 

@@ -1,0 +1,132 @@
+"""Depth images by the CPU kernels, on several threads, with buffers that are used again from image to image."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+from loci.spatial import image_kernels as kernels
+from loci.spatial.ballots import FULL
+from loci.spatial.bricks import BRICK_EDGE, BRICK_SIZE
+from loci.spatial.evidence import (
+    INSET,
+    MAX_JUMP,
+    N_SCALES,
+    NORMAL_REACH,
+    POOL,
+    ROW_STEP,
+    View,
+)
+
+#: Smaller jobs are not worth a second thread.
+_MIN_SHARE = 16
+
+
+@lru_cache(maxsize=1)
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(thread_name_prefix="octree")
+
+
+def on_threads(n_threads: int, n: int, job: Callable[[int, int], None]) -> None:
+    """Call ``job(first, last)`` on ranges that together are [0, n): on so many threads, this one among them."""
+    n_threads = max(min(n_threads, n // _MIN_SHARE), 1)
+    bounds = [n * i // n_threads for i in range(n_threads + 1)]
+    others = [_pool().submit(job, a, b) for a, b in zip(bounds[1:-1], bounds[2:], strict=True)]
+    job(bounds[0], bounds[1])
+    for other in others:
+        other.result()
+
+
+class ImageCollector:
+    """`loci.spatial.evidence.collect` by the CPU kernels."""
+
+    def __init__(self, n_threads: int) -> None:
+        self.n_threads = n_threads
+        self._buffers: dict[str, npt.NDArray[np.generic]] = {}
+
+    def _buffer(self, name: str, shape: tuple[int, ...], dtype: type[np.generic]) -> npt.NDArray[np.generic]:
+        """Memory from the last image, where it is large enough: fresh pages cost more than what is done with them."""
+        size = int(np.prod(shape))
+        have = self._buffers.get(name)
+        if have is None or have.size < size:
+            have = self._buffers[name] = np.empty(size + size // 4, dtype=dtype)
+        return have[:size].reshape(shape)
+
+    def collect(
+        self, depth: npt.NDArray[np.float32], trusted: npt.NDArray[np.float32], strength: npt.NDArray[np.uint8], view: View
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int16], npt.NDArray[np.int64]]:
+        """Ballots on all bricks about which the image says anything.
+
+        Args:
+            depth: (H, W) float32 [m], 0: no measurement.
+            trusted: the same without what is not trusted to carve; may be ``depth`` itself.
+            strength: (1,) for all pixels, or (H * W,) of each, 0 to 15.
+            view: of this image.
+
+        Returns:
+            bricks: (B, 3) brick coordinates.
+            ballots: (C, 512), valid until the next image.
+            which: (B,) row of ``ballots`` of each brick.
+        """
+        height, width = depth.shape
+        leaf = np.float32(view.leaf_size)
+        to_voxels, to_metres = view.rotation / leaf, view.rotation * leaf
+        grid = np.array(view.grid_shape)
+        ends = self._buffer("ends", depth.shape, np.int32)
+        reach = self._buffer("reach", (height + height % POOL, width + width % POOL), np.float32)
+        surface = self._buffer("surface", ((height + ROW_STEP - 1) // ROW_STEP, width), np.int32)
+        tables = (N_SCALES, reach.shape[0] // POOL, reach.shape[1] // POOL)
+        nearest, farthest = self._buffer("nearest", tables, np.float32), self._buffer("farthest", tables, np.float32)
+        rays = (view.limits, view.columns, view.rows, to_voxels, view.position, grid)
+        kernels.fill_border(reach, height, width)
+
+        def look(first: int, last: int) -> None:
+            kernels.end_voxels(depth, trusted, *rays, first * POOL, min(last * POOL, height), reach, ends)
+            kernels.halve(reach, first, last, nearest[0], farthest[0])
+
+        on_threads(self.n_threads, reach.shape[0] // POOL, look)
+        inset, jump = leaf * np.float32(INSET), np.float32(MAX_JUMP)
+
+        def surfaces(first: int, last: int) -> None:
+            kernels.surface_voxels(trusted, *rays, inset, jump, NORMAL_REACH, ROW_STEP, first, last, surface)
+
+        on_threads(self.n_threads, surface.shape[0], surfaces)
+        for scale in range(1, N_SCALES):
+            on_threads(self.n_threads, tables[1], lambda a, b, s=scale: kernels.widen(nearest, farthest, s, a, b))
+
+        brick_radius = np.float32(view.leaf_size * BRICK_EDGE * np.sqrt(3.0) / 2.0)
+        slots = self._buffer("slots", view.grid_shape, np.int32)
+        flat = kernels.bricks_in_view(
+            to_metres, view.position, view.sides, brick_radius, np.float32(view.depth_limit), slots
+        )
+        hit = self._buffer("hit", (flat.size, BRICK_SIZE), np.uint8)
+        n_ended = self._buffer("n_ended", (flat.size, BRICK_SIZE), np.uint16)
+        blocks = self._buffer("blocks", (flat.size,), np.uint64)
+        for array in (hit, n_ended, blocks):
+            array.fill(0)
+        kernels.scatter(ends.ravel(), strength, surface.ravel(), slots.ravel(), hit, n_ended, blocks)
+
+        ballots = self._buffer("ballots", (flat.size, BRICK_SIZE), np.int16)
+        kept = self._buffer("kept", (flat.size,), np.bool_)
+        intrinsics = np.array([view.fx, view.fy, view.cx, view.cy, *view.radius], dtype=np.float32)
+        distances = np.array(view.distances, dtype=np.float32)
+        whole = (np.float32(-np.abs(nearest[0]).min()), farthest[0].max())
+        image = (reach[:height, :width], hit, n_ended, blocks, nearest, farthest, whole)
+        pose = (to_metres, view.position, view.coarse, view.fine, intrinsics, distances)
+
+        def judge(first: int, last: int) -> None:
+            kernels.judge(*image, flat, view.grid_shape, *pose, first, last, ballots, kept)
+
+        on_threads(self.n_threads, flat.size, judge)
+        which = np.flatnonzero(kept)
+        bricks = np.stack(np.unravel_index(flat[which], view.grid_shape), axis=1) + view.lowest_brick
+        return bricks, ballots, which
+
+
+def all_alike() -> npt.NDArray[np.uint8]:
+    """Strength of an image whose measurements are all fully trusted."""
+    return np.array([FULL], dtype=np.uint8)

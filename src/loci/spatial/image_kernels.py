@@ -1,0 +1,486 @@
+"""What a depth image says about the voxels in view, compiled by numba for the CPU: the same arithmetic as `evidence.collect`.
+
+Kept apart so that importing the library costs no compilation: each kernel compiles at its first call and is cached on disk.
+They release the GIL: threads of one image work on rows or bricks of their own, and queries run beside them.
+"""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+from loci.spatial.ballots import EVERYTHING_PASSED, MISS
+
+F32 = np.float32
+#: Bits of the blocks of the first octant of a brick, see `_block_of`.
+_OCTANT = np.uint64(0b0011_0011 << 16 | 0b0011_0011)
+#: Smaller slopes of a ray along an axis [voxel edges per metre] are taken for this, so that nothing is divided by 0.
+MIN_SLOPE = F32(1e-4)
+#: Of so many pixels one is asked for the surface it shows.
+PIXELS_PER_SURFACE = F32(2.0)
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def end_voxels(
+    depth: npt.NDArray[np.float32],
+    trusted: npt.NDArray[np.float32],
+    limits: npt.NDArray[np.float32],
+    columns: npt.NDArray[np.float32],
+    rows: npt.NDArray[np.float32],
+    rotation: npt.NDArray[np.float32],
+    position: npt.NDArray[np.float32],
+    grid_shape: npt.NDArray[np.int64],
+    first: int,
+    last: int,
+    reach: npt.NDArray[np.float32],
+    voxels: npt.NDArray[np.int32],
+) -> None:
+    """Per pixel of the rows [first, last): how far its ray carves, and the flat voxel of the grid in which it ends (-1: none).
+
+    ``rotation`` is in voxel edges per metre; ``limits`` (H, W): depth at the range limit [m].
+    """
+    width = depth.shape[1]
+    nx, ny, nz = F32(grid_shape[0] * 8), F32(grid_shape[1] * 8), F32(grid_shape[2] * 8)
+    by, bz = np.int32(grid_shape[1]), np.int32(grid_shape[2])
+    r00, r01, r02 = rotation[0]
+    r10, r11, r12 = rotation[1]
+    r20, r21, r22 = rotation[2]
+    px, py, pz = position
+    for v in range(first, last):
+        row = rows[v]
+        ax, ay, az = r01 * row + r02, r11 * row + r12, r21 * row + r22
+        for u in range(width):
+            z, limit, column = depth[v, u], limits[v, u], columns[u]
+            x = np.floor(z * (r00 * column + ax) + px)
+            y = np.floor(z * (r10 * column + ay) + py)
+            w = np.floor(z * (r20 * column + az) + pz)
+            valid = (z > F32(0.0)) & (z <= limit)
+            valid &= (x >= F32(0.0)) & (x < nx) & (y >= F32(0.0)) & (y < ny) & (w >= F32(0.0)) & (w < nz)
+            i, j, k = np.int32(x), np.int32(y), np.int32(w)
+            voxel = (((i >> 3) * by + (j >> 3)) * bz + (k >> 3)) << 9 | ((i & 7) << 6) | ((j & 7) << 3) | (k & 7)
+            voxels[v, u] = voxel if valid else np.int32(-1)
+            reach[v, u] = min(trusted[v, u], limit)
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def surface_voxels(
+    depth: npt.NDArray[np.float32],
+    limits: npt.NDArray[np.float32],
+    columns: npt.NDArray[np.float32],
+    rows: npt.NDArray[np.float32],
+    rotation: npt.NDArray[np.float32],
+    position: npt.NDArray[np.float32],
+    grid_shape: npt.NDArray[np.int64],
+    inset: np.float32,
+    jump: np.float32,
+    border: int,
+    step: int,
+    first: int,
+    last: int,
+    voxels: npt.NDArray[np.int32],
+) -> None:
+    """Flat voxel of the grid that holds the surface at every pixel of each ``step``-th row: the measured point, moved behind it.
+
+    ``border`` pixels around the image have none (-1), because normals are taken from pixels so far away. ``voxels``: (rows
+    looked at, W), of which [first, last) are written.
+    """
+    height, width = depth.shape
+    nx, ny, nz = F32(grid_shape[0] * 8), F32(grid_shape[1] * 8), F32(grid_shape[2] * 8)
+    by, bz = np.int32(grid_shape[1]), np.int32(grid_shape[2])
+    r00, r01, r02 = rotation[0]
+    r10, r11, r12 = rotation[1]
+    r20, r21, r22 = rotation[2]
+    px, py, pz = position
+    for out in range(first, last):
+        v = out * step
+        if v < border or v >= height - border or width <= 2 * border:
+            voxels[out, :] = -1
+            continue
+        voxels[out, :border] = -1
+        voxels[out, width - border :] = -1
+        row, row_above, row_below = rows[v], rows[v - border], rows[v + border]
+        for u in range(border, width - border):
+            z, column = depth[v, u], columns[u]
+            left, right = depth[v, u - border], depth[v, u + border]
+            upper, lower = depth[v - border, u], depth[v + border, u]
+            x, y = z * column, z * row
+            limit = z * jump
+            dz_u, dz_v = right - left, lower - upper
+            smooth = (left > F32(0.0)) & (right > F32(0.0)) & (upper > F32(0.0)) & (lower > F32(0.0))
+            smooth &= (abs(dz_u) <= limit) & (abs(dz_v) <= limit)
+            dx_u, dy_u = right * columns[u + border] - left * columns[u - border], dz_u * row
+            dx_v, dy_v = dz_v * column, lower * row_below - upper * row_above
+            mx, my, mz = dy_u * dz_v - dz_u * dy_v, dz_u * dx_v - dx_u * dz_v, dx_u * dy_v - dy_u * dx_v
+            sign = F32(-1.0) if (mx * x + my * y) + mz * z < F32(0.0) else F32(1.0)
+            mx = sign * mx if smooth else x
+            my = sign * my if smooth else y
+            mz = sign * mz if smooth else z
+            scale = inset / np.sqrt((mx * mx + my * my) + mz * mz)
+            x, y, w = x + mx * scale, y + my * scale, z + mz * scale
+            a = np.floor(((r00 * x + r01 * y) + r02 * w) + px)
+            b = np.floor(((r10 * x + r11 * y) + r12 * w) + py)
+            c = np.floor(((r20 * x + r21 * y) + r22 * w) + pz)
+            valid = (z > F32(0.0)) & (z <= limits[v, u])
+            valid &= (a >= F32(0.0)) & (a < nx) & (b >= F32(0.0)) & (b < ny) & (c >= F32(0.0)) & (c < nz)
+            i, j, k = np.int32(a), np.int32(b), np.int32(c)
+            voxel = (((i >> 3) * by + (j >> 3)) * bz + (k >> 3)) << 9 | ((i & 7) << 6) | ((j & 7) << 3) | (k & 7)
+            voxels[out, u] = voxel if valid else np.int32(-1)
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def fill_border(reach: npt.NDArray[np.float32], height: int, width: int) -> None:
+    """Rows and columns that make the image's size even: nothing was measured there."""
+    reach[height:, :] = F32(0.0)
+    reach[:, width:] = F32(0.0)
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def halve(
+    reach: npt.NDArray[np.float32],
+    first: int,
+    last: int,
+    nearest: npt.NDArray[np.float32],
+    farthest: npt.NDArray[np.float32],
+) -> None:
+    """Extremes of 2 x 2 pixels, for the rows [first, last) of the halved image.
+
+    ``nearest`` is the nearest measurement (infinite if there is none), and negative if a pixel has none.
+    """
+    for v in range(first, last):
+        for u in range(nearest.shape[1]):
+            a, b = reach[2 * v, 2 * u], reach[2 * v, 2 * u + 1]
+            c, d = reach[2 * v + 1, 2 * u], reach[2 * v + 1, 2 * u + 1]
+            hole = (a <= F32(0.0)) | (b <= F32(0.0)) | (c <= F32(0.0)) | (d <= F32(0.0))
+            farthest[v, u] = max(max(a, b), max(c, d))
+            a, b = a if a > F32(0.0) else F32(np.inf), b if b > F32(0.0) else F32(np.inf)
+            c, d = c if c > F32(0.0) else F32(np.inf), d if d > F32(0.0) else F32(np.inf)
+            near = min(min(a, b), min(c, d))
+            nearest[v, u] = -near if hole else near
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def widen(nearest: npt.NDArray[np.float32], farthest: npt.NDArray[np.float32], scale: int, first: int, last: int) -> None:
+    """Entry ``scale`` of the tables from the one before it, for the rows [first, last); windows end at the image's border."""
+    step = 1 << (scale - 1)
+    _, height, width = nearest.shape
+    near, far = nearest[scale - 1], farthest[scale - 1]
+    for v in range(first, last):
+        below = min(v + step, height - 1)
+        for u in range(max(width - step, 0)):
+            right = u + step
+            a, b, c, d = near[v, u], near[v, right], near[below, u], near[below, right]
+            least = min(min(abs(a), abs(b)), min(abs(c), abs(d)))
+            hole = min(min(a, b), min(c, d)) < F32(0.0)
+            nearest[scale, v, u] = -least if hole else least
+            farthest[scale, v, u] = max(max(far[v, u], far[v, right]), max(far[below, u], far[below, right]))
+        for u in range(max(width - step, 0), width):
+            a, b = near[v, u], near[below, u]
+            least = min(abs(a), abs(b))
+            nearest[scale, v, u] = -least if min(a, b) < F32(0.0) else least
+            farthest[scale, v, u] = max(far[v, u], far[below, u])
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def bricks_in_view(
+    rotation: npt.NDArray[np.float32],
+    position: npt.NDArray[np.float32],
+    sides: npt.NDArray[np.float32],
+    radius: np.float32,
+    limit: np.float32,
+    slots: npt.NDArray[np.int32],
+) -> npt.NDArray[np.int32]:
+    """Flat indices of the grid's bricks whose enclosing sphere touches the frustum; ``slots`` (grid) gets the place of each, or -1.
+
+    ``rotation`` is in metres per voxel edge.
+    """
+    nx, ny, nz = slots.shape
+    found = np.empty(slots.size, dtype=np.int32)
+    n = 0
+    for bi in range(nx):
+        dx = (F32(bi) + F32(0.5)) * F32(8.0) - position[0]
+        for bj in range(ny):
+            dy = (F32(bj) + F32(0.5)) * F32(8.0) - position[1]
+            for bk in range(nz):
+                slots[bi, bj, bk] = -1
+                dz = (F32(bk) + F32(0.5)) * F32(8.0) - position[2]
+                z = (rotation[0, 2] * dx + rotation[1, 2] * dy) + rotation[2, 2] * dz
+                if not (z > -radius and z < limit + radius):
+                    continue
+                x = (rotation[0, 0] * dx + rotation[1, 0] * dy) + rotation[2, 0] * dz
+                y = (rotation[0, 1] * dx + rotation[1, 1] * dy) + rotation[2, 1] * dz
+                inside = True
+                for s in range(4):
+                    if not ((sides[s, 0] * x + sides[s, 1] * y) + sides[s, 2] * z > -radius):
+                        inside = False
+                        break
+                if inside:
+                    slots[bi, bj, bk] = n
+                    found[n] = (bi * ny + bj) * nz + bk
+                    n += 1
+    return found[:n]
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _block_of(index: int) -> np.uint64:
+    """Bit of the block of 2^3 voxels that holds a voxel of a brick."""
+    return np.uint64(1) << np.uint64(((index >> 7) << 4) | (((index >> 4) & 3) << 2) | ((index >> 1) & 3))
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def scatter(
+    ends: npt.NDArray[np.int32],
+    strength: npt.NDArray[np.uint8],
+    surface: npt.NDArray[np.int32],
+    slots: npt.NDArray[np.int32],
+    hit: npt.NDArray[np.uint8],
+    n_ended: npt.NDArray[np.uint16],
+    blocks: npt.NDArray[np.uint64],
+) -> None:
+    """Strongest measurement in each voxel (C, 512), pixels of whose surface it holds (C, 512), and the blocks with either (C,).
+
+    ``ends``, ``strength``: (P,) voxel and 0..15 of every pixel (``strength`` of one element: the same for all); ``surface``: (Q,).
+    """
+    last = np.int32(-1)
+    weight = strength[0]
+    for p in range(ends.size):
+        voxel = ends[p]
+        if strength.size > 1:
+            weight = strength[p]
+        elif voxel == last:
+            continue
+        last = voxel
+        if voxel >= 0:
+            slot, index = slots[voxel >> 9], voxel & 511
+            if slot >= 0 and weight > hit[slot, index]:
+                hit[slot, index] = weight
+                blocks[slot] |= _block_of(index)
+    last = np.int32(-1)
+    for p in range(surface.size):
+        voxel = surface[p]
+        if voxel >= 0:
+            slot, index = slots[voxel >> 9], voxel & 511
+            if slot >= 0:
+                n_ended[slot, index] += np.uint16(1)
+                if voxel != last:
+                    blocks[slot] |= _block_of(index)
+        last = voxel
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _extremes(
+    nearest: npt.NDArray[np.float32],
+    farthest: npt.NDArray[np.float32],
+    u0: int,
+    u1: int,
+    v0: int,
+    v1: int,
+    whole: tuple[np.float32, np.float32],
+) -> tuple[np.float32, np.float32]:
+    """Nearest and farthest measurement in (at least) a window of the halved image; the nearest negative if a pixel has none."""
+    size = max(u1 - u0, v1 - v0) + 1
+    if size >= (1 << nearest.shape[0]):
+        return whole
+    scale = 0
+    while size >= (2 << scale):
+        scale += 1
+    u1 = max(u1 - (1 << scale) + 1, 0)
+    v1 = max(v1 - (1 << scale) + 1, 0)
+    a, b = nearest[scale, v0, u0], nearest[scale, v0, u1]
+    c, d = nearest[scale, v1, u0], nearest[scale, v1, u1]
+    least = min(min(abs(a), abs(b)), min(abs(c), abs(d)))
+    near = -least if min(min(a, b), min(c, d)) < F32(0.0) else least
+    far = max(
+        max(farthest[scale, v0, u0], farthest[scale, v0, u1]), max(farthest[scale, v1, u0], farthest[scale, v1, u1])
+    )
+    return near, far
+
+
+#: Verdicts on a block of voxels.
+_NOTHING, _PASSED, _MIXED = 0, 1, 2
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def judge(
+    reach: npt.NDArray[np.float32],
+    hit: npt.NDArray[np.uint8],
+    n_ended: npt.NDArray[np.uint16],
+    blocks: npt.NDArray[np.uint64],
+    nearest: npt.NDArray[np.float32],
+    farthest: npt.NDArray[np.float32],
+    whole: tuple[np.float32, np.float32],
+    flat: npt.NDArray[np.int32],
+    grid_shape: tuple[int, int, int],
+    rotation: npt.NDArray[np.float32],
+    position: npt.NDArray[np.float32],
+    coarse: npt.NDArray[np.float32],
+    fine: npt.NDArray[np.float32],
+    intrinsics: npt.NDArray[np.float32],
+    distances: npt.NDArray[np.float32],
+    first: int,
+    last: int,
+    ballots: npt.NDArray[np.int16],
+    kept: npt.NDArray[np.bool_],
+) -> None:
+    """Ballots on the voxels of the bricks [first, last), (C, 512), and which bricks got any; see `loci.spatial.evidence.collect`.
+
+    Bricks, their octants and then voxels are judged, the larger only if all their voxels would come out the same one by one.
+    All in one function: handing arrays to another one costs more than what is done with a voxel.
+
+    Args:
+        coarse, fine: (16, 5), (64, 5) sampled rays of a footprint: right and down [half its sides], and their offset from the
+            voxel's centre, map frame [voxel edges].
+        intrinsics: fx, fy, cx, cy, half the footprint's sides at 1 m [px].
+        distances: nearest and farthest voxel judged, how far behind a voxel a ray must end to have passed it, how far behind
+            its centre all must end so that none needs to be asked, leaf size [m].
+    """
+    height, width = reach.shape
+    _, ny, nz = grid_shape
+    fx, fy, cx, cy, radius_u, radius_v = intrinsics
+    min_depth, limit, margin, clear, leaf = distances
+    r00, r01, r02 = rotation[0]
+    r10, r11, r12 = rotation[1]
+    r20, r21, r22 = rotation[2]
+    zero, one, half = F32(0.0), F32(1.0), F32(0.5)
+    per_face = one / ((fx * leaf) * (fy * leaf))
+    for c in range(first, last):
+        bi, bj, bk = flat[c] // (ny * nz), flat[c] // nz % ny, flat[c] % nz
+        x0, y0, z0 = F32(bi * 8) - position[0], F32(bj * 8) - position[1], F32(bk * 8) - position[2]
+        block = blocks[c]
+        ballots[c] = 0
+        said = False
+        for part in range(-1, 8):  # the brick, then its octants
+            if part < 0:
+                oi, oj, ok, edge = 0, 0, 0, 8
+                touched = block != 0
+            else:
+                oi, oj, ok, edge = (part >> 2) * 4, ((part >> 1) & 1) * 4, (part & 1) * 4, 4
+                touched = (block >> np.uint64(oi * 8 + oj * 2 + ok // 2)) & _OCTANT != 0
+            if touched:
+                if part < 0:
+                    continue
+            else:
+                middle, radius = F32(edge) * half, leaf * F32(edge) * F32(0.8660255)
+                dx, dy, dz = x0 + F32(oi) + middle, y0 + F32(oj) + middle, z0 + F32(ok) + middle
+                z = (r02 * dx + r12 * dy) + r22 * dz
+                front, back = z - radius, z + radius
+                if front > limit or back <= min_depth:
+                    if part < 0:
+                        break
+                    continue
+                if front > F32(0.2):
+                    x = (r00 * dx + r10 * dy) + r20 * dz
+                    y = (r01 * dx + r11 * dy) + r21 * dz
+                    over, inverse = one / front, one / z
+                    tilt_x, tilt_y = x * inverse, y * inverse
+                    # Every footprint lies in the projection of a sphere that is larger by the footprints' size. The tables'
+                    # windows are squares and begin at even pixels: a voxel's may reach beyond its footprint by so much.
+                    spare = F32(2.0) * abs(radius_u - radius_v) * over + F32(6.0)
+                    r_u = ((one + abs(tilt_x)) * radius * fx + radius_u) * over + spare
+                    r_v = ((one + abs(tilt_y)) * radius * fy + radius_v) * over + spare
+                    u, v = fx * tilt_x + cx, fy * tilt_y + cy
+                    left, right, top, bottom = int(u - r_u), int(u + r_u), int(v - r_v), int(v + r_v)
+                    verdict = _MIXED
+                    if right < 0 or left >= width or bottom < 0 or top >= height:
+                        verdict = _NOTHING
+                    else:
+                        u0, u1 = max(left, 0) >> 1, min(right, width - 1) >> 1
+                        v0, v1 = max(top, 0) >> 1, min(bottom, height - 1) >> 1
+                        near, far = _extremes(nearest, farthest, u0, u1, v0, v1, whole)
+                        if far < front - leaf:
+                            verdict = _NOTHING
+                        elif near > back + clear and back <= limit and left >= 0 and top >= 0:
+                            if right < width and bottom < height:
+                                verdict = _PASSED
+                    if verdict == _PASSED:
+                        said = True
+                        for i in range(oi, oi + edge):
+                            for j in range(oj, oj + edge):
+                                for k in range(ok, ok + edge):
+                                    ballots[c, (i << 6) | (j << 3) | k] = EVERYTHING_PASSED
+                    if verdict != _MIXED:
+                        if part < 0:
+                            break
+                        continue
+                if part < 0:
+                    continue
+            for i in range(oi, oi + 4):
+                for j in range(oj, oj + 4):
+                    for k in range(ok, ok + 4):
+                        dx = (F32(bi * 8) + (F32(i) + half)) - position[0]
+                        dy = (F32(bj * 8) + (F32(j) + half)) - position[1]
+                        dz = (F32(bk * 8) + (F32(k) + half)) - position[2]
+                        z = (r02 * dx + r12 * dy) + r22 * dz
+                        if not (z > min_depth and z <= limit):
+                            continue
+                        x = (r00 * dx + r10 * dy) + r20 * dz
+                        y = (r01 * dx + r11 * dy) + r21 * dz
+                        inverse = one / z
+                        u, v = (x * inverse) * fx + cx, (y * inverse) * fy + cy
+                        r_u, r_v = inverse * radius_u, inverse * radius_v
+                        left, right = int(np.floor((u - r_u) + half)), int(np.floor((u + r_u) + half))
+                        top, bottom = int(np.floor((v - r_v) + half)), int(np.floor((v + r_v) + half))
+                        if right < 0 or left >= width or bottom < 0 or top >= height:
+                            continue
+                        u0, u1, v0, v1 = max(left, 0), min(right, width - 1), max(top, 0), min(bottom, height - 1)
+                        near, far = _extremes(nearest, farthest, u0 >> 1, u1 >> 1, v0 >> 1, v1 >> 1, whole)
+                        index = (i << 6) | (j << 3) | k
+                        strength, n_hits = hit[c, index], n_ended[c, index]
+                        if strength == 0 and n_hits == 0:
+                            if far < z - leaf:
+                                continue
+                            if abs(near) > z + clear:
+                                column, row = int(np.floor(u + half)), int(np.floor(v + half))
+                                inside = column >= 0 and column < width and row >= 0 and row < height
+                                if inside and reach[row, column] > zero:
+                                    ballots[c, index] = EVERYTHING_PASSED
+                                    said = True
+                                    continue
+                        sx, sy, sz = dx * inverse, dy * inverse, dz * inverse
+                        sx = one / (sx if abs(sx) >= MIN_SLOPE else MIN_SLOPE)
+                        sy = one / (sy if abs(sy) >= MIN_SLOPE else MIN_SLOPE)
+                        sz = one / (sz if abs(sz) >= MIN_SLOPE else MIN_SLOPE)
+                        hx, hy, hz = abs(sx) * half, abs(sy) * half, abs(sz) * half
+                        passed, met, crossed = 0, 0, False
+                        for s in range(16):
+                            column = int(np.floor((u + r_u * coarse[s, 0]) + half))
+                            row = int(np.floor((v + r_v * coarse[s, 1]) + half))
+                            if column < 0 or column >= width or row < 0 or row >= height:
+                                continue
+                            ox, oy, oz = sx * coarse[s, 2], sy * coarse[s, 3], sz * coarse[s, 4]
+                            leave = min(min(hx - ox, hy - oy), hz - oz)
+                            enter = max(max(-hx - ox, -hy - oy), -hz - oz)
+                            if enter < leave:
+                                met += 1
+                                depth = reach[row, column]
+                                crossed |= depth > z + leave
+                                if depth > (z + leave) + margin:
+                                    passed += 1
+                        if strength == 0 and not crossed:
+                            for s in range(64):
+                                column = int(np.floor((u + r_u * fine[s, 0]) + half))
+                                row = int(np.floor((v + r_v * fine[s, 1]) + half))
+                                if column < 0 or column >= width or row < 0 or row >= height:
+                                    continue
+                                depth = reach[row, column]
+                                if not depth > z - leaf:
+                                    continue
+                                ox, oy, oz = sx * fine[s, 2], sy * fine[s, 3], sz * fine[s, 4]
+                                leave = min(min(hx - ox, hy - oy), hz - oz)
+                                enter = max(max(-hx - ox, -hy - oy), -hz - oz)
+                                if enter < leave and depth > z + leave:
+                                    crossed = True
+                                    break
+                        if met > 0:
+                            passed = (16 * passed + met // 2) // met
+                        ended = 0
+                        if n_hits > 0:
+                            expected = (F32(n_hits) * (F32(16.0) * PIXELS_PER_SURFACE)) * (z * z)
+                            ended = int(np.ceil(min(expected * per_face, F32(16.0))))
+                        ballot = passed | (ended << 5) | (int(strength) << 10)
+                        if crossed and strength == 0:
+                            ballot |= MISS
+                        if ballot != 0:
+                            ballots[c, index] = ballot
+                            said = True
+        kept[c] = said
