@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
+from functools import lru_cache, partial
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from loci.spatial import image_kernels as kernels
-from loci.spatial.ballots import FULL
 from loci.spatial.bricks import BRICK_EDGE, BRICK_SIZE
 from loci.spatial.evidence import (
     INSET,
@@ -34,9 +36,9 @@ def _pool() -> ThreadPoolExecutor:
 def on_threads(n_threads: int, n: int, job: Callable[[int, int], None]) -> None:
     """Call ``job(first, last)`` on ranges that together are [0, n): on so many threads, this one among them."""
     n_threads = max(min(n_threads, n // _MIN_SHARE), 1)
-    bounds = [n * i // n_threads for i in range(n_threads + 1)]
-    others = [_pool().submit(job, a, b) for a, b in zip(bounds[1:-1], bounds[2:], strict=True)]
-    job(bounds[0], bounds[1])
+    (first, last), *ranges = pairwise(n * i // n_threads for i in range(n_threads + 1))
+    others = [_pool().submit(job, a, b) for a, b in ranges]
+    job(first, last)
     for other in others:
         other.result()
 
@@ -46,9 +48,9 @@ class ImageCollector:
 
     def __init__(self, n_threads: int) -> None:
         self.n_threads = n_threads
-        self._buffers: dict[str, npt.NDArray[np.generic]] = {}
+        self._buffers: dict[str, npt.NDArray[Any]] = {}
 
-    def _buffer(self, name: str, shape: tuple[int, ...], dtype: type[np.generic]) -> npt.NDArray[np.generic]:
+    def _buffer(self, name: str, shape: tuple[int, ...], dtype: type[np.generic]) -> npt.NDArray[Any]:
         """Memory from the last image, where it is large enough: fresh pages cost more than what is done with them."""
         size = int(np.prod(shape))
         have = self._buffers.get(name)
@@ -57,8 +59,12 @@ class ImageCollector:
         return have[:size].reshape(shape)
 
     def collect(
-        self, depth: npt.NDArray[np.float32], trusted: npt.NDArray[np.float32], strength: npt.NDArray[np.uint8], view: View
-    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int16], npt.NDArray[np.int64]]:
+        self,
+        depth: npt.NDArray[np.float32],
+        trusted: npt.NDArray[np.float32],
+        strength: npt.NDArray[np.uint8],
+        view: View,
+    ) -> tuple[npt.NDArray[np.int64], torch.Tensor, npt.NDArray[np.int64]]:
         """Ballots on all bricks about which the image says anything.
 
         Args:
@@ -96,7 +102,7 @@ class ImageCollector:
 
         on_threads(self.n_threads, surface.shape[0], surfaces)
         for scale in range(1, N_SCALES):
-            on_threads(self.n_threads, tables[1], lambda a, b, s=scale: kernels.widen(nearest, farthest, s, a, b))
+            on_threads(self.n_threads, tables[1], partial(kernels.widen, nearest, farthest, scale))
 
         brick_radius = np.float32(view.leaf_size * BRICK_EDGE * np.sqrt(3.0) / 2.0)
         slots = self._buffer("slots", view.grid_shape, np.int32)
@@ -124,9 +130,4 @@ class ImageCollector:
         on_threads(self.n_threads, flat.size, judge)
         which = np.flatnonzero(kept)
         bricks = np.stack(np.unravel_index(flat[which], view.grid_shape), axis=1) + view.lowest_brick
-        return bricks, ballots, which
-
-
-def all_alike() -> npt.NDArray[np.uint8]:
-    """Strength of an image whose measurements are all fully trusted."""
-    return np.array([FULL], dtype=np.uint8)
+        return bricks, torch.from_numpy(ballots), which

@@ -19,7 +19,7 @@ import numpy.typing as npt
 import torch
 
 from loci.geometry import Array, Camera, pixel_rays
-from loci.spatial.ballots import EVERYTHING_PASSED, FULL, MISS
+from loci.spatial.ballots import EVERYTHING_PASSED, MISS
 from loci.spatial.bricks import BRICK_EDGE, BRICK_SIZE
 
 #: Pixels asked per axis of a footprint: of every voxel, and before it is taken for one that no ray crosses.
@@ -196,9 +196,7 @@ def _in_slots(points: torch.Tensor, slots: torch.Tensor) -> tuple[torch.Tensor, 
     return ((slot << 9) | (points & (BRICK_SIZE - 1)))[here], here
 
 
-def _flat_voxels(
-    x: torch.Tensor, y: torch.Tensor, z: torch.Tensor, valid: torch.Tensor, view: View
-) -> torch.Tensor:
+def _flat_voxels(x: torch.Tensor, y: torch.Tensor, z: torch.Tensor, valid: torch.Tensor, view: View) -> torch.Tensor:
     """Flat voxels of the grid (P,) int64 of coordinates in voxel edges; -1 outside of it or where not valid."""
     inside = valid
     for c, n in zip((x, y, z), view.grid_shape, strict=True):
@@ -300,7 +298,9 @@ def _windows(image: torch.Tensor, extreme: Callable[..., torch.Tensor]) -> torch
     return torch.stack(tables)
 
 
-def _judge(reach: torch.Tensor, hit: torch.Tensor, n_ended: torch.Tensor, view: View, flat: torch.Tensor) -> torch.Tensor:
+def _judge(
+    reach: torch.Tensor, hit: torch.Tensor, n_ended: torch.Tensor, view: View, flat: torch.Tensor
+) -> torch.Tensor:
     """Ballots on the voxels of the given bricks of the grid, (C, 512) int16; see `collect`."""
     device = reach.device
     height, width = reach.shape
@@ -336,7 +336,7 @@ def _judge(reach: torch.Tensor, hit: torch.Tensor, n_ended: torch.Tensor, view: 
     d = [torch.broadcast_to(c, (flat.numel(), BRICK_EDGE, BRICK_EDGE, BRICK_EDGE)) for c in (dx, dy, dz)]
     offset = [c.reshape(-1, BRICK_SIZE)[brick, index] for c in d]
     footprints = _Footprints(reach, view, *(a[asked] for a in (z, u, v, r_u, r_v)), *offset)
-    ballots[brick, index] = footprints.ballots(strength[asked], n_hits[asked])
+    ballots[brick, index] = footprints.ballots(strength[asked], n_hits[asked], far[asked])
     return ballots
 
 
@@ -355,15 +355,15 @@ class _Footprints:
     dy: torch.Tensor
     dz: torch.Tensor
 
-    def ballots(self, strength: torch.Tensor, n_ended: torch.Tensor) -> torch.Tensor:
-        """Their ballots (V,) int16, by the strongest measurement and the number of surface pixels in each."""
+    def ballots(self, strength: torch.Tensor, n_ended: torch.Tensor, far: torch.Tensor) -> torch.Tensor:
+        """Their ballots (V,) int16, by the strongest measurement, the number of surface pixels and the deepest pixel of each."""
         _, _, margin, _, leaf = (float(np.float32(d)) for d in self.view.distances)
         met, depth, behind = self._ask(self.view.coarse)
         crosses = met & (depth > behind)
         passed = (met & (depth > behind + margin)).sum(dim=1)
         n_met = met.sum(dim=1)
         crossed = crosses.any(dim=1)
-        unsure = torch.nonzero((strength == 0) & ~crossed).squeeze(1)
+        unsure = torch.nonzero((strength == 0) & ~crossed & (far > self.z)).squeeze(1)
         met, depth, behind = self._some(unsure)._ask(self.view.fine)
         fine = met & (depth > behind) & (depth > (self.z[unsure] - leaf)[:, None])
         crossed[unsure] = fine.any(dim=1)
@@ -400,7 +400,12 @@ class _Footprints:
 
 
 def _extremes(
-    nearest: torch.Tensor, farthest: torch.Tensor, u0: torch.Tensor, u1: torch.Tensor, v0: torch.Tensor, v1: torch.Tensor
+    nearest: torch.Tensor,
+    farthest: torch.Tensor,
+    u0: torch.Tensor,
+    u1: torch.Tensor,
+    v0: torch.Tensor,
+    v1: torch.Tensor,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Nearest and farthest measurement in (at least) windows of the halved image, (V,) each."""
     size = torch.maximum(u1 - u0, v1 - v0) + 1

@@ -13,8 +13,6 @@ import numpy.typing as npt
 from loci.spatial.ballots import EVERYTHING_PASSED, MISS
 
 F32 = np.float32
-#: Bits of the blocks of the first octant of a brick, see `_block_of`.
-_OCTANT = np.uint64(0b0011_0011 << 16 | 0b0011_0011)
 #: Smaller slopes of a ray along an axis [voxel edges per metre] are taken for this, so that nothing is divided by 0.
 MIN_SLOPE = F32(1e-4)
 #: Of so many pixels one is asked for the surface it shows.
@@ -160,7 +158,9 @@ def halve(
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def widen(nearest: npt.NDArray[np.float32], farthest: npt.NDArray[np.float32], scale: int, first: int, last: int) -> None:
+def widen(
+    nearest: npt.NDArray[np.float32], farthest: npt.NDArray[np.float32], scale: int, first: int, last: int
+) -> None:
     """Entry ``scale`` of the tables from the one before it, for the rows [first, last); windows end at the image's border."""
     step = 1 << (scale - 1)
     _, height, width = nearest.shape
@@ -296,6 +296,31 @@ def _extremes(
     return near, far
 
 
+#: Edge of the smallest part of a brick that is judged as a whole [voxels]; smaller ones cost as much as they save.
+_SMALLEST = 4
+
+
+def _parts() -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint64]]:
+    """A brick and its octants, depth first: lowest voxel, edge, and what comes after the part with its own parts, (P, 5); and the
+    bits of the blocks in each, see `_block_of`, (P,)."""
+    parts: list[list[int]] = []
+    masks: list[int] = []
+
+    def add(i: int, j: int, k: int, edge: int) -> None:
+        place = len(parts)
+        parts.append([i, j, k, edge, 0])
+        inside = [((i // 2 + a) << 4) | ((j // 2 + b) << 2) | (k // 2 + c) for a, b, c in np.ndindex(*[edge // 2] * 3)]
+        masks.append(sum(1 << bit for bit in inside))
+        if edge > _SMALLEST:
+            for a, b, c in np.ndindex(2, 2, 2):
+                add(i + a * edge // 2, j + b * edge // 2, k + c * edge // 2, edge // 2)
+        parts[place][4] = len(parts)
+
+    add(0, 0, 0, 8)
+    return np.array(parts, dtype=np.int64), np.array(masks, dtype=np.uint64)
+
+
+_PARTS, _MASKS = _parts()
 #: Verdicts on a block of voxels.
 _NOTHING, _PASSED, _MIXED = 0, 1, 2
 
@@ -324,7 +349,8 @@ def judge(
 ) -> None:
     """Ballots on the voxels of the bricks [first, last), (C, 512), and which bricks got any; see `loci.spatial.evidence.collect`.
 
-    Bricks, their octants and then voxels are judged, the larger only if all their voxels would come out the same one by one.
+    Bricks, their octants and then voxels are judged: the larger at once only if all their voxels would come out the same one
+    by one.
     All in one function: handing arrays to another one costs more than what is done with a voxel.
 
     Args:
@@ -349,15 +375,13 @@ def judge(
         block = blocks[c]
         ballots[c] = 0
         said = False
-        for part in range(-1, 8):  # the brick, then its octants
-            if part < 0:
-                oi, oj, ok, edge = 0, 0, 0, 8
-                touched = block != 0
-            else:
-                oi, oj, ok, edge = (part >> 2) * 4, ((part >> 1) & 1) * 4, (part & 1) * 4, 4
-                touched = (block >> np.uint64(oi * 8 + oj * 2 + ok // 2)) & _OCTANT != 0
+        part = 0
+        while part < _PARTS.shape[0]:
+            oi, oj, ok, edge, behind = _PARTS[part]
+            touched = block & _MASKS[part] != 0
+            part += 1
             if touched:
-                if part < 0:
+                if edge > _SMALLEST:
                     continue
             else:
                 middle, radius = F32(edge) * half, leaf * F32(edge) * F32(0.8660255)
@@ -365,8 +389,7 @@ def judge(
                 z = (r02 * dx + r12 * dy) + r22 * dz
                 front, back = z - radius, z + radius
                 if front > limit or back <= min_depth:
-                    if part < 0:
-                        break
+                    part = behind
                     continue
                 if front > F32(0.2):
                     x = (r00 * dx + r10 * dy) + r20 * dz
@@ -386,12 +409,12 @@ def judge(
                     else:
                         u0, u1 = max(left, 0) >> 1, min(right, width - 1) >> 1
                         v0, v1 = max(top, 0) >> 1, min(bottom, height - 1) >> 1
+                        unclipped = left >= 0 and top >= 0 and right < width and bottom < height
                         near, far = _extremes(nearest, farthest, u0, u1, v0, v1, whole)
                         if far < front - leaf:
                             verdict = _NOTHING
-                        elif near > back + clear and back <= limit and left >= 0 and top >= 0:
-                            if right < width and bottom < height:
-                                verdict = _PASSED
+                        elif near > back + clear and back <= limit and unclipped:
+                            verdict = _PASSED
                     if verdict == _PASSED:
                         said = True
                         for i in range(oi, oi + edge):
@@ -399,14 +422,13 @@ def judge(
                                 for k in range(ok, ok + edge):
                                     ballots[c, (i << 6) | (j << 3) | k] = EVERYTHING_PASSED
                     if verdict != _MIXED:
-                        if part < 0:
-                            break
+                        part = behind
                         continue
-                if part < 0:
+                if edge > _SMALLEST:
                     continue
-            for i in range(oi, oi + 4):
-                for j in range(oj, oj + 4):
-                    for k in range(ok, ok + 4):
+            for i in range(oi, oi + _SMALLEST):
+                for j in range(oj, oj + _SMALLEST):
+                    for k in range(ok, ok + _SMALLEST):
                         dx = (F32(bi * 8) + (F32(i) + half)) - position[0]
                         dy = (F32(bj * 8) + (F32(j) + half)) - position[1]
                         dz = (F32(bk * 8) + (F32(k) + half)) - position[2]
@@ -456,7 +478,7 @@ def judge(
                                 crossed |= depth > z + leave
                                 if depth > (z + leave) + margin:
                                     passed += 1
-                        if strength == 0 and not crossed:
+                        if strength == 0 and not crossed and far > z:
                             for s in range(64):
                                 column = int(np.floor((u + r_u * fine[s, 0]) + half))
                                 row = int(np.floor((v + r_v * fine[s, 1]) + half))

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import torch
 
 from loci.geometry import Array, Camera
-from loci.spatial import ballot_kernels, evidence, rays, voxels
+from loci.spatial import ballot_kernels, evidence, point_scans, rays, voxels
 from loci.spatial.ballots import FULL, MISS
 from loci.spatial.bricks import BRICK_EDGE, BRICK_SIZE, LOG_ODDS_UNIT, NOTHING_KNOWN, VOXEL_ARRAYS, Bricks
 from loci.spatial.compiled import ImageCollector, on_threads
@@ -75,7 +75,9 @@ class OctreeParameters:
         for names in (("p_min", "p_miss", "p_hit", "p_max"), ("p_min", "p_passed", "p_stopped", "p_max")):
             low, miss, hit, high = got = tuple(getattr(self, name) for name in names)
             if not 0 < low <= miss < 0.5 < hit <= high < 1:
-                raise ValueError(f"expected 0 < {names[0]} <= {names[1]} < 0.5 < {names[2]} <= {names[3]} < 1, got {got}")
+                raise ValueError(
+                    f"expected 0 < {names[0]} <= {names[1]} < 0.5 < {names[2]} <= {names[3]} < 1, got {got}"
+                )
         if not self.p_min < self.occupied_threshold < self.p_max:
             raise ValueError(f"expected occupied_threshold between p_min and p_max, got {self.occupied_threshold}")
         if self.n_threads < 1:
@@ -178,22 +180,57 @@ class Octree:
         if view is None:
             return
         if self._compiled:
-            bricks, ballots, which = self._images.collect(np.ascontiguousarray(depth), trusted, strength, view)
-            self._take(torch.from_numpy(bricks), torch.from_numpy(ballots), torch.from_numpy(which), scan)
+            bricks, ballots, which = self._images.collect(depth, trusted, strength, view)
+            self._take(voxels.encode(torch.from_numpy(bricks)), ballots, torch.from_numpy(which), scan)
         else:
-            images = (torch.from_numpy(np.array(a)).to(self.device) for a in (depth, trusted, strength))
-            found, votes = evidence.collect(*images, view)
-            self._take(found, votes, torch.arange(found.shape[0], device=self.device), scan)
+            images = [torch.from_numpy(np.array(a)).to(self.device) for a in (depth, trusted, strength)]
+            found, votes = evidence.collect(images[0], images[1], images[2], view)
+            self._take(voxels.encode(found), votes, torch.arange(found.shape[0], device=self.device), scan)
+
+    def insert_points(
+        self, points: npt.ArrayLike, origin: npt.ArrayLike, stamp_ns: int, max_range: float | None = None
+    ) -> None:
+        """Take one scan of points in, e.g. a lidar's: every point fills its voxel, the ray to it carves.
+
+        Args:
+            points: (N, 3) [m], map frame; not finite: no return, says nothing.
+            origin: (3,) of the sensor [m], map frame.
+            stamp_ns: time of the scan [ns].
+            max_range: farther points fill nothing and carve only up to it [m]; None: as far as there are points.
+
+        Raises:
+            ValueError: no points, wrong shapes, an origin that is not finite, or max_range not > 0.
+        """
+        cloud, start = np.asarray(points, dtype=np.float64), np.asarray(origin, dtype=np.float64)
+        if cloud.ndim != 2 or cloud.shape[1] != 3 or not len(cloud):
+            raise ValueError(f"expected points (N, 3), at least one, got shape {cloud.shape}")
+        if start.shape != (3,) or not np.all(np.isfinite(start)):
+            raise ValueError(f"expected a finite origin (x, y, z) [m], got {start.tolist()}")
+        if max_range is not None and not (np.isfinite(max_range) and max_range > 0):
+            raise ValueError(f"expected a finite max_range > 0 m, got {max_range}")
+        ways = cloud[np.isfinite(cloud).all(axis=1)] - start
+        lengths = np.linalg.norm(ways, axis=1)
+        shares = np.minimum(max_range / np.maximum(lengths, 1e-9), 1.0) if max_range else np.ones(len(ways))
+        scan = self._begin_scan(stamp_ns)
+        if not len(ways):
+            return
+        leaf, half = self.parameters.leaf_size, self._half
+        ends = np.ascontiguousarray((start + ways * shares[:, None]) / leaf + half)
+        # A ray longer than the world's diagonal could not be walked along in a bounded time.
+        inside = np.all((ends > -2 * half) & (ends < 4 * half), axis=1)
+        keys, ballots = point_scans.collect(
+            start / leaf + half, ends[inside], shares[inside] == 1.0, int(2 * half), self.device, self._compiled
+        )
+        self._take(keys, ballots, torch.arange(keys.numel(), device=self.device), scan)
 
     def _begin_scan(self, stamp_ns: int) -> int:
         self._stamps.append(stamp_ns)
         return len(self._stamps) - 1
 
-    def _take(self, bricks: torch.Tensor, ballots: torch.Tensor, which: torch.Tensor, scan: int) -> None:
-        """Take ballots (C, 512) on bricks (B, 3), in rows ``which`` (B,), into the voxels."""
-        if not bricks.shape[0]:
+    def _take(self, keys: torch.Tensor, ballots: torch.Tensor, which: torch.Tensor, scan: int) -> None:
+        """Take ballots (C, 512) on the bricks with these keys (B,), in rows ``which`` (B,), into the voxels."""
+        if not keys.numel():
             return
-        keys = voxels.encode(bricks)
         rows = self._bricks.find(keys)
         new_keys = torch.sort(keys[rows < 0]).values
         if new_keys.numel():
