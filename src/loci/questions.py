@@ -227,13 +227,12 @@ class MemoryQuestions:
         """
         if (position is None) == (image is None):
             raise ValueError("expected either a position or an image")
-        graph = self._memories.spatial.graph
+        graph = self._memories.spatial.graph.view
         where: npt.ArrayLike
         if image is not None:
-            found = graph.locate(self._memories.image_encoder.encode(image))
-            if found is None:
+            place_id, score = graph.locate(self._memories.image_encoder.encode(image))
+            if not place_id:
                 raise LookupError("no place with an image is known yet")
-            place_id, score = found
             where = graph.get(place_id).position
         else:
             assert position is not None  # exactly one of the two is given
@@ -276,7 +275,7 @@ class MemoryQuestions:
 
     def place_of(self, o: SceneObject) -> str:
         """Id of the place nearest to an object; empty if there is none in its map."""
-        return self._memories.spatial.graph.nearest(o.center, o.map_id)
+        return self._memories.spatial.graph.view.nearest(o.center, o.map_id)
 
     def snapshot_of(self, object_id: str) -> str:
         """Id of the snapshot that shows an object; empty if there is none."""
