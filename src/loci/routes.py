@@ -99,7 +99,7 @@ def _goals(
         return inside or [_place_near(memory, view, room) for room in rooms], None
     if goal.startswith("object/"):
         o = memory.object(goal)
-        return [_place_near(memory, view, goal)], (o.label or goal, o.center)
+        return [_place_near(memory, view, goal)], (o.label or goal, np.asarray(o.center))
     if "/" not in goal and goal not in view.by_name:
         known = ", ".join(sorted({name for name in names.values() if name})) or "none yet"
         raise LookupError(f"no room {goal!r} in this map, and no thing of that id: known rooms are {known}")

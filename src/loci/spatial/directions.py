@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -71,7 +72,7 @@ def directions(
         raise ValueError(f"expected points (N, 3) and N rooms, N >= 1, got {points.shape} and {len(rooms)} rooms")
     corners = _corners(points)
     sentences: list[str] = []
-    for a, b in zip(corners[:-1], corners[1:], strict=True):
+    for a, b in pairwise(corners):
         way = points[b] - points[a]
         ahead = float(np.arctan2(way[1], way[0]))
         if heading is not None and (turn := _turn(ahead - heading)):

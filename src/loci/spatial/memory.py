@@ -24,7 +24,8 @@ from loci.spatial.frontiers import Frontier, FrontierParameters, FrontierTracker
 from loci.spatial.occupancy import OccupancyMap, OccupancyMapper
 from loci.spatial.octree import Octree, OctreeParameters, RayHits
 from loci.spatial.paths import PathResult, find_path, line_of_sight, path_lengths
-from loci.spatial.regions import Room, RoomMap, name_room, segment_rooms
+from loci.spatial.regions import Room, RoomMap, segment_rooms
+from loci.spatial.room_names import name_room
 from loci.spatial.topology import Place, PlaceEdge, PlaceParameters, Sight, TopologicalGraph
 from loci.store.errors import StoreError
 from loci.store.store import Store
