@@ -295,6 +295,14 @@ class MemoryQuestions:
         """Id of the place nearest to an object; empty if there is none in its map."""
         return self._memories.spatial.graph.view.nearest(o.center, o.map_id)
 
+    def objects_of_places(self) -> dict[str, list[str]]:
+        """{place id: ids of the objects that are nearest to it}: the landmarks of the places."""
+        found: dict[str, list[str]] = {}
+        for o in self.objects():
+            found.setdefault(self.place_of(o), []).append(o.id)
+        found.pop("", None)
+        return found
+
     def snapshot_of(self, object_id: str) -> str:
         """Id of the snapshot that shows an object; empty if there is none."""
         snapshot = self._memories.scene.snapshots_map.snapshot_of(object_id)

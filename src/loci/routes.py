@@ -54,7 +54,7 @@ def find_route(memory: MemoryQuestions, memories: Memories, goal: str, start: st
     """The cheapest way to the nearest place of a goal; see `MemoryQuestions.route`."""
     topology = memory.topology()
     view = memories.spatial.graph.view
-    room_of = {place.id: place.room for place in topology.places}
+    known = {place.id: place for place in topology.places}  # with their rooms
     names = {room.id: room.name for room in topology.rooms}
     source = _start(memory, memories, view, start)
     goals, thing = _goals(memory, view, topology.places, names, goal)
@@ -62,9 +62,9 @@ def find_route(memory: MemoryQuestions, memories: Memories, goal: str, start: st
     if not ids:
         reason = f"no way that is not blocked leads from {source} to {goal}"
         return Route((), 0.0, float("inf"), 0.0, (), reason)
-    places = tuple(view.get(i) for i in ids)
+    places = tuple(known[i] for i in ids)
     points = np.array([place.position for place in places], dtype=np.float64)
-    rooms = [names.get(room_of.get(i, ""), "") for i in ids]
+    rooms = [names.get(place.room, "") for place in places]
     edges = view.edges_along(ids)
     instructions = directions(
         points,
