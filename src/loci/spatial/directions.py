@@ -113,14 +113,19 @@ def _corners(points: Array) -> list[int]:
             kept.add(middle)
             spans += [(a, middle), (middle, b)]
     corners = sorted(kept)
-    merged = corners[:1]
-    for before, here, after in zip(corners[:-2], corners[1:-1], corners[2:], strict=True):
-        arriving, leaving = points[here] - points[before], points[after] - points[here]
-        level = (_rises(arriving), _rises(leaving))
-        turn = np.arctan2(leaving[1], leaving[0]) - np.arctan2(arriving[1], arriving[0])
-        if abs(_wrapped(float(turn))) >= NO_TURN or level[0] != level[1]:
-            merged.append(here)
-    return merged + corners[-1:] if len(points) > 1 else merged
+    while True:
+        bends = [_bend(points, *three) for three in zip(corners[:-2], corners[1:-1], corners[2:], strict=True)]
+        if not bends or min(bends) >= NO_TURN:
+            return corners if len(points) > 1 else corners[:1]
+        del corners[1 + int(np.argmin(bends))]  # one at a time: what is left of a bend may add up to a turn
+
+
+def _bend(points: Array, before: int, here: int, after: int) -> float:
+    """How far the way turns at a point [rad]; infinite where a slope begins or ends."""
+    arriving, leaving = points[here] - points[before], points[after] - points[here]
+    if _rises(arriving) != _rises(leaving):
+        return float("inf")
+    return abs(_wrapped(float(np.arctan2(leaving[1], leaving[0]) - np.arctan2(arriving[1], arriving[0]))))
 
 
 def _off_line(points: Array, a: Array, b: Array) -> Array:
