@@ -78,11 +78,11 @@ def test_nobody_knows_the_way_from_nowhere_or_to_another_map(tmp_path: Path) -> 
     with RobotMemory.open(tmp_path / "empty", map_id="home") as memory:
         with pytest.raises(LookupError, match="known rooms are none"):
             memory.route("bathroom", "place/1")
-        ids = _small_graph(memory, "streets")
+        streets, here = _small_graph(memory, "streets"), _small_graph(memory, "home")[3:]
         with pytest.raises(LookupError, match="where the robot is"):
-            memory.route(ids[0])
+            memory.route(here[0])
         with pytest.raises(OtherMapError, match="streets"):
-            memory.route(ids[0], ids[1])
+            memory.route(streets[0], here[1])
 
 
 def _small_graph(memory: RobotMemory, map_id: str) -> list[str]:

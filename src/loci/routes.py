@@ -56,8 +56,8 @@ def find_route(memory: MemoryQuestions, memories: Memories, goal: str, start: st
     view = memories.spatial.graph.view
     known = {place.id: place for place in topology.places}  # with their rooms
     names = {room.id: room.name for room in topology.rooms}
-    source = _start(memory, memories, view, start)
     goals, thing = _goals(memory, view, topology.places, names, goal)
+    source = _start(memory, memories, view, start)
     ids, cost = view.route_to_nearest(source, goals)
     if not ids:
         reason = f"no way that is not blocked leads from {source} to {goal}"

@@ -125,16 +125,18 @@ def topology(memory: RobotMemory, map_frame: str) -> m.Topology:
     return message
 
 
-def place(p: Place, rooms: Container[str], object_ids: Sequence[str]) -> m.Place:
+def place(p: Place, rooms: Container[str], object_ids: Sequence[str], floor: str = "") -> m.Place:
     """Message of a place.
 
     Args:
         p: the place.
         rooms: ids of the rooms that are known now.
         object_ids: its landmarks.
+        floor: id of its floor; empty: not known.
     """
     message = m.Place(id=p.id, position=to_point(p.position), n_visits=p.n_visits, last_visit=to_time(p.last_visit_ns))
-    message.room, message.object_ids, message.map_id = p.room if p.room in rooms else "", list(object_ids), p.map_id
+    message.room, message.object_ids = p.room if p.room in rooms else "", list(object_ids)
+    message.map_id, message.floor = p.map_id, floor
     return message
 
 
