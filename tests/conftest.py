@@ -38,6 +38,15 @@ def aeqa_questions() -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def street() -> Path:
+    """Touchdown's street graph, and routes of map2seq on it."""
+    path = data_directory() / "street"
+    if not path.is_dir():
+        pytest.skip(f"no street graph at {path}: set LOCI_DATA to the folder that holds street/")
+    return path
+
+
 @pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(0)

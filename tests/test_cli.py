@@ -37,7 +37,7 @@ def test_help_comes_without_heavy_imports() -> None:
     subprocess.run([sys.executable, "-c", code], check=True, env=environment)
 
 
-@pytest.mark.parametrize("command", ["demo", "replay", "query", "info", "export", "sim", "sim scenes"])
+@pytest.mark.parametrize("command", ["demo", "replay", "query", "info", "export", "import-graph", "sim", "sim scenes"])
 def test_every_command_has_help_with_an_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
         main([*command.split(), "--help"])

@@ -142,13 +142,27 @@ def describe_episode(memories: Memories, episode: Episode, score: float, origin:
 
 
 def describe_place(memories: Memories, place: Place, score: float) -> Evidence:
-    """A place as evidence, with the keyframe that it hangs on."""
+    """A place as evidence, with the keyframe that it hangs on; imported places have none until they are visited."""
+    name = f"place {place.name}" if place.name else "place"
+    if not place.keyframe_id:
+        return Evidence(
+            id=place.id,
+            kind="place",
+            text=f"{name}, imported, never visited",
+            score=score,
+            origin="spatial",
+            stamp_ns=0,
+            map_id=place.map_id,
+            place=place.id,
+            position=_triple(place.position),
+            is_goal=place.map_id == memories.map_id,
+        )
     evidence = _describe_keyframe(
         memories,
         place.keyframe_id,
         id=place.id,
         kind="place",
-        text=f"place visited {place.n_visits} times",
+        text=f"{name} visited {place.n_visits} times",
         score=score,
         origin="spatial",
         stamp_ns=place.last_visit_ns,

@@ -30,8 +30,18 @@ from loci.perception.text import MiniLMTextEncoder, TextEncoder
 from loci.questions import MemoryQuestions
 from loci.scene.memory import SceneMemory, SceneParameters
 from loci.spatial.memory import Landmark, SpatialMemory, SpatialParameters
+from loci.spatial.places import PlaceEdge
+from loci.spatial.street import StreetGraph
 from loci.store.store import Store
-from loci.transfer import MergeResult, Progress, export_memory, merge_memory
+from loci.transfer import (
+    ImportedGraph,
+    MergeResult,
+    Progress,
+    export_memory,
+    import_graph,
+    imported_graphs,
+    merge_memory,
+)
 
 
 class TimeBackwardsError(ValueError):
@@ -157,7 +167,8 @@ class RobotMemory(MemoryQuestions):
         try:
             if not map_id:
                 newest = next((k.map_id for k in reversed(Keyframes(store).all())), "") if read_only else ""
-                map_id = newest or f"map-{uuid.uuid4().hex[:12]}"
+                imported = next((g.map_id for g in imported_graphs(store)), "") if read_only else ""
+                map_id = newest or imported or f"map-{uuid.uuid4().hex[:12]}"
             return cls(
                 store,
                 map_id,
@@ -412,6 +423,38 @@ class RobotMemory(MemoryQuestions):
             self._dirty = True
             self.refresh()
             self.commit()
+
+    def report_traversal(
+        self, source: str, target: str, succeeded: bool, duration: float = 0.0, blocked: bool = False
+    ) -> PlaceEdge:
+        """Learn how the robot fared on an edge of the topological graph; see `TopologicalGraph.report_traversal`.
+
+        Raises:
+            LookupError: there is no such edge; nothing has changed then.
+            ValueError: a duration that is negative or not finite, or a success on a blocked edge; nothing has changed then.
+        """
+        with self._write:
+            edge = self._spatial.graph.report_traversal(source, target, succeeded, duration, blocked)
+            self._dirty = True
+            self.commit_if_due()
+            return edge
+
+    def import_graph(self, graph: StreetGraph, map_id: str, source: str = "", progress: Progress | None = None) -> int:
+        """Make places and edges of the nodes and links of a graph; durable on return. See `loci.transfer.import_graph`.
+
+        Raises:
+            ValueError: the map id is no name, or the map has an imported graph already; nothing has changed then.
+        """
+        check_name(map_id, "map id")
+        with self._write:
+            n = import_graph(self._store, self._spatial.graph, graph, map_id, source, progress)
+            self._dirty = True
+            self.commit()
+            return n
+
+    def imported_graphs(self) -> tuple[ImportedGraph, ...]:
+        """Graphs that places of this memory come from."""
+        return imported_graphs(self._store)
 
     def begin_session(self) -> str:
         """Begin a new session in the same map, e.g. after the clock jumped; stamps may start anew."""

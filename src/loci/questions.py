@@ -16,6 +16,7 @@ from loci.geometry import Array
 from loci.keyframes import Keyframe
 from loci.query import Query, check_limit
 from loci.recall import Recollection, places_of, recall, score_labels
+from loci.routes import Route, find_route
 from loci.scene.objects import SceneObject
 from loci.scene.retrieval import Retrieval
 from loci.scene.snapshots import Snapshot
@@ -208,7 +209,7 @@ class MemoryQuestions:
         """
         if not (np.isfinite(tolerance) and tolerance >= 0):
             raise ValueError(f"expected a tolerance >= 0 m, got {tolerance}")
-        target = self._position_of(goal) if isinstance(goal, str) else _finite(goal, "goal", (3,))
+        target = self.position_of(goal) if isinstance(goal, str) else _finite(goal, "goal", (3,))
         if start is not None:
             origin = _finite(start, "start", (3,))
         elif self.robot_position is not None:
@@ -217,6 +218,23 @@ class MemoryQuestions:
             raise LookupError("nothing was observed in this map yet: give a start, or wait for observations")
         self._fresh_view()
         return self._memories.spatial.find_path(origin, target, tolerance)
+
+    def route(self, goal: str, start: str = "") -> Route:
+        """The cheapest way over the topological graph that is not known to be blocked, as places and in words.
+
+        Args:
+            goal: id of a place, room, object, snapshot, keyframe or frontier; the name of a room ("bathroom": the one that costs least to
+                get to); or the name of an imported place.
+            start: the same, but for names of rooms; empty: where the robot is.
+
+        Returns:
+            The way; without places and with a ``reason`` if there is none.
+
+        Raises:
+            LookupError: no such goal or start, or it is not known where the robot is.
+            OtherMapError: goal or start is in a map that is not joined to the current one.
+        """
+        return find_route(self, self._memories, goal, start)
 
     def locate(self, position: npt.ArrayLike | None = None, image: npt.NDArray[np.uint8] | None = None) -> Location:
         """Place and room of a point (3,) [m], or of what a camera sees (H, W, 3) uint8 RGB.
@@ -227,13 +245,12 @@ class MemoryQuestions:
         """
         if (position is None) == (image is None):
             raise ValueError("expected either a position or an image")
-        graph = self._memories.spatial.graph
+        graph = self._memories.spatial.graph.view
         where: npt.ArrayLike
         if image is not None:
-            found = graph.locate(self._memories.image_encoder.encode(image))
-            if found is None:
+            place_id, score = graph.locate(self._memories.image_encoder.encode(image))
+            if not place_id:
                 raise LookupError("no place with an image is known yet")
-            place_id, score = found
             where = graph.get(place_id).position
         else:
             assert position is not None  # exactly one of the two is given
@@ -276,7 +293,15 @@ class MemoryQuestions:
 
     def place_of(self, o: SceneObject) -> str:
         """Id of the place nearest to an object; empty if there is none in its map."""
-        return self._memories.spatial.graph.nearest(o.center, o.map_id)
+        return self._memories.spatial.graph.view.nearest(o.center, o.map_id)
+
+    def objects_of_places(self) -> dict[str, list[str]]:
+        """{place id: ids of the objects that are nearest to it}: the landmarks of the places."""
+        found: dict[str, list[str]] = {}
+        for o in self.objects():
+            found.setdefault(self.place_of(o), []).append(o.id)
+        found.pop("", None)
+        return found
 
     def snapshot_of(self, object_id: str) -> str:
         """Id of the snapshot that shows an object; empty if there is none."""
@@ -374,8 +399,13 @@ class MemoryQuestions:
         if not places_of(self._memories, place) and not any(place in (r.id, r.name) for r in self.topology().rooms):
             raise LookupError(f"no place or room {place!r} in this memory: ask get_topology for what it holds")
 
-    def _position_of(self, thing: str) -> Array:
-        """Position (3,) of a thing of the current map by its id."""
+    def position_of(self, thing: str) -> Array:
+        """Position (3,) [m] of a thing of the current map by its id: object, place, room, frontier, snapshot or keyframe.
+
+        Raises:
+            LookupError: no such thing.
+            OtherMapError: it is in a map that is not joined to the current one.
+        """
         kind = thing.split("/", 1)[0]
         map_id = self.map_id
         position: npt.ArrayLike | None = None
@@ -383,8 +413,9 @@ class MemoryQuestions:
             o = self.object(thing)
             map_id, position = o.map_id, o.center
         elif kind == "place":
-            place = next((p for p in self._memories.spatial.graph.places() if p.id == thing), None)
-            if place is not None:
+            view = self._memories.spatial.graph.view
+            if thing in view.index:
+                place = view.get(thing)
                 map_id, position = place.map_id, place.position
         elif kind == "room":
             position = next((r.position for r in self.topology().rooms if r.id == thing), None)

@@ -275,12 +275,14 @@ def _place_candidates(memories: Memories, query: Query, image_embedding: Vector 
     topology = memories.spatial.topology()
     names = {room.id: room.name for room in topology.rooms}
     for place in topology.places:
-        keyframe = memories.keyframes.get(place.keyframe_id)
+        # Nobody has been at an imported place that hangs on no keyframe: it is of no session and of no time.
+        keyframe = memories.keyframes.get(place.keyframe_id) if place.keyframe_id else None
+        session, seen_ns = (keyframe.session, keyframe.stamp_ns) if keyframe else ("", None)
         if not (
-            query.session in (None, keyframe.session)
-            and (query.place is None or query.place in (place.id, place.room, names.get(place.room)))
-            and (query.after_ns is None or place.last_visit_ns >= query.after_ns)
-            and (query.before_ns is None or keyframe.stamp_ns < query.before_ns)
+            query.session in (None, session)
+            and (query.place is None or query.place in (place.id, place.name, place.room, names.get(place.room)))
+            and (query.after_ns is None or (seen_ns is not None and place.last_visit_ns >= query.after_ns))
+            and (query.before_ns is None or (seen_ns is not None and seen_ns < query.before_ns))
             and _position_matches(memories, query, place.map_id, place.position)
         ):
             continue
@@ -289,15 +291,15 @@ def _place_candidates(memories: Memories, query: Query, image_embedding: Vector 
             if place.embedding is None:
                 continue
             score = float(np.clip(place.embedding @ image_embedding, 0.0, 1.0))
-        when = memories.episodic.time_key(keyframe.session, place.last_visit_ns)
+        when = memories.episodic.time_key(session, place.last_visit_ns)
         yield _Candidate("place", score, when, partial(describe_place, memories, place, score))
 
 
 def places_of(memories: Memories, place: str) -> frozenset[str]:
-    """Ids of the places meant by a place's id, a room's id or a room's name."""
+    """Ids of the places meant by a place's id or name, a room's id or a room's name."""
     topology = memories.spatial.topology()
     rooms = {room.id for room in topology.rooms if place in (room.id, room.name)}
-    return frozenset(p.id for p in topology.places if p.id == place or p.room in rooms)
+    return frozenset(p.id for p in topology.places if place in (p.id, p.name) or p.room in rooms)
 
 
 def _episode_filter(memories: Memories, query: Query, kinds: set[Kind]) -> EpisodeFilter:

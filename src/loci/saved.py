@@ -130,6 +130,7 @@ def info(a: argparse.Namespace) -> int:
         for o in memory.objects():
             counts[o.label or "unnamed"] = counts.get(o.label or "unnamed", 0) + 1
         labels = dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+        graphs = [dataclasses.asdict(graph) for graph in memory.imported_graphs()]
         rooms = [{"id": r.id, "name": r.name, "area": round(float(r.area), 2)} for r in topology.rooms]
         document = {
             "path": str(memory.path),
@@ -137,6 +138,7 @@ def info(a: argparse.Namespace) -> int:
             "map_id": memory.map_id,
             "statistics": statistics,
             "rooms": rooms,
+            "imported_graphs": graphs,
             "objects_by_label": labels,
         }
         graph = memory.scene_graph("text", 1_000_000)[0] if a.graph else ""
@@ -159,15 +161,23 @@ def info(a: argparse.Namespace) -> int:
         "  kinds of objects".ljust(26)
         + (", ".join(f"{label} x{n}" if n > 1 else label for label, n in labels.items()) or "none")
     )
+    for g in graphs:
+        print(
+            "  imported graph".ljust(26)
+            + f"{g['n_places']} places and {g['n_edges']} ways in map {g['map_id']}, from {g['source']}, "
+            f"origin {g['origin'][0]:.6f}, {g['origin'][1]:.6f}"
+        )
     if graph:
         print("\n" + graph)
     return 0
 
 
 def export(a: argparse.Namespace) -> int:
-    """`loci export`: write a memory as JSON, JPEG and PLY."""
+    """`loci export`: write a memory as JSON, JPEG and PLY, or its topological graph as one file."""
     from tqdm import tqdm
 
+    if a.format != "files":
+        return _export_graph(a)
     with open_saved(a.memory) as memory:
         if a.out.exists() and any(a.out.iterdir() if a.out.is_dir() else [a.out]):
             raise UserError(f"{a.out} is not empty", f"loci export {a.memory} --out {a.out}-2")
@@ -190,6 +200,30 @@ def export(a: argparse.Namespace) -> int:
             title = f"Loci: {memory.name}"
             print(write_report(collect(memory, title=title, subtitle=f"map {memory.map_id}"), Path(path)))
     print(path)
+    return 0
+
+
+def _export_graph(a: argparse.Namespace) -> int:
+    from loci.spatial.graph_files import write_graph
+
+    if a.report:
+        raise UserError("--report goes with --format files", f"loci export {a.memory} --out exported --report")
+    if a.out.exists():
+        raise UserError(f"{a.out} exists", f"loci export {a.memory} --format {a.format} --out other.{a.format}")
+    with open_saved(a.memory) as memory:
+        topology = memory.topology()
+        # Positions of other maps mean nothing beside those of this one.
+        places = [p for p in topology.places if p.map_id == memory.map_id]
+        known = {p.id for p in places}
+        edges = [e for e in topology.edges if e.source in known and e.target in known]
+        names = {room.id: room.name for room in topology.rooms}
+    try:
+        print(write_graph(a.out, a.format, places, edges, room_names=names))
+    except OSError as error:
+        raise UserError(
+            f"cannot write {a.out}: {error.strerror or error}", f"loci export {a.memory} --out exported"
+        ) from error
+    print(f"{len(places)} places and {len(edges)} ways of map {memory.map_id}", file=sys.stderr)
     return 0
 
 

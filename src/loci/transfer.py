@@ -1,4 +1,4 @@
-"""Between memories and out of them: merging one memory into another, exporting one as files that need no Loci to read."""
+"""Into memories and out of them: merging one into another, taking in a graph, exporting as files that need no Loci to read."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ import numpy as np
 
 from loci.geometry import Array, transform_points
 from loci.query import MAX_LIMIT, Evidence, Query
+from loci.spatial.street import StreetGraph
+from loci.spatial.topology import TopologicalGraph
 from loci.store.errors import StoreError
 from loci.store.store import Record, Store
 
@@ -101,6 +103,80 @@ def _renamed_value(value: Any, ids: Mapping[str, str]) -> Any:
     return value
 
 
+@dataclass(frozen=True)
+class ImportedGraph:
+    """A graph that was made places of.
+
+    Attributes:
+        map_id: its map.
+        source: what it was read from.
+        n_places, n_edges: its nodes and links.
+        origin: latitude and longitude of the map's origin [degrees].
+    """
+
+    map_id: str
+    source: str
+    n_places: int
+    n_edges: int
+    origin: tuple[float, float]
+
+
+def import_graph(
+    store: Store,
+    places: TopologicalGraph,
+    graph: StreetGraph,
+    map_id: str,
+    source: str = "",
+    progress: Progress | None = None,
+) -> int:
+    """Make places of the nodes of a graph and edges of its links, and note where they come from; how many places there are.
+
+    Args:
+        store: of the memory.
+        places: its topological graph.
+        graph: what to take in.
+        map_id: map of the places.
+        source: what it was read from, for people.
+        progress: see `Progress`.
+
+    Raises:
+        ValueError: the map has an imported graph already; nothing has changed then.
+    """
+    there = next((g for g in imported_graphs(store) if g.map_id == map_id), None)
+    if there is not None:
+        raise ValueError(
+            f"map {map_id!r} holds an imported graph of {there.n_places} places already: expected another map"
+        )
+    if progress:
+        progress(0.0, "making places")
+    ids = places.add_places(map_id, graph.names, graph.positions, graph.links)
+    if progress:
+        progress(0.5, "writing")
+    fields = {
+        "source": source,
+        "n_places": len(ids),
+        "n_edges": len(graph.links),
+        "latitude": graph.origin[0],
+        "longitude": graph.origin[1],
+    }
+    store.put("imported_graph", map_id, fields, map_id=map_id)
+    return len(ids)
+
+
+def imported_graphs(store: Store) -> tuple[ImportedGraph, ...]:
+    """Graphs that places of a memory come from."""
+    return tuple(
+        ImportedGraph(
+            r.id,
+            str(r.fields["source"]),
+            int(r.fields["n_places"]),
+            int(r.fields["n_edges"]),
+            (float(r.fields["latitude"]), float(r.fields["longitude"])),
+        )
+        for r in store.records("imported_graph")
+    )
+
+
 def _put(store: Store, record: Record, T_this_other: Array | None) -> None:
     fields, arrays = dict(record.fields), dict(record.arrays)
     if T_this_other is not None:
@@ -108,7 +184,7 @@ def _put(store: Store, record: Record, T_this_other: Array | None) -> None:
         if record.kind == "keyframe":
             pose = np.asarray(fields["T_map_camera"], dtype=np.float64).reshape(4, 4)
             fields["T_map_camera"] = (T_this_other @ pose).ravel().tolist()
-        elif fields.get("position") is not None and record.kind in ("episode", "short_term"):
+        elif fields.get("position") is not None and record.kind in ("episode", "short_term", "place"):
             fields["position"] = transform_points(T_this_other, np.asarray(fields["position"])).tolist()
     store.put(
         record.kind,

@@ -8,26 +8,16 @@ from dataclasses import replace
 from itertools import permutations
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loci_sim.evaluation.datasets.llm_match import (
-    NO_ANSWER,
-    grade,
-    llm_match,
-    llm_match_efficiency,
-    scores_of_marks,
-    until_last_period,
-)
+from loci.metrics import NO_ANSWER
+from loci_sim.evaluation.datasets.llm_match import grade, until_last_period
 from loci_sim.evaluation.datasets.memory_metrics import (
     MemoryQuery,
     chose_right,
-    conditional_success_by_path,
-    conditional_success_rate,
     high_level_spl_of_each,
-    independent_success_rate,
     memory_hit_rate,
     memory_retrieval_accuracy,
     reduction,
@@ -42,7 +32,6 @@ from loci_sim.evaluation.datasets.metrics import (
     goat_measures,
     navigation_measures,
     soft_success_of_each,
-    spl_of_each,
 )
 from loci_sim.evaluation.datasets.openeqa import Question
 
@@ -102,20 +91,6 @@ def test_a_longer_way_never_raises_spl(one: NavigationResult, more: float) -> No
     assert navigation_measures([longer]).spl <= navigation_measures([one]).spl + 1e-12
 
 
-@pytest.mark.parametrize(
-    ("columns", "message"),
-    [
-        (([1.0], [1.0, 2.0], [1.0]), "columns of one length"),
-        (([1.0], [math.inf], [1.0]), "shortest that is finite"),
-        (([1.0], [1.0], [-1.0]), "travelled that is finite and not negative, got -1"),
-        (([1.0], [1.0], [math.nan]), "travelled that is finite"),
-    ],
-)
-def test_ways_that_cannot_be_are_refused(columns: tuple[list[float], ...], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        spl_of_each(*columns)
-
-
 def test_soft_success_refuses_what_is_no_distance() -> None:
     with pytest.raises(ValueError, match="distance that is finite"):
         soft_success_of_each([math.nan], [1.0])
@@ -163,26 +138,7 @@ def test_no_results_have_no_measures() -> None:
         navigation_measures([])
 
 
-# --- LLM-Match
-
-
-def test_llm_match_by_hand() -> None:
-    assert scores_of_marks([1, 2, 3, 4, 5]).tolist() == [0.0, 25.0, 50.0, 75.0, 100.0]
-    assert llm_match([5, 3, 1, NO_ANSWER]) == pytest.approx(37.5)
-    # 100 * 4 / 8, 50 * 1, 0.
-    assert llm_match_efficiency([5, 3, 1], [4, 4, 4], [8, 2, 4]) == pytest.approx((50 + 50 + 0) / 3)
-
-
-@given(st.lists(st.tuples(st.integers(0, 5), st.floats(0.1, 50), way), min_size=1))
-def test_efficiency_is_at_most_correctness(answers: list[tuple[int, float, float]]) -> None:
-    marks, shortest, travelled = (list(column) for column in zip(*answers, strict=True))
-    assert 0.0 <= llm_match_efficiency(marks, shortest, travelled) <= llm_match(marks) + 1e-9 <= 100.0 + 1e-9
-
-
-@pytest.mark.parametrize("marks", [[], [6], [-1], [math.nan], [[1, 2]]])
-def test_what_is_no_mark_is_refused(marks: list[Any]) -> None:
-    with pytest.raises(ValueError, match="expected marks"):
-        llm_match(marks)
+# --- Grading of answers
 
 
 def question(question_id: str, extra: tuple[str, ...] = ()) -> Question:
@@ -301,48 +257,3 @@ def test_high_level_spl_by_hand() -> None:
     """Right and nearest, right but twice as far, wrong, and already there."""
     found = high_level_spl_of_each([True, True, False, True], [4.0, 4.0, 4.0, 0.0], [4.0, 8.0, 2.0, 0.0])
     assert found.tolist() == [1.0, 0.5, 0.0, 1.0]
-
-
-# --- LH-VLN
-
-
-def test_lh_vln_measures_have_their_check_values() -> None:
-    assert independent_success_rate([[True, False, True]]) == pytest.approx(2 / 3)
-    assert conditional_success_rate([[True, False, True]]) == pytest.approx(4 / 9)
-    assert conditional_success_by_path([[True, False, True]], [[5, 10, 5]]) == pytest.approx(1 / 3)
-
-
-def test_isr_counts_subtasks_and_csr_tasks() -> None:
-    tasks = [[True], [False, False, False]]
-    assert independent_success_rate(tasks) == 0.25
-    assert conditional_success_rate(tasks) == 0.5
-
-
-@given(st.lists(st.lists(st.booleans(), min_size=1, max_size=5), min_size=1, max_size=5))
-def test_csr_and_cgt_are_shares_that_are_one_only_when_all_succeed(tasks: list[list[bool]]) -> None:
-    csr = conditional_success_rate(tasks)
-    cgt = conditional_success_by_path(tasks, [[2.0] * len(t) for t in tasks])
-    assert 0.0 <= csr <= 1.0 + 1e-12
-    assert cgt == pytest.approx(csr)  # Equal ways weigh equally.
-    assert (csr == pytest.approx(1.0)) == all(map(all, tasks))
-
-
-@pytest.mark.parametrize(
-    ("call", "message"),
-    [
-        (lambda: independent_success_rate([]), "tasks of one subtask or more"),
-        (lambda: conditional_success_rate([[True], []]), "tasks of one subtask or more"),
-        (lambda: conditional_success_by_path([[True]], [[1.0, 2.0]]), "a length for each subtask"),
-        (lambda: conditional_success_by_path([[True]], [[0.0]]), "sum is above 0"),
-        (lambda: conditional_success_by_path([[True, True]], [[2.0, -1.0]]), "not negative"),
-    ],
-)
-def test_lh_vln_measures_refuse_what_has_no_value(call: Callable[[], float], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        call()
-
-
-def test_spl_takes_arrays() -> None:
-    np.testing.assert_allclose(
-        spl_of_each(np.array([True, False]), np.array([1.0, 1.0]), np.array([4.0, 1.0])), [0.25, 0.0]
-    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -174,6 +175,47 @@ def test_places_rooms_objects_and_snapshots_refer_to_each_other(client: MemoryCl
 
 def test_a_place_is_recognised_by_its_image(client: MemoryClient) -> None:
     assert client.locate(image=TOUR[5].frame.color).place in {p.id for p in client.topology().places}
+
+
+def test_the_way_to_a_thing_is_told_as_places_and_in_words(client: MemoryClient) -> None:
+    topology = client.topology()
+    assert any(p.object_ids for p in topology.places)
+    mug = client.known_objects()[0]
+    route = client.route(mug.evidence.id, start=topology.places[0].id)
+    assert route.place_ids[0] == topology.places[0].id and route.reason == ""
+    assert mug.evidence.id in next(p for p in topology.places if p.id == route.place_ids[-1]).object_ids
+    assert route.points.shape == (len(route.place_ids), 3)
+    assert route.length == pytest.approx(np.linalg.norm(np.diff(route.points, axis=0), axis=1).sum(), abs=1e-4)
+    assert mug.evidence.label in route.instructions[-1]
+    here = client.route(topology.rooms[0].id)
+    assert here.place_ids[0] == topology.current_place and here.cost >= here.length
+    for goal, start, code in (
+        ("place/9999", "", Code.NOT_FOUND),
+        ("ballroom", "", Code.NOT_FOUND),
+        (topology.places[0].id, "object/9999", Code.NOT_FOUND),
+    ):
+        with pytest.raises(MemoryServiceError) as told:
+            client.route(goal, start)
+        assert told.value.code == code
+
+
+def test_reported_traversals_change_edges_and_routes(client: MemoryClient, rig: MemoryRig) -> None:
+    edge = next(e for e in client.topology().edges if e.n_traversals)
+    failed = client.report_traversal(edge.source, edge.target, succeeded=False)
+    assert (failed.n_failures, failed.blocked) == (edge.n_failures + 1, False) and failed.weight > edge.weight
+    assert client.report_traversal(edge.source, edge.target, False, blocked=True).blocked
+    assert (edge.source, edge.target) not in set(pairwise(client.route(edge.target, start=edge.source).place_ids))
+    for _ in range(2):  # the first may be the one that was seen
+        told = client.report_traversal(edge.source, edge.target, True, duration=7.5)
+    assert not told.blocked and told.n_traversals > edge.n_traversals and told.mean_duration > 0
+    assert next(e for e in client.topology().edges if (e.source, e.target) == (edge.source, edge.target)) == told
+    for fields, code in (
+        ({"source": "place/9999", "target": edge.target, "succeeded": True}, Code.NOT_FOUND),
+        ({"source": edge.source, "target": edge.target, "succeeded": True, "blocked": True}, Code.INVALID_REQUEST),
+        ({"source": edge.source, "target": edge.target, "succeeded": True, "duration": -1.0}, Code.INVALID_REQUEST),
+    ):
+        answer = rig.call(srv.ReportTraversal, "report_traversal", fields)
+        assert answer.error_code == code and answer.error_msg
 
 
 def test_a_question_selects_snapshots(client: MemoryClient) -> None:

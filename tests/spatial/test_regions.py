@@ -1,4 +1,4 @@
-"""Rooms of drawn plans, their lasting ids, and their names."""
+"""Rooms of drawn plans, and their lasting ids."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from spatial_worlds import ROOM_CENTRES, apartment, map_from_text
 
 from loci.spatial.occupancy import FREE, OCCUPIED, UNKNOWN, OccupancyMap
-from loci.spatial.regions import ROOM_CLUES, RoomMap, name_room, segment_rooms
+from loci.spatial.regions import RoomMap, segment_rooms
 
 
 def numbered() -> Callable[[], str]:
@@ -98,31 +98,3 @@ def test_maps_without_floor_have_no_rooms() -> None:
     for map_ in (map_from_text("???\n?#?"), OccupancyMap(np.zeros((0, 0), dtype=np.int8), (0.0, 0.0), 0.05)):
         rooms = segment_rooms(map_, (), numbered())
         assert rooms.rooms == () and rooms.room_at((0.0, 0.0)) == "" and rooms.rooms_near([[0.0, 0.0]], 9.0) == [None]
-
-
-@pytest.mark.parametrize(
-    ("labels", "name"),
-    [
-        (["bed", "nightstand", "lamp", "wardrobe"], "bedroom"),
-        (["stove", "fridge", "sink", "mug", "mug"], "kitchen"),
-        (["toilet", "sink", "mirror", "bathtub"], "bathroom"),
-        (["sofa", "tv", "coffee table", "rug"], "living room"),
-        (["desk", "monitor", "office chair", "book", "book"], "office"),
-        (["dining table", "chair", "chair", "chair"], "dining room"),
-        (["shoe rack", "coat rack"], "hallway"),
-        (["washing machine", "laundry basket"], "laundry room"),
-        (["Washing_Machine"], "laundry room"),
-        (["picture", "window", "unheard-of thing"], ""),
-        ([], ""),
-    ],
-)
-def test_rooms_are_named_by_what_is_in_them(labels: list[str], name: str) -> None:
-    found, confidence = name_room(labels)
-    assert found == name
-    assert (0.3 <= confidence < 1.0) if name else confidence == 0.0
-
-
-def test_more_clues_make_a_name_surer_and_contrary_ones_less_sure() -> None:
-    one, two, mixed = (name_room(x)[1] for x in (["bed"], ["bed", "wardrobe"], ["bed", "desk"]))
-    assert mixed < one < two
-    assert all(max(clues.values()) >= 1 for clues in ROOM_CLUES.values())

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loci.geometry import look_at
+from loci.spatial.graph_files import to_networkx
 from loci.spatial.topology import PlaceParameters, TopologicalGraph
 
 
@@ -23,12 +24,13 @@ class Walk:
 
     graph: TopologicalGraph
     poses: dict[str, np.ndarray] = field(default_factory=dict)
+    period_ns: int = 1
 
     def to(self, x: float, y: float, map_id: str = "home", **more: Any) -> str:
         keyframe_id = f"keyframe/{len(self.poses)}"
         pose = look_at((x, y, 1.2), (x + 1.0, y + 0.3, 1.0))
         self.poses[keyframe_id] = pose
-        return self.graph.observe((x, y, 1.2), keyframe_id, pose, len(self.poses), map_id, **more)
+        return self.graph.observe((x, y, 1.2), keyframe_id, pose, len(self.poses) * self.period_ns, map_id, **more)
 
     def along(self, *points: tuple[float, float], step: float = 0.2, **more: Any) -> list[str]:
         ids = []
@@ -120,6 +122,116 @@ def test_edges_weigh_distance_and_way_travelled_and_average_over_traversals() ->
     assert again.n_traversals == edge.n_traversals + 1 and back.n_traversals == 1
 
 
+def test_durations_are_learnt_from_the_stamps() -> None:
+    w = walk()
+    w.period_ns = 500_000_000  # 0.2 m in 0.5 s: 0.4 m/s
+    w.along((0, 0), (8, 0), (0, 0), (8, 0))
+    edges = [e for e in w.graph.edges() if e.n_timed]
+    assert len(edges) == len(w.graph.edges()) == sum(e.n_traversals > 0 for e in w.graph.edges())
+    for e in edges:
+        assert e.mean_duration == pytest.approx(e.length / 0.4, rel=0.2)
+
+
+def test_standing_still_on_the_way_teaches_no_duration() -> None:
+    w = walk()
+    w.along((0, 0), (1.2, 0))
+    w.period_ns = 10**12
+    w.along((1.2, 0), (3, 0))
+    first = w.graph.edges()[0]
+    assert first.n_traversals == 1 and first.n_timed == 0 and first.mean_duration == 0.0
+
+
+def test_failures_make_a_way_dearer_until_it_works_again() -> None:
+    w = walk(alpha=1.0, beta=0.5)
+    w.along((0, 0), (3, 0))
+    a, b = (p.id for p in w.graph.places()[:2])
+    before = w.graph.view.edge_of[a, b]
+    failed = w.graph.report_traversal(a, b, succeeded=False)
+    assert (failed.n_failures, failed.n_traversals, failed.blocked) == (1, 1, False)
+    # One arrival in two attempts, one arrival taken for granted: (1 + 1 + 1) / (1 + 1) attempts for an arrival.
+    assert failed.weight == pytest.approx(failed.length + 0.5 * max(failed.travelled, failed.length) * 1.5)
+    weights = [w.graph.report_traversal(a, b, succeeded=True).weight for _ in range(5)]
+    assert all(x > y for x, y in pairwise(weights)) and before.weight < weights[-1] < failed.weight
+    assert w.graph.view.edge_of[b, a] == next(e for e in w.graph.edges() if (e.source, e.target) == (b, a))
+    assert w.graph.view.edge_of[b, a].n_failures == 0
+
+
+def test_routes_prefer_ways_that_work() -> None:
+    """Two ways around a block; the shorter one fails again and again, then is found blocked, then works again."""
+    w = walk()
+    w.along((0, 0), (4, 0), (8, 0))
+    w.along((8, 0), (8, 4.5), (0, 4.5), (0, 0))
+    start, goal = (w.graph.view.nearest((x, 0, 1.2), "home") for x in (0.0, 8.0))
+    short, cost = w.graph.view.route(start, goal)
+    assert max(w.graph.view.get(i).position[1] for i in short) < 1.0
+    a, b = short[1:3]
+    dearer = [cost]
+    for _ in range(30):
+        w.graph.report_traversal(a, b, succeeded=False)
+        dearer.append(w.graph.view.route(start, goal)[1])
+    around, _ = w.graph.view.route(start, goal)
+    assert dearer == sorted(dearer) and (a, b) not in set(pairwise(around))
+    w.graph.report_traversal(a, b, succeeded=False, blocked=True)
+    assert w.graph.view.edge_of[a, b].blocked
+    for _ in range(40):
+        assert not w.graph.report_traversal(a, b, succeeded=True).blocked
+    assert w.graph.view.route(start, goal)[0] == short
+
+
+def test_a_traversal_that_was_seen_is_not_counted_again_when_it_is_reported() -> None:
+    w = walk()
+    w.period_ns = 500_000_000
+    w.along((0, 0), (3, 0))
+    a, b = (p.id for p in w.graph.places()[:2])
+    seen = w.graph.view.edge_of[a, b]
+    assert (seen.n_traversals, seen.n_timed) == (1, 1)
+    assert w.graph.report_traversal(a, b, True, 60.0) == seen
+    told = w.graph.report_traversal(a, b, True, 60.0)  # somebody else drove
+    assert (told.n_traversals, told.n_timed) == (2, 2)
+    assert told.mean_duration == pytest.approx((seen.mean_duration + 60.0) / 2)
+
+
+@pytest.mark.parametrize(
+    ("report", "error", "message"),
+    [
+        ({"duration": -1.0}, ValueError, "duration >= 0 s, got -1"),
+        ({"duration": np.nan}, ValueError, "duration >= 0 s, got nan"),
+        ({"blocked": True}, ValueError, "got both"),
+        ({"target": "place/77"}, KeyError, "place/77"),
+    ],
+)
+def test_reports_that_cannot_be_are_refused(report: dict[str, Any], error: type[Exception], message: str) -> None:
+    w = walk()
+    w.along((0, 0), (3, 0))
+    a, b = (p.id for p in w.graph.places()[:2])
+    before = w.graph.edges()
+    with pytest.raises(error, match=message):
+        w.graph.report_traversal(**({"source": a, "target": b, "succeeded": True} | report))
+    assert w.graph.edges() == before
+
+
+def test_a_loop_driven_twice_makes_the_same_places(rng: np.random.Generator) -> None:
+    """Poses are 5 cm off and views differ a little every time; the views of two rooms have nothing in common."""
+    w = walk()
+    rooms = rng.normal(size=(2, 64))
+
+    def drive() -> list[str]:
+        ids = []
+        for t in np.linspace(0.0, 2 * np.pi, 120, endpoint=False):
+            x, y = 6 * np.cos(t) + rng.normal(0, 0.05), 4 * np.sin(t) + rng.normal(0, 0.05)
+            seen = rooms[int(x > 0)] + rng.normal(0, 0.3, 64)
+            ids.append(w.to(x, y, embedding=seen.astype(np.float32)))
+        return ids
+
+    first = drive()
+    n, n_edges = len(w.graph.places()), len(w.graph.edges())
+    second, third = drive(), drive()
+    assert len(w.graph.places()) == n == len(set(first))
+    assert set(second) == set(third) == set(first)
+    assert all(p.n_visits >= 3 for p in w.graph.places())
+    assert len(w.graph.edges()) <= n_edges + 4  # the loop is closed
+
+
 @settings(max_examples=30, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=2, max_size=8), st.integers(0, 3))
 def test_routes_are_those_of_networkx(stops: list[tuple[int, int]], n_blocked: int) -> None:
@@ -127,12 +239,12 @@ def test_routes_are_those_of_networkx(stops: list[tuple[int, int]], n_blocked: i
     w.along(*[(2.0 * x, 2.0 * y) for x, y in stops], step=0.5)
     for edge in w.graph.edges()[:n_blocked]:
         w.graph.block_edge(edge.source, edge.target)
-    reference = w.graph.to_networkx()
+    reference = to_networkx(w.graph.places(), w.graph.edges())
     assert reference.number_of_edges() == len(w.graph.edges())
     reference.remove_edges_from([(a, b) for a, b, blocked in reference.edges(data="blocked") if blocked])
     ids = [p.id for p in w.graph.places()]
     for target in ids:
-        route, cost = w.graph.route(ids[0], target)
+        route, cost = w.graph.view.route(ids[0], target)
         if not nx.has_path(reference, ids[0], target):
             assert route == () and np.isinf(cost)
             continue
@@ -146,13 +258,13 @@ def test_a_blocked_way_is_kept_but_not_used_until_it_is_travelled_again() -> Non
     w.along((0, 0), (3, 0))
     a, b = (p.id for p in w.graph.places()[:2])
     w.graph.block_edge(a, b)
-    assert w.graph.route(a, b) == ((), float("inf")) and len(w.graph.edges()) == 2
+    assert w.graph.view.route(a, b) == ((), float("inf")) and len(w.graph.edges()) == 2
     w.along((3, 0), (0, 0), (3, 0))
-    assert w.graph.route(a, b)[0] == (a, b)
+    assert w.graph.view.route(a, b)[0] == (a, b)
     with pytest.raises(KeyError, match="place/77"):
         w.graph.block_edge(a, "place/77")
     with pytest.raises(KeyError, match="place/77"):
-        w.graph.route(a, "place/77")
+        w.graph.view.route(a, "place/77")
 
 
 def test_nothing_joins_sessions_maps_or_jumps() -> None:
@@ -164,8 +276,8 @@ def test_nothing_joins_sessions_maps_or_jumps() -> None:
     w.to(10.0, 0.0)  # nobody saw the way
     other = w.to(10.0, 0.1, map_id="office")
     assert len(w.graph.edges()) == n_edges
-    assert w.graph.nearest((10.0, 0.1, 1.2), "office") == other != w.graph.nearest((10.0, 0.1, 1.2), "home")
-    assert w.graph.nearest((0.0, 0.0, 0.0), "nowhere") == ""
+    assert w.graph.view.nearest((10.0, 0.1, 1.2), "office") == other != w.graph.view.nearest((10.0, 0.1, 1.2), "home")
+    assert w.graph.view.nearest((0.0, 0.0, 0.0), "nowhere") == ""
 
 
 def test_corrected_keyframes_take_their_places_along() -> None:
@@ -242,13 +354,106 @@ def test_forgotten_keyframes_hand_places_to_others_or_take_them_along() -> None:
 def test_places_are_recognised_by_their_look_and_roughly_by_position() -> None:
     w = walk()
     ids = [w.to(3.0 * i, 0.0, embedding=view(0.5 * i)) for i in range(5)]
-    place, score = w.graph.locate(view(1.02))
+    place, score = w.graph.view.locate(view(1.02))
     assert place == ids[2] and score > 0.99
     twin = w.to(30.0, 0.0, embedding=view(1.0))
-    assert w.graph.locate(view(1.0), position=(29.0, 0.0, 1.2))[0] == twin
-    assert w.graph.locate(view(1.0), position=(6.5, 0.0, 1.2))[0] == ids[2]
-    assert w.graph.locate(view(1.0), map_id="office") == ("", 0.0)
-    assert walk().graph.locate(view(0.0)) == ("", 0.0)
+    assert w.graph.view.locate(view(1.0), position=(29.0, 0.0, 1.2))[0] == twin
+    assert w.graph.view.locate(view(1.0), position=(6.5, 0.0, 1.2))[0] == ids[2]
+    assert w.graph.view.locate(view(1.0), map_id="office") == ("", 0.0)
+    assert walk().graph.view.locate(view(0.0)) == ("", 0.0)
+
+
+def test_answers_over_many_places_are_those_of_brute_force(rng: np.random.Generator) -> None:
+    graph = walk().graph
+    positions = rng.uniform(0, 60, (400, 3)) * (1, 1, 0.05)
+    embeddings = rng.normal(size=(400, 16)).astype(np.float32)
+    ids = []
+    for i, (p, e) in enumerate(zip(positions, embeddings, strict=True)):
+        ids.append(graph.observe(p, f"keyframe/{i}", look_at(p, p + (1, 0, 0)), i, "home", e))
+    graph.add_places("street", ["x"], np.zeros((1, 3)), np.zeros((0, 2), dtype=np.int64))
+    home = [p for p in graph.places() if p.map_id == "home"]
+    at, looks = np.array([p.position for p in home]), np.array([p.embedding for p in home])
+    for q, view in zip(rng.uniform(0, 60, (200, 3)), rng.normal(size=(200, 16)), strict=True):
+        distance = np.linalg.norm(at - q, axis=1)
+        assert graph.view.nearest(q, "home") == home[int(np.argmin(distance))].id
+        assert set(graph.view.within(q, 9.0, "home")) == {p.id for p, d in zip(home, distance, strict=True) if d <= 9.0}
+        scores = np.clip(looks @ (view / np.linalg.norm(view)), 0, 1) * 0.5 ** (distance / 3.0)
+        place, score = graph.view.locate(view.astype(np.float32), q)
+        assert score == pytest.approx(scores.max(), rel=1e-4, abs=1e-6)
+        assert scores[[p.id for p in home].index(place)] == pytest.approx(scores.max(), rel=1e-4, abs=1e-6)
+    assert graph.view.nearest((50.0, 50.0, 0.0), "street") == graph.view.by_name["x"]
+
+
+def test_only_what_changed_is_saved() -> None:
+    w = walk()
+    kept: dict[tuple[str, str], Any] = {}
+
+    def save() -> int:
+        changed, gone = w.graph.changes()
+        for key in gone:
+            del kept[key]
+        kept.update({(kind, record_id): (fields, arrays) for kind, record_id, fields, arrays in changed})
+        everything = {(kind, i): fields for kind, i, fields, _ in w.graph.records()}
+        assert {key: fields for key, (fields, _) in kept.items()} == everything
+        return len(changed)
+
+    w.along((0, 0), (8, 0), embedding=view(0.2))
+    assert save() == len(w.graph.places()) + len(w.graph.edges())
+    assert save() == 0
+    w.to(8.0, 0.1)
+    assert save() <= 4  # the place, and its ways
+    a, b = (p.id for p in w.graph.places()[:2])
+    w.graph.report_traversal(a, b, succeeded=False)
+    assert save() == 1
+    w.graph.remove_keyframes({k for k, T in w.poses.items() if T[0, 3] < 3.0}, w.pose)
+    save()
+    w.poses["keyframe/30"] = w.poses["keyframe/30"].copy()
+    w.poses["keyframe/30"][0, 3] += 0.5
+    w.graph.correct_poses(w.pose)
+    save()
+
+
+def test_memories_of_before_traversals_were_timed_open() -> None:
+    w = walk()
+    w.along((0, 0), (3, 0))
+    old: dict[str, list[Record]] = {"place": [], "place_edge": []}
+    for kind, record_id, fields, arrays in w.graph.records():
+        new = {"n_failures", "mean_duration", "n_timed", "name"}
+        old[kind].append(Record(record_id, {k: v for k, v in fields.items() if k not in new}, arrays))
+    graph = TopologicalGraph(lambda: "place/999")
+    graph.restore(old["place"], old["place_edge"], w.pose)
+    assert [p.id for p in graph.places()] == [p.id for p in w.graph.places()]
+    assert [(e.n_traversals, e.n_failures, e.n_timed) for e in graph.edges()] == [
+        (e.n_traversals, 0, 0) for e in w.graph.edges()
+    ]
+    np.testing.assert_allclose([e.weight for e in graph.edges()], [e.weight for e in w.graph.edges()])
+
+
+def test_imported_places_stay_where_they_are_until_they_are_visited() -> None:
+    w = walk()
+    at = np.array([[0.0, 0.0, 1.2], [2.0, 0.0, 1.2], [4.0, 0.0, 1.2]])
+    ids = w.graph.add_places("home", ["a", "b", "c"], at, np.array([[0, 1], [1, 2]]))
+    assert w.graph.view.route(ids[0], ids[2])[0] == tuple(ids)
+    assert w.graph.view.route(ids[2], ids[0]) == ((), float("inf"))
+    assert w.to(0.1, 0.0) == ids[0]
+    visited, *others = w.graph.places()
+    assert visited.keyframe_id == "keyframe/0" and visited.position[0] == pytest.approx(0.05)
+    assert all(p.keyframe_id == "" and p.n_visits == 0 for p in others)
+    w.poses["keyframe/0"] = w.poses["keyframe/0"].copy()
+    w.poses["keyframe/0"][1, 3] += 1.0
+    w.graph.correct_poses(w.pose)
+    assert w.graph.places()[0].position[1] == pytest.approx(1.0)
+    again = reopened(w)
+    assert [(p.name, p.keyframe_id) for p in again.places()] == [("a", "keyframe/0"), ("b", ""), ("c", "")]
+    np.testing.assert_allclose([p.position for p in again.places()], [p.position for p in w.graph.places()])
+    w.graph.remove_keyframes({"keyframe/0"}, w.pose)  # what was imported is not forgotten with what was seen there
+    assert [(p.name, p.keyframe_id) for p in w.graph.places()] == [("a", ""), ("b", ""), ("c", "")]
+    for bad in (np.array([[0, 3]]), np.array([[-1, 0]])):
+        with pytest.raises(ValueError, match="links"):
+            w.graph.add_places("home", ["a", "b", "c"], at, bad)
+    with pytest.raises(ValueError, match="positions"):
+        w.graph.add_places("home", ["a"], np.full((1, 3), np.nan), np.zeros((0, 2), dtype=np.int64))
+    assert len(w.graph.places()) == 3
 
 
 def test_published_views_do_not_change_under_a_reader() -> None:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from loci.metrics import spl_of_each
 from loci_sim.evaluation.datasets import memory_metrics
-from loci_sim.evaluation.datasets.metrics import spl_of_each
 from loci_sim.evaluation.tasks import TaskResult
 
 #: Bootstrap samples of the confidence interval.

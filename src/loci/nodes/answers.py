@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Container, Sequence
+
 import numpy as np
 import numpy.typing as npt
 from geometry_msgs.msg import PoseStamped
@@ -16,6 +18,7 @@ from loci.scene.objects import SceneObject
 from loci.scene.snapshots import Snapshot
 from loci.spatial.frontiers import Frontier
 from loci.spatial.occupancy import OccupancyMap
+from loci.spatial.places import Place, PlaceEdge
 from loci.store.errors import StoreError
 
 
@@ -100,35 +103,48 @@ def nearest_first(found: list[tuple[Frontier, float]]) -> list[tuple[Frontier, f
 def topology(memory: RobotMemory, map_frame: str) -> m.Topology:
     """Places, edges and rooms, with the objects that belong to them."""
     known = memory.topology()
-    rooms = {r.id: r for r in known.rooms}
-    objects_of_place: dict[str, list[str]] = {}
+    rooms = {r.id for r in known.rooms}
+    objects_of_place = memory.objects_of_places()
     objects_of_room: dict[str, list[str]] = {}
     for o in memory.objects():
-        objects_of_place.setdefault(memory.place_of(o), []).append(o.id)
         room = memory.room_of(o)
         if room is not None:
             objects_of_room.setdefault(room.id, []).append(o.id)
     message = m.Topology(header=header(map_frame, memory.newest_stamp_ns), current_place=known.current_place)
     places_of_room: dict[str, list[str]] = {}
     for p in known.places:
-        place = m.Place(
-            id=p.id, position=to_point(p.position), n_visits=p.n_visits, last_visit=to_time(p.last_visit_ns)
-        )
-        place.room = p.room if p.room in rooms else ""
-        place.object_ids = objects_of_place.get(p.id, [])
-        place.map_id = p.map_id
-        places_of_room.setdefault(place.room, []).append(p.id)
-        message.places.append(place)
-    for e in known.edges:
-        edge = m.PlaceEdge(source=e.source, target=e.target, n_traversals=e.n_traversals, blocked=e.blocked)
-        edge.length, edge.weight = float(e.length), float(e.weight)
-        message.edges.append(edge)
+        message.places.append(place(p, rooms, objects_of_place.get(p.id, [])))
+        places_of_room.setdefault(message.places[-1].room, []).append(p.id)
+    message.edges = [place_edge(e) for e in known.edges]
     for r in known.rooms:
         room = m.Room(
             id=r.id, name=r.name, position=to_point(r.position), area=float(r.area), confidence=float(r.confidence)
         )
         room.place_ids, room.object_ids = places_of_room.get(r.id, []), objects_of_room.get(r.id, [])
         message.rooms.append(room)
+    return message
+
+
+def place(p: Place, rooms: Container[str], object_ids: Sequence[str], floor: str = "") -> m.Place:
+    """Message of a place.
+
+    Args:
+        p: the place.
+        rooms: ids of the rooms that are known now.
+        object_ids: its landmarks.
+        floor: id of its floor; empty: not known.
+    """
+    message = m.Place(id=p.id, position=to_point(p.position), n_visits=p.n_visits, last_visit=to_time(p.last_visit_ns))
+    message.room, message.object_ids = p.room if p.room in rooms else "", list(object_ids)
+    message.map_id, message.floor = p.map_id, floor
+    return message
+
+
+def place_edge(e: PlaceEdge) -> m.PlaceEdge:
+    """Message of an edge."""
+    message = m.PlaceEdge(source=e.source, target=e.target, n_traversals=e.n_traversals, blocked=e.blocked)
+    message.length, message.weight = float(e.length), float(e.weight)
+    message.n_failures, message.mean_duration = e.n_failures, float(e.mean_duration)
     return message
 
 

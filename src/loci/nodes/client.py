@@ -80,6 +80,28 @@ class Located:
     score: float
 
 
+@dataclass(frozen=True)
+class KnownRoute:
+    """A way over the topological graph.
+
+    Attributes:
+        place_ids: from start to goal, both included; empty: there is no way.
+        points: (N, 3) of the places [m], map frame.
+        length, cost: [m], and sum of the weights of its edges.
+        duration: expected from earlier traversals [s]; 0: never travelled.
+        instructions: the way in words, one sentence for each turn and stretch.
+        reason: why there is no way; empty: there is one.
+    """
+
+    place_ids: tuple[str, ...]
+    points: Array
+    length: float
+    cost: float
+    duration: float
+    instructions: tuple[str, ...]
+    reason: str = ""
+
+
 class MemoryClient:
     """Asks a memory that runs as ROS nodes.
 
@@ -336,6 +358,44 @@ class MemoryClient:
                 return KnownPath(np.empty((0, 3)), 0.0, str(error).removeprefix("no path: "))
             raise
         return KnownPath(to_points_array([p.pose.position for p in answer.path.poses]), float(answer.length))
+
+    def route(self, goal: str, start: str = "", min_stamp_ns: int = 0) -> KnownRoute:
+        """Way over the topological graph to a thing by its id, or to the nearest room of a name ("bathroom"); no way is told by ``reason``.
+
+        Args:
+            goal: id of a place, room, object, snapshot, keyframe or frontier, or name of a room.
+            start: id of the same; empty: where the robot is.
+            min_stamp_ns: see `recall`.
+        """
+        try:
+            answer = self._call(srv.GetRoute, "get_route", min_stamp_ns, goal=goal, start=start)
+        except MemoryServiceError as error:
+            if error.code == Code.NO_PATH:
+                reason = str(error).removeprefix("no route: ")
+                return KnownRoute((), np.empty((0, 3)), 0.0, float("inf"), 0.0, (), reason)
+            raise
+        return KnownRoute(
+            tuple(p.id for p in answer.places),
+            to_points_array([p.pose.position for p in answer.path.poses]),
+            float(answer.length),
+            float(answer.cost),
+            float(answer.duration),
+            tuple(answer.instructions),
+        )
+
+    def report_traversal(
+        self, source: str, target: str, succeeded: bool, duration: float = 0.0, blocked: bool = False
+    ) -> Any:
+        """Tell how the robot fared on an edge between two places (`duration` [s], 0: not known); the loci_ros/PlaceEdge as it is now."""
+        return self._call(
+            srv.ReportTraversal,
+            "report_traversal",
+            source=source,
+            target=target,
+            succeeded=succeeded,
+            duration=float(duration),
+            blocked=blocked,
+        ).edge
 
     def query_occupancy(
         self, points: npt.ArrayLike, level: int = 0

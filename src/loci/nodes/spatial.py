@@ -35,6 +35,8 @@ class SpatialMemoryNode(MemoryPart):
         self.serve(srv.GetTopology, "get_topology", self._get_topology)
         self.serve(srv.FindPath, "find_path", self._find_path)
         self.serve(srv.Locate, "locate", self._locate)
+        self.serve(srv.GetRoute, "get_route", self._get_route)
+        self.serve(srv.ReportTraversal, "report_traversal", self._report_traversal)
         self.every(1.0 / self.values["publish_rate"], self.publish_changes)
 
     def configure(self) -> None:
@@ -111,3 +113,23 @@ class SpatialMemoryNode(MemoryPart):
             )
         response.place, response.room, response.room_name = found.place, found.room, found.room_name
         response.score = float(found.score)
+
+    def _get_route(self, request: Any, response: Any) -> None:
+        with self.reading(request) as (memory, frame):
+            route = memory.route(request.goal, request.start)
+            if route.reason:
+                raise RequestError(Code.NO_PATH, f"no route: {route.reason}")
+            rooms, objects = {r.id for r in memory.topology().rooms}, memory.objects_of_places()
+            response.places = [answers.place(p, rooms, objects.get(p.id, [])) for p in route.places]
+            response.path = answers.path(route.points, frame, memory.newest_stamp_ns)
+        response.length, response.cost = float(route.length), float(route.cost)
+        response.duration, response.instructions = float(route.duration), list(route.instructions)
+
+    def _report_traversal(self, request: Any, response: Any) -> None:
+        host = self.memory_host
+        with host.reading() as memory:
+            edge = memory.report_traversal(
+                request.source, request.target, request.succeeded, float(request.duration), request.blocked
+            )
+        host.touch()
+        response.edge = answers.place_edge(edge)

@@ -24,7 +24,8 @@ from loci.spatial.frontiers import Frontier, FrontierParameters, FrontierTracker
 from loci.spatial.occupancy import OccupancyMap, OccupancyMapper
 from loci.spatial.octree import Octree, OctreeParameters, RayHits
 from loci.spatial.paths import PathResult, find_path, line_of_sight, path_lengths
-from loci.spatial.regions import Room, RoomMap, name_room, segment_rooms
+from loci.spatial.regions import Room, RoomMap, segment_rooms
+from loci.spatial.room_names import name_room
 from loci.spatial.topology import Place, PlaceEdge, PlaceParameters, Sight, TopologicalGraph
 from loci.store.errors import StoreError
 from loci.store.store import Store
@@ -237,15 +238,12 @@ class SpatialMemory:
     # --- saving -------------------------------------------------------------------------------------------------------
 
     def save_graph(self) -> None:
-        """Put places, edges and rooms into the store (cheap)."""
-        kept: dict[str, set[str]] = {"place": set(), "place_edge": set()}
-        for kind, record_id, fields, arrays in self.graph.records():
-            self._store.put(kind, record_id, fields, map_id=str(fields.get("map_id", "")), arrays=arrays)
-            kept[kind].add(record_id)
-        for kind, ids in kept.items():
-            for record in list(self._store.records(kind)):
-                if record.id not in ids:
-                    self._store.delete(kind, record.id)
+        """Put places and edges that changed, and rooms, into the store (cheap)."""
+        changed, gone = self.graph.changes()
+        for kind, record_id, fields, arrays in changed:
+            self._store.put(kind, record_id, fields, map_id=str(fields["map_id"]), arrays=arrays)
+        for kind, record_id in gone:
+            self._store.delete(kind, record_id)
         view = self._view
         if view is not None:
             rooms = [{"id": room.id, "position": [float(v) for v in room.position]} for room in view.rooms.rooms]
@@ -360,6 +358,7 @@ class SpatialMemory:
         return {
             **octree,
             "places": len(self.graph.places()),
+            "place_edges": len(self.graph.edges()),
             "rooms": len(view.rooms.rooms) if view else 0,
             "frontiers": len(view.frontiers) if view else 0,
         }

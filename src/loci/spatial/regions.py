@@ -1,12 +1,11 @@
-"""Rooms: free floor cut at its narrow passages, with names from what stands in them.
+"""Rooms: free floor cut at its narrow passages; `loci.spatial.room_names` tells what kind of room each is.
 
 Walls are taken from the band above the furniture where the map has it, so that a table does not cut a room in two.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -303,48 +302,3 @@ def _positions_inside(rooms: RoomMap, former: Sequence[Room]) -> Array:
         if 0 <= row < rooms.labels.shape[0] and 0 <= column < rooms.labels.shape[1] and rooms.labels[row, column]:
             inside[index[int(rooms.labels[row, column])], j] = max(room.area, 1e-3)
     return inside
-
-
-#: How much an object speaks for a kind of room. Things found anywhere (chair, plant, lamp) are left out or weigh little.
-ROOM_CLUES: dict[str, dict[str, float]] = {
-    "bedroom": {"bed": 3, "wardrobe": 2, "nightstand": 2, "dresser": 1.5, "pillow": 1, "blanket": 1, "alarm clock": 1},
-    "kitchen": {
-        "stove": 3, "oven": 3, "refrigerator": 3, "fridge": 3, "microwave": 2, "kettle": 1.5, "toaster": 1.5, "pan": 1.5, "pot": 1,
-        "dishwasher": 3, "kitchen counter": 3, "counter": 1.5, "cupboard": 0.5, "sink": 0.8, "cutting board": 1.5, "knife": 1,
-        "mug": 0.4, "plate": 0.5, "bowl": 0.4, "bottle": 0.2,
-    },
-    "bathroom": {"toilet": 4, "bathtub": 4, "shower": 4, "towel": 1.5, "toilet paper": 2, "sink": 1, "mirror": 0.7, "soap": 1.5,
-                 "toothbrush": 2},
-    "living room": {"sofa": 3, "couch": 3, "armchair": 1.5, "tv": 2, "television": 2, "tv stand": 2, "coffee table": 2.5,
-                    "fireplace": 2, "remote": 1, "remote control": 1, "rug": 0.5, "cushion": 1},
-    "office": {"desk": 3, "monitor": 2, "computer": 2, "laptop": 1, "keyboard": 1.5, "printer": 2, "office chair": 2, "bookshelf": 1,
-               "bookcase": 1, "book": 0.2, "filing cabinet": 2},
-    "dining room": {"dining table": 4, "dining chair": 1.5, "sideboard": 1.5, "fruit bowl": 0.7, "candle": 0.5, "wine glass": 1,
-                    "chair": 0.3},
-    "hallway": {"coat rack": 3, "shoe rack": 3, "shoe cabinet": 3, "shoes": 1, "umbrella": 1.5, "umbrella stand": 2, "doormat": 2,
-                "console table": 1.5, "coat": 1},
-    "laundry room": {"washing machine": 4, "washer": 4, "dryer": 3, "ironing board": 2, "laundry basket": 2, "detergent": 2},
-}  # fmt: skip
-#: Clues of this weight alone give an even chance to be wrong: confidence = share of the clues * weight / (weight + this).
-DOUBT = 1.0
-#: Names below this confidence are not given.
-MIN_CONFIDENCE = 0.3
-
-
-def name_room(labels: Iterable[str]) -> tuple[str, float]:
-    """Kind of room by the objects in it, by `ROOM_CLUES`; each label counts, repeated ones by the square root of their number.
-
-    Returns:
-        name and confidence [0, 1]; ("", 0.0) if the objects do not tell.
-    """
-    counts = Counter(label.strip().lower().replace("_", " ") for label in labels)
-    scores = {
-        name: sum(clues[label] * float(np.sqrt(n)) for label, n in counts.items() if label in clues)
-        for name, clues in ROOM_CLUES.items()
-    }
-    best = max(scores, key=lambda name: scores[name])
-    total = sum(scores.values())
-    if total <= 0:
-        return "", 0.0
-    confidence = scores[best] / total * scores[best] / (scores[best] + DOUBT)
-    return (best, confidence) if confidence >= MIN_CONFIDENCE else ("", 0.0)

@@ -1,4 +1,4 @@
-"""LLM-Match, how OpenEQA grades free answers (Majumdar et al., CVPR 2024), and its efficiency for A-EQA.
+"""How OpenEQA has free answers graded (Majumdar et al., CVPR 2024); `loci.metrics.llm_match` takes the mean of the marks.
 
 A grader, usually a language model with OpenEQA's prompt, gives a mark from 1 (entirely different) to 5 (a perfect match). Graders
 are the user's: nothing here asks a model.
@@ -9,16 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-import numpy as np
-import numpy.typing as npt
-
-from loci.geometry import Array
-from loci_sim.evaluation.datasets.metrics import spl_of_each
+from loci.metrics import HIGHEST_MARK, LOWEST_MARK, NO_ANSWER
 from loci_sim.evaluation.datasets.openeqa import Question
-
-LOWEST_MARK, HIGHEST_MARK = 1, 5
-#: Of a question without an answer; it counts as the lowest mark.
-NO_ANSWER = 0
 
 
 class Grader(Protocol):
@@ -64,42 +56,3 @@ def until_last_period(prediction: str) -> str:
     """An answer without what follows its last period, which OpenEQA takes for a sentence that was cut off."""
     end = prediction.rfind(".")
     return prediction[: end + 1] if end >= 0 else prediction
-
-
-def scores_of_marks(marks: npt.ArrayLike) -> Array:
-    """Scores (N,), 100 (sigma - 1) / 4, of marks sigma (N,); lower marks than 1 (`NO_ANSWER`) count as 1.
-
-    Raises:
-        ValueError: there are no marks, or one is not from 0 to 5.
-    """
-    sigma = np.asarray(marks, dtype=np.float64)
-    if sigma.ndim != 1 or not sigma.size:
-        raise ValueError(f"expected marks (N,), got {sigma.shape}")
-    if not np.all((sigma >= NO_ANSWER) & (sigma <= HIGHEST_MARK)):
-        raise ValueError(f"expected marks from {NO_ANSWER} to {HIGHEST_MARK}, got {sigma.min()} to {sigma.max()}")
-    return 100.0 * (np.clip(sigma, LOWEST_MARK, HIGHEST_MARK) - 1.0) / 4.0
-
-
-def llm_match(marks: npt.ArrayLike) -> float:
-    """OpenEQA's correctness C: the mean score, 0 to 100.
-
-    Raises:
-        ValueError: as `scores_of_marks`.
-    """
-    return float(scores_of_marks(marks).mean())
-
-
-def llm_match_efficiency(marks: npt.ArrayLike, shortest: npt.ArrayLike, travelled: npt.ArrayLike) -> float:
-    """OpenEQA's efficiency E for A-EQA: the mean of 100 (sigma - 1) / 4 * l / max(p, l), 0 to 100 ("LLM-Match SPL").
-
-    OpenEQA's public code has the correctness only: the weight is SPL's, as the efficiency is commonly reported, and was not checked.
-
-    Args:
-        marks: (N,) sigma.
-        shortest: (N,) l, ground-truth way to where the answer can be seen [m].
-        travelled: (N,) p, the way that was driven [m].
-
-    Raises:
-        ValueError: lengths differ, or a value is out of its range.
-    """
-    return float(spl_of_each(scores_of_marks(marks), shortest, travelled).mean())

@@ -1,4 +1,4 @@
-"""Measures of benchmarks for robots that remember: KARMA, FindingDory, and LH-VLN's rows of subtasks. Shares are from 0 to 1."""
+"""Measures of benchmarks for robots that remember: KARMA and FindingDory. Shares are from 0 to 1."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from loci.geometry import Array
-from loci_sim.evaluation.datasets.metrics import spl_of_each
+from loci.metrics import spl_of_each
 
 # --- KARMA (Wang et al., ICRA 2025, arXiv 2409.14908). Its words leave room: what is counted here is said at each measure.
 
@@ -128,59 +128,6 @@ def high_level_spl_of_each(success: npt.ArrayLike, nearest: npt.ArrayLike, chose
     """
     way = np.asarray(chosen, dtype=np.float64)
     return spl_of_each(success, np.where(way == 0.0, 0.0, np.asarray(nearest, dtype=np.float64)), way)
-
-
-# --- LH-VLN (Song et al., CVPR 2025, arXiv 2412.09082)
-
-
-def independent_success_rate(successes: Sequence[Sequence[bool]]) -> float:
-    """LH-VLN's ISR: share of all subtasks of all M tasks that succeeded.
-
-    Raises:
-        ValueError: there are no tasks, or one has no subtasks.
-    """
-    _check_tasks(successes)
-    return sum(sum(map(bool, task)) for task in successes) / sum(map(len, successes))
-
-
-def conditional_success_rate(successes: Sequence[Sequence[bool]]) -> float:
-    """LH-VLN's CSR: mean over tasks of (1 / N^2) sum_i s_i (1 + (N - 1) s_{i-1}), with s_{-1} = 1.
-
-    Raises:
-        ValueError: there are no tasks, or one has no subtasks.
-    """
-    _check_tasks(successes)
-    return float(np.mean([_after_success(task).sum() / len(task) ** 2 for task in successes]))
-
-
-def conditional_success_by_path(successes: Sequence[Sequence[bool]], lengths: Sequence[Sequence[float]]) -> float:
-    """LH-VLN's CGT: mean over tasks of (1 / N) sum_i (P_i / sum P) s_i (1 + (N - 1) s_{i-1}), P_i the true way of a subtask.
-
-    Raises:
-        ValueError: there are no tasks, or lengths are not those of their subtasks, negative, or 0 in sum.
-    """
-    _check_tasks(successes)
-    if [len(task) for task in successes] != [len(ways) for ways in lengths]:
-        raise ValueError("expected a length for each subtask of each task")
-    if any(min(ways) < 0 or not sum(ways) > 0 for ways in lengths):
-        raise ValueError("expected lengths that are not negative and whose sum is above 0")
-    terms = [
-        float(np.sum(_after_success(task) * np.asarray(ways, dtype=np.float64) / sum(ways))) / len(task)
-        for task, ways in zip(successes, lengths, strict=True)
-    ]
-    return float(np.mean(terms))
-
-
-def _after_success(task: Sequence[bool]) -> Array:
-    """s_i (1 + (N - 1) s_{i-1}) for each subtask (N,)."""
-    s = np.asarray(task, dtype=np.float64)
-    before = np.concatenate([[1.0], s[:-1]])
-    return np.asarray(s * (1.0 + (len(s) - 1) * before))
-
-
-def _check_tasks(successes: Sequence[Sequence[bool]]) -> None:
-    if not successes or not all(len(task) for task in successes):
-        raise ValueError("expected tasks of one subtask or more, got none or an empty one")
 
 
 def _share(values: Sequence[bool], what: str) -> float:

@@ -1,4 +1,4 @@
-"""Measures of navigation benchmarks, as their own code computes them: ObjectNav, GOAT-Bench, and the SPL that all of them share.
+"""Measures of navigation benchmarks, as their own code computes them: ObjectNav and GOAT-Bench; SPL is that of `loci.metrics`.
 
 Distances are geodesic [m] and come from the simulator; nothing here knows a scene. Shares are from 0 to 1, as the benchmarks' code
 has them; papers print them times 100.
@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from loci.geometry import Array
+from loci.metrics import columns, spl_of_each
 from loci_sim.evaluation.datasets.goat import SUBTASK_KINDS, SubtaskKind
 
 #: ObjectNav on HM3D: a stop counts this near to a viewpoint [m]. The challenges say "within 1.0 m Euclidean distance of any instance,
@@ -64,24 +65,6 @@ def succeeded(results: Sequence[NavigationResult], success_distance: float) -> n
     return np.array([r.stopped and r.distance < success_distance for r in results], dtype=bool)
 
 
-def spl_of_each(success: npt.ArrayLike, shortest: npt.ArrayLike, travelled: npt.ArrayLike) -> Array:
-    """Success weighted by path length, S * l / max(p, l) (Anderson et al. 2018, arXiv 1807.06757), for each of N episodes.
-
-    SPL is its mean. Who starts at the goal and stays there has S (as FindingDory's code has it; habitat-lab's divides 0 by 0).
-
-    Args:
-        success: (N,) S, 0 to 1.
-        shortest: (N,) l, the shortest way [m].
-        travelled: (N,) p, the way that was driven [m].
-
-    Raises:
-        ValueError: lengths differ, or a way is negative or not finite.
-    """
-    s, shortest_m, travelled_m = _columns(success=success, shortest=shortest, travelled=travelled)
-    longest = np.maximum(shortest_m, travelled_m)
-    return s * np.divide(shortest_m, longest, out=np.ones_like(longest), where=longest > 0)
-
-
 def soft_success_of_each(distance: npt.ArrayLike, start_distance: npt.ArrayLike) -> Array:
     """Share of the way that was made good, max(0, 1 - d / l) (habitat-lab's SoftSPL), for each of N episodes.
 
@@ -93,7 +76,7 @@ def soft_success_of_each(distance: npt.ArrayLike, start_distance: npt.ArrayLike)
         ValueError: lengths differ, or a way is negative or not finite.
     """
     left = np.asarray(distance, dtype=np.float64)
-    finite, start = _columns(distance=np.where(left == np.inf, 0.0, left), start_distance=start_distance)
+    finite, start = columns(distance=np.where(left == np.inf, 0.0, left), start_distance=start_distance)
     left = np.where(left == np.inf, np.inf, finite)
     share = np.divide(left, start, out=np.where(left > 0, np.inf, 0.0), where=start > 0)
     return np.maximum(0.0, 1.0 - share)
@@ -175,18 +158,3 @@ def goat_measures(
             if any(k == kind for k, _ in results)
         },
     )
-
-
-def _columns(**columns: npt.ArrayLike) -> list[Array]:
-    """Columns of one length (N,), finite and not negative."""
-    arrays = {name: np.atleast_1d(np.asarray(values, dtype=np.float64)) for name, values in columns.items()}
-    if len({a.shape for a in arrays.values()}) != 1 or next(iter(arrays.values())).ndim != 1:
-        raise ValueError(
-            f"expected columns of one length, got {', '.join(f'{n} {a.shape}' for n, a in arrays.items())}"
-        )
-    for name, a in arrays.items():
-        if not np.all(np.isfinite(a)) or np.any(a < 0):
-            raise ValueError(
-                f"expected {name} that is finite and not negative, got {a[~(np.isfinite(a) & (a >= 0))][0]}"
-            )
-    return list(arrays.values())
