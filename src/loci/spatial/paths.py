@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import IntEnum
 from functools import lru_cache
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -22,22 +24,48 @@ START_REACH = 0.5
 STRAIGHT_REACH = 4.0
 
 
+class PathStatus(IntEnum):
+    """Whether there is a path, and if not, why; the numbers are those of srv/FindPath."""
+
+    FOUND = 0
+    START_BLOCKED = 1
+    START_UNKNOWN = 2
+    GOAL_BLOCKED = 3
+    GOAL_UNKNOWN = 4
+    OFF_MAP = 5
+    UNREACHABLE = 6
+
+
 @dataclass(frozen=True)
 class PathResult:
     """A path, or why there is none.
 
     Attributes:
-        points: (N, 2) float64 [m], from start to goal; (0, 2) if there is none.
+        points: (N, 2) float64 on one floor, (N, 3) over floors [m], from start to goal; (0, 2) or (0, 3) if there is none.
         length: [m].
         clearance: smallest distance to a known obstacle along it [m].
-        reason: empty; or "start"/"goal" + " in obstacle" (or nearer to one than the robot's radius), " unknown",
-            " off the map"; or "unreachable".
+        status: whether there is one, and if not, why.
+        reason: empty; or the same in words: "start"/"goal" + " in obstacle" (or nearer to one than the robot's radius),
+            " unknown", " off the map"; or "unreachable".
     """
 
     points: Array
     length: float = 0.0
     clearance: float = 0.0
+    status: PathStatus = PathStatus.FOUND
     reason: str = ""
+
+
+UNREACHABLE = "unreachable"
+_STATUS = {
+    ("start", "in obstacle"): PathStatus.START_BLOCKED,
+    ("start", "unknown"): PathStatus.START_UNKNOWN,
+    ("start", "off the map"): PathStatus.OFF_MAP,
+    ("goal", "in obstacle"): PathStatus.GOAL_BLOCKED,
+    ("goal", "unknown"): PathStatus.GOAL_UNKNOWN,
+    ("goal", "off the map"): PathStatus.OFF_MAP,
+    ("goal", UNREACHABLE): PathStatus.UNREACHABLE,
+}
 
 
 @dataclass(frozen=True)
@@ -49,19 +77,19 @@ class _Floor:
 
 
 class _Identity:
-    """Makes a map hashable by identity: maps are immutable, and comparing their arrays would defeat the cache."""
+    """Makes a map hashable by its cells' identity: they never change, and comparing them would defeat the cache."""
 
     def __init__(self, map_: OccupancyMap) -> None:
         self.map = map_
 
     def __hash__(self) -> int:
-        return id(self.map)
+        return id(self.map.cells)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Identity) and other.map is self.map
+        return isinstance(other, _Identity) and other.map.cells is self.map.cells
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=8)
 def _floor(key: _Identity, robot_radius: float) -> _Floor:
     clearance = key.map.clearance
     passable = (key.map.cells == FREE) & (clearance >= robot_radius)
@@ -96,7 +124,7 @@ def find_path(
     floor = _floor(_Identity(map_), robot_radius)
     first = _start_cell(map_, floor, start)
     if first is None:
-        return _no_path("start " + _what_is_at(map_, start))
+        return no_path("start", what_is_at(map_, start))
     goal_cell = map_.cell_of(goal)
     goal_is_fine = bool(map_.contains(goal_cell)) and floor.regions[tuple(goal_cell)] == floor.regions[first]
     if goal_is_fine:
@@ -105,10 +133,18 @@ def find_path(
         near = _cells_near(map_, floor.regions == floor.regions[first], goal, tolerance)
         if not near.shape[0]:
             passable = bool(map_.contains(goal_cell)) and floor.regions[tuple(goal_cell)] > 0
-            return _no_path("unreachable" if passable else "goal " + _what_is_at(map_, goal))
+            return no_path("goal", UNREACHABLE if passable else what_is_at(map_, goal))
         last = (int(near[0, 0]), int(near[0, 1]))
         end = map_.center_of(near[0])
     return _search(map_, floor, start, first, last, end)
+
+
+def is_passable(map_: OccupancyMap, points_xy: npt.ArrayLike, robot_radius: float = 0.2) -> npt.NDArray[np.bool_]:
+    """Whether a robot can stand at points (N, 2) [m]; (N,)."""
+    cells = map_.cell_of(np.asarray(points_xy, dtype=np.float64).reshape(-1, 2))
+    found = map_.contains(cells)
+    found[found] = _floor(_Identity(map_), robot_radius).regions[tuple(cells[found].T)] > 0
+    return found
 
 
 def path_lengths(
@@ -180,11 +216,15 @@ def _point(xy: npt.ArrayLike, name: str) -> Array:
     return point
 
 
-def _no_path(reason: str) -> PathResult:
-    return PathResult(np.zeros((0, 2)), reason=reason)
+def no_path(end: Literal["start", "goal"], what: str) -> PathResult:
+    """The answer that there is none because of what is at an end (see `what_is_at`), or because the ends are not joined."""
+    return PathResult(
+        np.zeros((0, 2)), status=_STATUS[end, what], reason=what if what == UNREACHABLE else f"{end} {what}"
+    )
 
 
-def _what_is_at(map_: OccupancyMap, point: Array) -> str:
+def what_is_at(map_: OccupancyMap, point: Array) -> str:
+    """Why a robot cannot be at a point (2,) [m] at which it cannot be."""
     if not map_.contains(map_.cell_of(point)):
         return "off the map"
     return "unknown" if map_.at(point) == UNKNOWN else "in obstacle"
