@@ -66,7 +66,7 @@ def find_floor_path(
     first, last = _spot(view, start, robot_radius), _spot(view, goal, robot_radius)
     if first.floor == last.floor and first.stairs < 0 and last.stairs < 0:
         floor = view.floors[first.floor]
-        result = find_path(floor.map, start[:2], goal[:2], robot_radius, tolerance)
+        result = find_path(floor.map, start[:2], goal[:2], robot_radius, tolerance, floor.rooms)
         if not result.reason:
             return _joined([_raised(result.points, floor.floor.height)], result.clearance)
     else:
@@ -208,7 +208,7 @@ def _over_stairs(
             found = PathResult(points, _length(points), np.inf)
         elif last.stairs < 0 and last.floor == door.floor:
             floor = view.floors[door.floor]
-            found = find_path(floor.map, _at(view, door)[:2], last.xyz[:2], robot_radius, tolerance)
+            found = find_path(floor.map, _at(view, door)[:2], last.xyz[:2], robot_radius, tolerance, floor.rooms)
             found = PathResult(
                 _raised(found.points, floor.floor.height), found.length, found.clearance, found.status, found.reason
             )
@@ -236,7 +236,7 @@ def _over_stairs(
         parts.append(np.vstack([np.append(first.xyz[:2], along[0, 2]), along]))
     else:
         floor = view.floors[first.floor]
-        found = find_path(floor.map, first.xyz[:2], _at(view, begin)[:2], robot_radius)
+        found = find_path(floor.map, first.xyz[:2], _at(view, begin)[:2], robot_radius, rooms=floor.rooms)
         parts.append(_raised(found.points, floor.floor.height))
         clearance = min(clearance, found.clearance)
     return _joined(parts[::-1], clearance)

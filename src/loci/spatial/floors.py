@@ -24,9 +24,10 @@ CAMERA_HEIGHTS = (0.1, 2.2)
 #: Floors lie at least so far apart [m]; one on which no camera has been even further: furniture is nearer to its floor.
 MIN_STOREY, MIN_STOREY_SEEN = 1.0, 2.0
 #: One connected piece of a further floor is at least so large [m2]: larger than a landing or a table.
-MIN_FLOOR_AREA = 3.0
-#: The robot is on a floor while its base is so near to its height [m]; further off, it is on stairs.
-ON_FLOOR = 0.25
+MIN_FLOOR_AREA = 4.0
+#: The robot is on a floor while its base is so near to its height [m]; further off, it is on stairs. While one floor is known,
+#: it may sway more: the camera may be carried by hand.
+ON_FLOOR, SWAY = 0.25, 0.35
 #: So many keyframes at a height make the robot's stay there [keyframes].
 MIN_STAY = 5
 #: Floor within so far of a camera, seen from above, is what it stood on [m].
@@ -35,6 +36,8 @@ UNDERFOOT = 0.4
 MAX_STEP = 1.0
 #: So much of the way before and behind stairs belongs to them [m]; ways whose ends are nearer than this are the same stairs [m].
 RUN_UP, SAME_STAIRS = 1.0, 1.5
+#: Points of a way so near to a floor's height are on it [m].
+LEVEL = 0.1
 #: Points of a way are no closer [m]; loops that come back to within this are cut off [m].
 SPACING = 0.1
 
@@ -225,11 +228,9 @@ def _identified(
 
 
 def _floor_of(base: Array, levels: Array) -> Ints:
-    """Index of the floor at each height (N,), -1: between two. A single floor is that of everything."""
-    if len(levels) == 1 and (not len(base) or np.ptp(base) < MIN_STOREY):
-        return np.zeros(len(base), dtype=np.int64)
+    """Index of the floor at each height (N,), -1: on stairs."""
     gaps = np.abs(base[:, None] - levels)  # (N, F)
-    return np.where(gaps.min(axis=1) <= ON_FLOOR, gaps.argmin(axis=1), -1)
+    return np.where(gaps.min(axis=1) <= (SWAY if len(levels) == 1 else ON_FLOOR), gaps.argmin(axis=1), -1)
 
 
 def _is_driven(columns: Columns, z: float, points: Array) -> bool:
@@ -277,11 +278,10 @@ def _way(bases: Array, i: int, j: int, ends: tuple[Floor, Floor | None]) -> Arra
     lengths = np.append(0.0, np.cumsum(np.linalg.norm(np.diff(bases, axis=0), axis=1)))
     first = int(np.searchsorted(lengths, lengths[i] - RUN_UP))
     last = min(int(np.searchsorted(lengths, lengths[j] + RUN_UP)), len(bases) - 1) if ends[1] else j
-    # On the floors the robot is at their height, however noisy its own.
     points = bases[first : last + 1].copy()
-    points[: i - first + 1, 2] = ends[0].height
-    if ends[1] is not None:
-        points[j - first :, 2] = ends[1].height
+    for floor in ends:
+        if floor is not None:  # on a floor the robot is at its height, however noisy its own
+            points[np.abs(points[:, 2] - floor.height) <= LEVEL, 2] = floor.height
     kept = [0]
     while kept[-1] < len(points) - 1:
         gaps = np.linalg.norm(points[kept[-1] + 1 :] - points[kept[-1]], axis=1)

@@ -14,6 +14,8 @@ import numpy.typing as npt
 from loci.geometry import Array
 from loci.spatial import grid_kernels
 from loci.spatial.occupancy import FREE, OCCUPIED, UNKNOWN, OccupancyMap
+from loci.spatial.regions import RoomMap
+from loci.spatial.room_routes import rooms_between
 
 #: Nearer to obstacles than this [m], way costs up to `CROWDED_COST` times as much.
 COMFORT, CROWDED_COST = 0.5, 4.0
@@ -22,6 +24,8 @@ COMFORT, CROWDED_COST = 0.5, 4.0
 START_REACH = 0.5
 #: Longest stretch that is straightened at once [m].
 STRAIGHT_REACH = 4.0
+#: Goals further off than this, as the crow flies, are a long way [m].
+LONG_WAY = 8.0
 
 
 class PathStatus(IntEnum):
@@ -106,6 +110,7 @@ def find_path(
     goal_xy: npt.ArrayLike,
     robot_radius: float = 0.2,
     tolerance: float = 0.0,
+    rooms: RoomMap | None = None,
 ) -> PathResult:
     """Cheapest path between two points: short, but not along walls where there is room (A*).
 
@@ -114,6 +119,7 @@ def find_path(
         start_xy, goal_xy: (2,) [m].
         robot_radius: distance to keep from obstacles [m].
         tolerance: accept the reachable free point nearest to the goal within so far [m]; 0: the goal itself.
+        rooms: of the map; long ways are searched for only in the rooms that lie on the way from door to door, which is quicker.
 
     Raises:
         ValueError: a point is not (2,) and finite, or tolerance or radius is negative or not finite.
@@ -136,7 +142,18 @@ def find_path(
             return no_path("goal", UNREACHABLE if passable else what_is_at(map_, goal))
         last = (int(near[0, 0]), int(near[0, 1]))
         end = map_.center_of(near[0])
-    return _search(map_, floor, start, first, last, end)
+    window = (slice(0, floor.costs.shape[0]), slice(0, floor.costs.shape[1]))
+    if rooms is not None and np.hypot(last[0] - first[0], last[1] - first[1]) * map_.resolution > LONG_WAY:
+        between = rooms_between(rooms, floor.costs, first, last)
+        if between is not None:
+            allowed, part = between
+            costs = np.where(allowed[rooms.labels[part]], floor.costs[part], np.inf).astype(np.float32)
+            found = _search(map_, costs, part, start, first, last, end)
+            if found is not None:
+                return found
+    found = _search(map_, floor.costs, window, start, first, last, end)
+    assert found is not None  # both are in one region
+    return found
 
 
 def is_passable(map_: OccupancyMap, points_xy: npt.ArrayLike, robot_radius: float = 0.2) -> npt.NDArray[np.bool_]:
@@ -184,18 +201,28 @@ def line_of_sight(map_: OccupancyMap, origin_xy: npt.ArrayLike, targets_xy: npt.
 
 
 def _search(
-    map_: OccupancyMap, floor: _Floor, start: Array, first: tuple[int, int], last: tuple[int, int], end: Array
-) -> PathResult:
-    width = map_.cells.shape[1]
-    goal = last[0] * width + last[1]
-    cost, _, previous = grid_kernels.shortest_paths(floor.costs, first[0] * width + first[1], np.array([goal]), True)
+    map_: OccupancyMap,
+    costs: npt.NDArray[np.float32],
+    window: tuple[slice, slice],
+    start: Array,
+    first: tuple[int, int],
+    last: tuple[int, int],
+    end: Array,
+) -> PathResult | None:
+    """Path within a window of the map, with the costs there; None: there is none."""
+    corner, width = np.array([window[0].start, window[1].start]), costs.shape[1]
+    source, goal = (int((cell[0] - corner[0]) * width + cell[1] - corner[1]) for cell in (first, last))
+    cost, _, previous = grid_kernels.shortest_paths(costs, source, np.array([goal]), True)
+    if not np.isfinite(cost[goal]):
+        return None
     flat = [goal]
     while previous[flat[-1]] >= 0:
         flat.append(int(previous[flat[-1]]))
     along = np.array(flat[::-1], dtype=np.int64)
     cells = np.stack([along // width, along % width], axis=1)
     reach = max(int(STRAIGHT_REACH / map_.resolution), 2)
-    kept = grid_kernels.straighten(cells, floor.costs, cost[along], reach)
+    kept = grid_kernels.straighten(cells, costs, cost[along], reach)
+    cells = cells + corner
     points = map_.center_of(cells[kept])
     if map_.cell_of(start).tolist() == list(first):
         points[0] = start
