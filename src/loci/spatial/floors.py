@@ -134,7 +134,7 @@ def find_storeys(columns: Columns, track: Track, former: Sequence[Floor], new_id
     surfaces = large_surfaces(columns)
     z = track.positions[:, 2]
     heights = _under_cameras(surfaces, z) or [lowest_surface(columns)]
-    mounted = _mounted(track, np.array(heights))
+    mounted = _mounted(track, heights[0])
     base = z - mounted
     heights = _with_visited(heights, surfaces, columns, np.column_stack([track.positions[:, :2], base]))
     heights = _with_seen(heights, surfaces, columns)
@@ -156,27 +156,24 @@ def find_storeys(columns: Columns, track: Track, former: Sequence[Floor], new_id
 
 
 def _under_cameras(surfaces: Sequence[Surface], z: Array) -> list[float]:
-    """The lowest strong surface under every camera, without those too near above another."""
+    """The lowest strong surface under most of the cameras at heights z (N,); empty: there is none under any."""
     strong = np.array([s.z for s in surfaces if s.is_strong])
-    found = set()
-    for height in np.unique(np.round(z, 1)):
-        below = strong[(strong >= height - CAMERA_HEIGHTS[1]) & (strong <= height - CAMERA_HEIGHTS[0])]
-        found.update(below[:1].tolist())
-    heights: list[float] = []
-    for height in sorted(found):
-        if _is_far(height, heights, MIN_STOREY):
-            heights.append(height)
-    return heights
+    # (N, S) how far each camera is above each surface
+    above = z[:, None] - strong
+    under = (above >= CAMERA_HEIGHTS[0]) & (above <= CAMERA_HEIGHTS[1])
+    lowest = np.argmax(under[under.any(axis=1)], axis=1) if under.size else np.zeros(0, dtype=np.int64)
+    return [float(strong[np.argmax(np.bincount(lowest))])] if len(lowest) else []
 
 
-def _mounted(track: Track, levels: Array) -> Array:
+def _mounted(track: Track, level: float) -> Array:
     """How far above the floor each camera of the track is (N,) [m]: the same for all images of one camera."""
-    place = np.maximum(np.searchsorted(levels, track.positions[:, 2] - CAMERA_HEIGHTS[0], side="right") - 1, 0)
-    above = track.positions[:, 2] - levels[place]
+    above = track.positions[:, 2] - level
+    fits = (above >= CAMERA_HEIGHTS[0]) & (above <= CAMERA_HEIGHTS[1])
     mounted = np.zeros(len(above))
     for camera in np.unique(track.cameras):
         own = track.cameras == camera
-        mounted[own] = np.median(above[own])
+        known = own & fits if np.any(own & fits) else own
+        mounted[own] = np.median(above[known])
     return mounted
 
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, replace
 import cv2
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import connected_components
 
 from loci.geometry import Array
 from loci.spatial.borders import Borders
@@ -143,18 +145,35 @@ def _regions(
     borders: Borders, resolution: float, robot_xy: Array | None, p: FrontierParameters
 ) -> list[npt.NDArray[np.int64]]:
     """Regions of border cells, largest first, each (N, 2) int64 (column, row) as in `Frontier.cells`."""
-    if not borders.band.any():
-        return []
-    n, labels, stats, _ = cv2.connectedComponentsWithStats(borders.band.astype(np.uint8), connectivity=8)
     regions = []
-    for label in range(1, n):
-        if stats[label, cv2.CC_STAT_AREA] * resolution**2 < p.min_area:
-            continue
-        x, y, w, h = (int(v) for v in stats[label, :4])
-        cells = np.argwhere(labels[y : y + h, x : x + w] == label)[:, ::-1] + (x, y) + borders.corner
-        regions += _split(cells, resolution, robot_xy, p)
+    for rows, columns in _clusters(borders.band):
+        if len(rows) * resolution**2 >= p.min_area:
+            regions += _split(np.column_stack([columns, rows]) + borders.corner, resolution, robot_xy, p)
     # Ties are broken by place, so that the order does not depend on how large the map is.
     return sorted(regions, key=lambda cells: (-len(cells), *cells[0].tolist()))
+
+
+def _clusters(mask: npt.NDArray[np.bool_]) -> list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
+    """Rows and columns of the cells of each connected cluster (8 neighbours).
+
+    As a graph of the cells themselves: they are few, however large the mask is.
+    """
+    width = mask.shape[1]
+    cells = np.flatnonzero(mask)  # (N,) ascending; the mask's margin keeps neighbours from wrapping around
+    if not len(cells):
+        return []
+    a, b = [], []
+    for step in (1, width - 1, width, width + 1):
+        place = np.searchsorted(cells, cells + step).clip(max=len(cells) - 1)
+        joined = np.flatnonzero(cells[place] == cells + step)
+        a.append(joined)
+        b.append(place[joined])
+    ends = np.concatenate(a), np.concatenate(b)
+    graph = csr_array((np.ones(len(ends[0]), dtype=np.int8), ends), shape=(len(cells), len(cells)))
+    _, labels = connected_components(graph, directed=False)
+    order = np.argsort(labels, kind="stable")
+    parts = np.split(cells[order], np.cumsum(np.bincount(labels))[:-1])
+    return [(part // width, part % width) for part in parts]
 
 
 def _split(
