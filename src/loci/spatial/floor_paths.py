@@ -24,7 +24,7 @@ from loci.spatial.view import SpatialView
 
 #: A point beside the way over stairs by up to this is on them [m], if it is as high as the way there to within `ON_STAIRS_Z`, or
 #: a camera's height above it [m].
-ON_STAIRS, ON_STAIRS_Z = 0.6, 0.3
+ON_STAIRS, ON_STAIRS_Z = 0.4, 0.3
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ ON_FLOOR, SWAY = 0.25, 0.35
 #: So many keyframes at a height make the robot's stay there [keyframes].
 MIN_STAY = 5
 #: Floor within so far of a camera, seen from above, is what it stood on [m].
-UNDERFOOT = 0.4
+UNDERFOOT = 0.5
 #: Keyframes further apart than this are no way [m].
 MAX_STEP = 1.0
 #: So much of the way before and behind stairs belongs to them [m]; ways whose ends are nearer than this are the same stairs [m].
@@ -234,7 +234,9 @@ def _is_driven(columns: Columns, z: float, points: Array) -> bool:
     """Whether most of the positions (N, 2) over a floor have that floor under them."""
     if not len(points):
         return False
-    return bool(np.mean(patches(columns, z, points, UNDERFOOT).near >= 0) >= 0.5)
+    # Each spot once: where the robot turned or waited it saw the floor around it, but not under it.
+    spots = np.unique(np.round(points / UNDERFOOT), axis=0) * UNDERFOOT
+    return bool(np.mean(patches(columns, z, spots, UNDERFOOT).near >= 0) >= 0.5)
 
 
 def _stairs(bases: Array, cameras: Ints, floor_of: Ints, floors: Sequence[Floor]) -> tuple[Stairs, ...]:

@@ -36,12 +36,13 @@ def large_surfaces(columns: Columns) -> list[Surface]:
     if not area.size or not area.any():
         return []
     highest = np.max([np.roll(np.pad(area, 3), s)[3:-3] for s in range(-3, 4)], axis=0)
-    found = []
+    found: list[Surface] = []
     for i in np.flatnonzero((area >= MIN_AREA) & (area == highest)):
         weights = levels[i : i + 2 * SPREAD + 1]
-        middle = first - SPREAD + i + float((weights * np.arange(-SPREAD, SPREAD + 1)).sum() / weights.sum())
-        strong = bool(area[i] >= STRONG_SHARE * area.max())
-        found.append(Surface((middle + 0.5) * leaf, float(area[i]), strong))
+        middle = first - SPREAD + int(i) + float((weights * np.arange(-SPREAD, SPREAD + 1)).sum() / weights.sum())
+        z, strong = (middle + 0.5) * leaf, bool(area[i] >= STRONG_SHARE * area.max())
+        if not found or z - found[-1].z > SPREAD * leaf:  # a thin surface is as large from one layer below or above
+            found.append(Surface(z, float(area[i]), strong))
     return found
 
 
