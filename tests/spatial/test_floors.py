@@ -12,7 +12,7 @@ from loci.geometry import Array, look_at
 from loci.spatial.columns import ColumnCache
 from loci.spatial.floors import Floor, Storeys, Track, find_storeys
 from loci.spatial.occupancy import FREE, OCCUPIED, FloorMapper, OccupancyMap
-from loci.spatial.octree import Octree
+from loci.spatial.octree import Octree, OctreeParameters
 
 LEAF, EYE, UPPER = 0.05, 1.2, 2.72
 
@@ -104,9 +104,9 @@ def test_ids_and_heights_last_when_more_is_seen_and_a_surface_moves_by_a_voxel(
 
 def test_furniture_is_no_floor() -> None:
     spots = ((2.0, 1.0), (1.5, 2.9), (6.0, 2.6), (5.0, 5.6), (2.0, 5.7))
-    poses = [pose for spot in spots for pose in look_around(*spot, n=8)]
+    poses = [pose for spot in spots for pose in look_around(*spot, n=6)]
     # Once more from up high, as a camera that is carried: tables and beds are seen from above.
-    poses += [pose for spot in spots for pose in look_around(*spot, n=8, height=1.7)]
+    poses += [pose for spot in spots for pose in look_around(*spot, n=5, height=1.7)]
     found = storeys(seen(apartment(), poses), positions(poses))
     assert len(found.floors) == 1
     assert found.floors[0].height == pytest.approx(0.0, abs=LEAF)
@@ -125,7 +125,8 @@ def test_a_floor_far_below_is_known_before_anyone_was_there() -> None:
     )  # fmt: skip
     poses = [look_at((1.0, y, UPPER + EYE), (1.0, y + 1.0, UPPER + 0.7)) for y in np.arange(-2.5, 2.0, 0.25)]
     poses += [look_at((1.7, y, UPPER + EYE), (3.2, y, 2.0)) for y in np.arange(-2.0, 2.1, 0.5)]
-    found = storeys(seen(world, poses), positions(poses))
+    octree = seen(world, poses, Octree(OctreeParameters(max_range=8.0)))
+    found = storeys(octree, positions(poses))
     np.testing.assert_allclose([f.height for f in found.floors], [0.0, UPPER], atol=LEAF)
     assert [f.is_driven for f in found.floors] == [False, True]
     assert (found.current, found.stairs) == (1, ())
