@@ -102,9 +102,8 @@ class SpatialMemoryNode(MemoryPart):
             start = from_point(request.start) if request.has_start else None
             goal = request.goal_id or from_point(request.goal)
             found = memory.find_path(start, goal, float(request.tolerance))
-            response.reason = int(found.status)
             if found.reason:
-                raise RequestError(Code.NO_PATH, f"no path: {found.reason}")
+                raise RequestError(Code.NO_PATH, f"no path: {found.reason}", reason=int(found.status))
             response.path = answers.path(found.points, frame, memory.newest_stamp_ns)
         response.length, response.clearance = float(found.length), float(found.clearance)
 
