@@ -21,12 +21,13 @@ from loci.scene.objects import SceneObject
 from loci.scene.retrieval import Retrieval
 from loci.scene.snapshots import Snapshot
 from loci.scene_graph import scene_graph_json, scene_graph_text
+from loci.spatial.floors import Floor
 from loci.spatial.frontiers import Frontier
-from loci.spatial.memory import SpatialView, Topology
 from loci.spatial.occupancy import OccupancyMap
 from loci.spatial.octree import RayHits
 from loci.spatial.paths import PathResult
-from loci.spatial.regions import Room, RoomMap
+from loci.spatial.regions import Room
+from loci.spatial.view import FloorView, SpatialView, Topology
 
 
 class OtherMapError(ValueError):
@@ -165,21 +166,37 @@ class MemoryQuestions:
             raise ValueError("expected directions of a length > 0")
         return self._memories.spatial.cast_rays(a, d, max_range)
 
-    def occupancy_map(self) -> OccupancyMap:
-        """Occupancy of the floor, up to date.
+    def occupancy_map(self, floor_id: str = "") -> OccupancyMap:
+        """Occupancy of a floor (default: the one that the robot is on), up to date.
 
         Raises:
-            LookupError: nothing was observed in this map yet.
+            LookupError: nothing was observed in this map yet, or there is no such floor.
         """
-        return self._fresh_view().map
+        return self.floor_view(floor_id).map
 
-    def room_map(self) -> RoomMap:
-        """Rooms of the floor, up to date.
+    def floor_view(self, floor_id: str = "") -> FloorView:
+        """Map, rooms and frontiers of a floor (default: the one that the robot is on), up to date.
 
         Raises:
-            LookupError: nothing was observed in this map yet.
+            LookupError: nothing was observed in this map yet, or there is no such floor.
         """
-        return self._fresh_view().rooms
+        view = self._fresh_view()
+        if not floor_id:
+            return view.current
+        try:
+            return view.floor(floor_id)
+        except KeyError:
+            known = ", ".join(f.floor.id for f in view.floors)
+            raise LookupError(f"no floor {floor_id!r} in this map: known are {known}") from None
+
+    def floors(self) -> tuple[Floor, ...]:
+        """Floors from the lowest up, up to date; empty if nothing was observed in this map yet."""
+        return self.topology().floors
+
+    def floors_of(self, positions: npt.ArrayLike) -> list[Floor]:
+        """The floors that points (N, 3) [m] are on; empty if nothing was observed in this map yet."""
+        view = self._memories.spatial.view
+        return view.floors_of(_finite(positions, "positions")) if view is not None else []
 
     def occupied_voxels(self) -> npt.NDArray[np.float32]:
         """Centres of the occupied leaves, (N, 3) [m]."""
@@ -194,13 +211,13 @@ class MemoryQuestions:
         return self._memories.spatial.frontiers(start)
 
     def topology(self) -> Topology:
-        """Places, edges and rooms, up to date."""
+        """Places, edges, rooms and floors, up to date."""
         if self.robot_position is not None:
             self._fresh_view()
         return self._memories.spatial.topology()
 
     def find_path(self, start: npt.ArrayLike | None, goal: npt.ArrayLike | str, tolerance: float = 0.0) -> PathResult:
-        """Path on known free floor to a point (3,) [m] or to a thing by its id.
+        """Path on known free floor and stairs to a point (3,) [m] or to a thing by its id; its points are (N, 3).
 
         Raises:
             ValueError: not finite, a negative tolerance, or no start while nothing was observed yet.

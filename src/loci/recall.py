@@ -197,7 +197,7 @@ def _room_candidates(
     kept: dict[str, float],
 ) -> Iterator[_Candidate]:
     view = memories.spatial.view
-    for room in view.rooms.rooms if view else ():
+    for room in view.rooms if view else ():
         inside = [o for o, r in zip(objects, rooms, strict=True) if r is not None and r.id == room.id]
         score = max((kept[o.id] for o in inside if o.id in kept), default=None)
         if score is not None and query.place in (None, room.id, room.name):

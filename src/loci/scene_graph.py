@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 
 from loci.scene.objects import SceneObject
-from loci.spatial.memory import Topology
+from loci.spatial.view import Topology
 
 
 def scene_graph_text(
@@ -17,6 +17,8 @@ def scene_graph_text(
     max_characters: int,
 ) -> tuple[str, bool]:
     """One line a room and one line an object, newest objects first; and whether lines were left out to keep the limit.
+
+    Where there are several floors, each has a line before its rooms, from the lowest up.
 
     Args:
         topology: places and rooms.
@@ -29,7 +31,13 @@ def scene_graph_text(
     neighbours = _adjacent_rooms(topology)
     names = {room.id: f"{room.name or 'room'} ({room.id})" for room in topology.rooms}
     lines: list[str] = []
+    floor_of = {i: floor for floor in topology.floors for i in floor.room_ids}
+    floor_id = ""
     for room in (*topology.rooms, None):
+        floor = floor_of.get(room.id) if room is not None else None
+        if floor is not None and floor.id != floor_id and len(topology.floors) > 1:
+            floor_id = floor.id
+            lines.append(f"{floor.name} ({floor.id}), at {floor.height:.1f} m:")
         inside = [o for o in objects if rooms.get(o.id, "") == (room.id if room else "")]
         if room is not None:
             next_to = ", ".join(names[i] for i in sorted(neighbours.get(room.id, ())))
@@ -54,10 +62,22 @@ def scene_graph_text(
 def scene_graph_json(
     topology: Topology, objects: Sequence[SceneObject], rooms: Mapping[str, str], supports: Mapping[str, str]
 ) -> str:
-    """The same as JSON: rooms, places, edges and objects with their relations; metres, map frame, stamps in nanoseconds."""
+    """The same as JSON: floors, rooms, places, edges and objects with their relations; metres, map frame, stamps in nanoseconds."""
+    floor_of = {i: floor.id for floor in topology.floors for i in floor.room_ids}
     graph = {
+        "floors": [
+            {"id": f.id, "name": f.name, "height": round(float(f.height), 4), "area": f.area, "rooms": list(f.room_ids)}
+            for f in topology.floors
+        ],
         "rooms": [
-            {"id": r.id, "name": r.name, "confidence": r.confidence, "position": _floats(r.position), "area": r.area}
+            {
+                "id": r.id,
+                "name": r.name,
+                "confidence": r.confidence,
+                "position": _floats(r.position),
+                "area": r.area,
+                "floor": floor_of.get(r.id, ""),
+            }
             for r in topology.rooms
         ],
         "places": [

@@ -160,6 +160,20 @@ def test_no_path_is_told_with_a_reason(client: MemoryClient, rig: MemoryRig) -> 
     assert client.path_to((80.0, 80.0, 0.0)).reason
     answer = rig.call(srv.FindPath, "find_path", {"goal": Point(x=80.0, y=80.0)})
     assert answer.error_code == Code.NO_PATH
+    assert answer.reason == srv.FindPath.Response.OFF_MAP
+
+
+def test_the_map_of_a_floor_is_that_of_the_topic_and_knows_its_height(client: MemoryClient, rig: MemoryRig) -> None:
+    (floor,) = client.topology().floors
+    here, named = client.map(), client.map(floor.id)
+    assert here == named
+    assert here.floor == floor
+    assert here.map.info.origin.position.z == pytest.approx(floor.height)
+    assert set(floor.room_ids) == {r.id for r in client.topology().rooms}
+    assert {r.floor for r in client.topology().rooms} == {p.floor for p in client.topology().places} == {floor.id}
+    assert 0 in here.map.data
+    assert all(f.floor == floor.id and f.information_gain >= 0 for f in client.known_frontiers())
+    assert rig.call(srv.GetMap, "get_map", {"floor": "floor/99"}).error_code == Code.NOT_FOUND
 
 
 def test_places_rooms_objects_and_snapshots_refer_to_each_other(client: MemoryClient) -> None:

@@ -9,7 +9,7 @@ import pytest
 from spatial_worlds import CAMERA, ROOM_CENTRES, apartment, look_around, map_from_text
 
 from loci.spatial.frontiers import Frontier, FrontierParameters, FrontierTracker
-from loci.spatial.occupancy import FREE, OCCUPIED, UNKNOWN, OccupancyMap, OccupancyMapper
+from loci.spatial.occupancy import FREE, OCCUPIED, UNKNOWN, OccupancyMap, occupancy_map
 from loci.spatial.octree import Octree
 from loci.spatial.paths import path_lengths
 from loci.spatial.regions import segment_rooms
@@ -124,12 +124,12 @@ def test_an_empty_map_and_a_robot_far_from_it_give_none() -> None:
 
 
 def test_following_frontiers_explores_the_whole_apartment_and_ends() -> None:
-    world, octree, mapper, t = apartment(), Octree(), OccupancyMapper(), tracker()
+    world, octree, t = apartment(), Octree(), tracker()
     robot, frontiers, given_up = np.array([2.0, 1.0]), (), set()
     for step in range(25):
         for pose in look_around(*robot):
             octree.integrate(world.depth(pose), CAMERA, pose, step)
-        map_ = mapper.update(octree)
+        map_ = occupancy_map(octree)
         frontiers = t.update(map_, robot)
         goals = np.array([f.position[:2] for f in frontiers]).reshape(-1, 2)
         lengths = path_lengths(map_, robot, goals)

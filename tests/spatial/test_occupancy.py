@@ -12,8 +12,6 @@ from loci.spatial.occupancy import (
     OCCUPIED,
     UNKNOWN,
     OccupancyMap,
-    OccupancyMapper,
-    estimate_floor,
     occupancy_map,
 )
 from loci.spatial.octree import Octree
@@ -52,7 +50,7 @@ def test_the_floor_is_found_at_any_height_and_not_the_ceiling_or_a_table() -> No
     for shift in (0.0, 0.02, -1.337):
         world = World(apartment().boxes + (0.0, 0.0, shift))
         octree = explore(world, SPOTS[:2], 1.2 + shift)
-        assert estimate_floor(octree) == pytest.approx(shift, abs=0.05)
+        assert occupancy_map(octree).floor_z == pytest.approx(shift, abs=0.05)
 
 
 def test_low_things_are_driven_over_and_lintels_under() -> None:
@@ -96,14 +94,7 @@ def test_cells_and_points_map_to_one_another() -> None:
 
 
 def test_an_empty_octree_gives_an_empty_map_that_answers() -> None:
-    empty = OccupancyMapper().update(Octree())
+    empty = occupancy_map(Octree())
     assert empty.cells.shape == (0, 0) and empty.at((1.0, 2.0)) == UNKNOWN
     with pytest.raises(ValueError, match="robot_height"):
         occupancy_map(Octree(), robot_height=0.05)
-
-
-def test_the_mapper_does_not_let_the_floor_jump_by_noise(octree: Octree) -> None:
-    mapper = OccupancyMapper()
-    first = mapper.update(explore(apartment(), SPOTS[:1]))
-    assert mapper.update(octree).floor_z == first.floor_z
-    assert OccupancyMapper(floor_z=0.2).update(octree).floor_z == 0.2

@@ -167,7 +167,7 @@ def difficulty_of(scene: Scene) -> Difficulty:
 def _scene_names(options: EvaluationOptions) -> list[str]:
     if options.scene_list is None:
         seeds = count(_FIRST_SEED[options.split] + options.seed)
-        # The memory has one map so far: homes with stairs are left out.
+        # Exploration does not climb stairs on which the robot has never been: homes with stairs are left out.
         homes = (f"home:{seed}" for seed in seeds)
         return list(islice((name for name in homes if len(load_scene(name).floors) == 1), options.n_scenes))
     try:
@@ -190,7 +190,7 @@ def _checked_scene(name: str) -> Scene:
         raise UserError(str(error), "loci sim scenes list") from error
     if len(scene.floors) > 1:
         raise UserError(
-            f"{name} has {len(scene.floors)} floors, but the memory's map has one so far", "loci sim scenes list"
+            f"{name} has {len(scene.floors)} floors, but exploration keeps to one so far", "loci sim scenes list"
         )
     found = difficulty_of(scene)
     if not found.reaches(LEAST):

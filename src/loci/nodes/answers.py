@@ -16,6 +16,7 @@ from loci.memory import RobotMemory
 from loci.nodes.conversions import header, to_jpeg, to_point, to_pose, to_time, to_vector
 from loci.scene.objects import SceneObject
 from loci.scene.snapshots import Snapshot
+from loci.spatial.floors import Floor
 from loci.spatial.frontiers import Frontier
 from loci.spatial.occupancy import OccupancyMap
 from loci.spatial.places import Place, PlaceEdge
@@ -48,6 +49,11 @@ class ImageBudget:
             return CompressedImage()
         self._left -= len(data)
         return to_jpeg(data, self._frame_id, stamp_ns)
+
+
+def floor(f: Floor) -> m.Floor:
+    """Message of a floor."""
+    return m.Floor(id=f.id, height=float(f.height), area=float(f.area), room_ids=list(f.room_ids))
 
 
 def occupancy_grid(floor: OccupancyMap, map_frame: str) -> OccupancyGrid:
@@ -83,6 +89,7 @@ def frontier(f: Frontier, path_length: float, image: CompressedImage | None = No
         id=f.id, position=to_point(f.position), centroid=to_point(f.centroid), direction=to_vector(f.direction)
     )
     message.area, message.path_length, message.keyframe_id = float(f.area), float(path_length), f.keyframe_id
+    message.information_gain, message.floor = float(f.information_gain), f.floor
     if image is not None:
         message.image = image
     return message
@@ -101,7 +108,7 @@ def nearest_first(found: list[tuple[Frontier, float]]) -> list[tuple[Frontier, f
 
 
 def topology(memory: RobotMemory, map_frame: str) -> m.Topology:
-    """Places, edges and rooms, with the objects that belong to them."""
+    """Places, edges, rooms and floors, with the objects that belong to them."""
     known = memory.topology()
     rooms = {r.id for r in known.rooms}
     objects_of_place = memory.objects_of_places()
@@ -112,14 +119,19 @@ def topology(memory: RobotMemory, map_frame: str) -> m.Topology:
             objects_of_room.setdefault(room.id, []).append(o.id)
     message = m.Topology(header=header(map_frame, memory.newest_stamp_ns), current_place=known.current_place)
     places_of_room: dict[str, list[str]] = {}
+    message.floors = [floor(f) for f in known.floors]
+    floor_of_room = {i: f.id for f in known.floors for i in f.room_ids}
+    floors = memory.floors_of([p.position for p in known.places]) if known.places else []
+    floor_of_place = {p.id: f.id for p, f in zip(known.places, floors, strict=False) if memory.is_goal(p.map_id)}
     for p in known.places:
-        message.places.append(place(p, rooms, objects_of_place.get(p.id, [])))
+        message.places.append(place(p, rooms, objects_of_place.get(p.id, []), floor_of_place.get(p.id, "")))
         places_of_room.setdefault(message.places[-1].room, []).append(p.id)
     message.edges = [place_edge(e) for e in known.edges]
     for r in known.rooms:
         room = m.Room(
             id=r.id, name=r.name, position=to_point(r.position), area=float(r.area), confidence=float(r.confidence)
         )
+        room.floor = floor_of_room.get(r.id, "")
         room.place_ids, room.object_ids = places_of_room.get(r.id, []), objects_of_room.get(r.id, [])
         message.rooms.append(room)
     return message

@@ -340,6 +340,8 @@ class MemoryClient:
                 float(f.area),
                 float(f.path_length),
                 f.keyframe_id,
+                float(f.information_gain),
+                f.floor,
             )
             for f in answer.frontiers
         )
@@ -396,6 +398,10 @@ class MemoryClient:
             duration=float(duration),
             blocked=blocked,
         ).edge
+
+    def map(self, floor: str = "", min_stamp_ns: int = 0) -> Any:
+        """Occupancy grid of a floor by its id (empty: the one that the robot is on), as a loci_ros/GetMap response."""
+        return self._call(srv.GetMap, "get_map", min_stamp_ns, floor=floor)
 
     def query_occupancy(
         self, points: npt.ArrayLike, level: int = 0

@@ -47,11 +47,18 @@ def refused_for(reason: str) -> Iterator[None]:
 
 
 class RequestError(Exception):
-    """A request that cannot be answered, with the code to answer it with."""
+    """A request that cannot be answered, with the code to answer it with.
 
-    def __init__(self, code: Code, message: str) -> None:
+    Args:
+        code: to answer with.
+        message: what was got and what was expected.
+        fields: further fields of the response that say why, by name.
+    """
+
+    def __init__(self, code: Code, message: str, **fields: int | str) -> None:
         super().__init__(message)
         self.code = code
+        self.fields = fields
 
 
 def code_of(error: BaseException) -> Code:

@@ -156,6 +156,9 @@ class ManagedNode(LifecycleNode):
         """Put an error into a response or result, count it, and log it if it is a defect."""
         code = code_of(error)
         response.error_code, response.error_msg = int(code), text_of(error)
+        if isinstance(error, RequestError):
+            for field, value in error.fields.items():
+                setattr(response, field, value)
         self.monitor.reject(f"{name} {code.name.lower()}", f"{name}: {text_of(error)}")
         if code == Code.INTERNAL:
             response.error_msg = f"{type(error).__name__}: {error}"

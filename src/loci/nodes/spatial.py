@@ -34,6 +34,7 @@ class SpatialMemoryNode(MemoryPart):
         self.serve(srv.GetFrontiers, "get_frontiers", self._get_frontiers)
         self.serve(srv.GetTopology, "get_topology", self._get_topology)
         self.serve(srv.FindPath, "find_path", self._find_path)
+        self.serve(srv.GetMap, "get_map", self._get_map)
         self.serve(srv.Locate, "locate", self._locate)
         self.serve(srv.GetRoute, "get_route", self._get_route)
         self.serve(srv.ReportTraversal, "report_traversal", self._report_traversal)
@@ -92,16 +93,20 @@ class SpatialMemoryNode(MemoryPart):
         with self.reading(request) as (memory, frame):
             response.topology = answers.topology(memory, frame)
 
+    def _get_map(self, request: Any, response: Any) -> None:
+        with self.reading(request) as (memory, frame):
+            view = memory.floor_view(str(request.floor))
+            response.map = answers.occupancy_grid(view.map, frame)
+            response.floor = answers.floor(view.floor)
+
     def _find_path(self, request: Any, response: Any) -> None:
         with self.reading(request) as (memory, frame):
             start = from_point(request.start) if request.has_start else None
             goal = request.goal_id or from_point(request.goal)
             found = memory.find_path(start, goal, float(request.tolerance))
             if found.reason:
-                raise RequestError(Code.NO_PATH, f"no path: {found.reason}")
-            floor_z = memory.occupancy_map().floor_z
-            points = np.column_stack([found.points, np.full(len(found.points), floor_z)])
-            response.path = answers.path(points, frame, memory.newest_stamp_ns)
+                raise RequestError(Code.NO_PATH, f"no path: {found.reason}", reason=int(found.status))
+            response.path = answers.path(found.points, frame, memory.newest_stamp_ns)
         response.length, response.clearance = float(found.length), float(found.clearance)
 
     def _locate(self, request: Any, response: Any) -> None:

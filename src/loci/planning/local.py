@@ -48,7 +48,15 @@ class LocalReader:
     def known_frontiers(self, position: Point | None = None, min_stamp_ns: int = 0) -> tuple[KnownFrontier, ...]:
         frontiers = (
             KnownFrontier(
-                f.id, _point(f.position), _point(f.centroid), _point(f.direction), f.area, length, f.keyframe_id
+                f.id,
+                _point(f.position),
+                _point(f.centroid),
+                _point(f.direction),
+                f.area,
+                length,
+                f.keyframe_id,
+                f.information_gain,
+                f.floor,
             )
             for f, length in self._memory.frontiers(position)
         )
@@ -61,9 +69,7 @@ class LocalReader:
             path = self._memory.find_path(start, goal, tolerance)
         except LookupError as error:
             return KnownPath(np.empty((0, 3)), 0.0, str(error))
-        return KnownPath(
-            np.asarray(path.points, dtype=np.float64).reshape(len(path.points), -1), path.length, path.reason
-        )
+        return KnownPath(path.points, path.length, path.reason)
 
     def object_image(self, object_id: str) -> bytes | None:
         try:

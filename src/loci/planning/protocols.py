@@ -78,6 +78,8 @@ class KnownFrontier:
         area: of the unexplored border cells [m2].
         path_length: from the robot [m]; negative: not reachable.
         keyframe_id: photo of it; empty: none.
+        information_gain: unknown volume that a camera at ``position`` would see [m3].
+        floor: id; empty: not known.
     """
 
     id: str
@@ -87,6 +89,8 @@ class KnownFrontier:
     area: float
     path_length: float
     keyframe_id: str = ""
+    information_gain: float = 0.0
+    floor: str = ""
 
 
 @dataclass(frozen=True)

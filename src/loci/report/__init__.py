@@ -20,15 +20,21 @@ __all__ = ["ReportAnswer", "ReportData", "collect", "write_report"]
 
 
 def write_report(data: ReportData, folder: Path) -> Path:
-    """Write index.html, map.png, snapshots.png and answers.png to ``folder`` (made if need be); returns the page's path."""
+    """Write index.html, map.png, snapshots.png and answers.png to ``folder`` (made if need be); returns the page's path.
+
+    Further floors are map-2.png and so on.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    drawn = draw_map(data)
-    png = _png(drawn.image)
-    (folder / "map.png").write_bytes(png)
+    maps = []
+    for i, part in enumerate(data.floors or (data,)):
+        drawn = draw_map(part)
+        png = _png(drawn.image)
+        (folder / ("map.png" if i == 0 else f"map-{i + 1}.png")).write_bytes(png)
+        maps.append((part.title if data.floors else "", png, drawn))
     (folder / "snapshots.png").write_bytes(_png(snapshots_sheet(data)))
     (folder / "answers.png").write_bytes(_png(answers_sheet(data)))
     page = folder / "index.html"
-    page.write_text(render_page(data, png, drawn), encoding="utf-8")
+    page.write_text(render_page(data, maps), encoding="utf-8")
     return page
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from loci.geometry import Array
 from loci.query import Evidence, Query
 from loci.report.data import ReportAnswer, ReportData, ReportGrid, ReportObject, ReportRoom, ReportSnapshot
+from loci.spatial.floors import Floor
 
 if TYPE_CHECKING:
     from loci.memory import RobotMemory
@@ -30,45 +31,64 @@ def collect(
     commands: Sequence[tuple[str, str]] = (),
 ) -> ReportData:
     """Read a report's data from a memory; only what lies in its current map is drawn, counts are of all maps."""
-    rooms: tuple[ReportRoom, ...] = ()
-    grid = None
-    if memory.robot_position is not None:
-        room_map = memory.room_map()
-        rooms = tuple(
-            ReportRoom(r.id, r.name, r.confidence, (float(r.position[0]), float(r.position[1])), r.area)
-            for r in room_map.rooms
-        )
-        grid = _grid(memory)
+    floors = memory.floors()
+    rooms = tuple(
+        ReportRoom(r.id, r.name, r.confidence, (float(r.position[0]), float(r.position[1])), r.area)
+        for r in memory.topology().rooms
+    )
     objects = _objects(memory)
     keyframes = [e for e in _pages(memory, Query(kinds=("keyframe",), order="oldest", limit=PAGE)) if e.is_goal]
     snapshots = _snapshots(memory)
     path = _path(keyframes)
+    frontiers = [f for f, length in memory.frontiers() if length >= 0]
     start_ns = min((e.stamp_ns for e in keyframes), default=0)
     own = (
+        *((("floors", str(len(floors))),) if len(floors) > 1 else ()),
         ("rooms", str(len(rooms))),
         ("objects", str(len(objects))),
         ("snapshots", str(len(snapshots))),
         ("keyframes", str(len(keyframes))),
         ("path", f"{_length(path):.1f} m"),
     )
-    return ReportData(
+    data = ReportData(
         title=title,
         subtitle=subtitle,
-        grid=grid,
+        grid=_grid(memory, floors[0]) if len(floors) == 1 else None,
         rooms=rooms,
         objects=objects,
-        snapshots=snapshots,
+        snapshots=tuple(s for s, _ in snapshots),
         path=path,
-        frontiers=np.array([f.centroid[:2] for f, length in memory.frontiers() if length >= 0]).reshape(-1, 2),
+        frontiers=np.array([f.centroid[:2] for f in frontiers]).reshape(-1, 2),
         answers=tuple(answers),
         figures=(*own, *figures),
         commands=tuple(commands),
         first_stamp_ns=start_ns,
     )
+    if len(floors) < 2:
+        return data
+    heights = np.where(np.isfinite(path), path, 0.0)
+    on_path = memory.floors_of(heights) if len(path) else []
+    parts = []
+    for floor in floors:
+        here = np.array([f.id == floor.id for f in on_path], dtype=np.bool_)
+        parts.append(
+            ReportData(
+                title=floor.name,
+                subtitle="",
+                grid=_grid(memory, floor),
+                rooms=tuple(r for r in rooms if r.id in floor.room_ids),
+                objects=tuple(o for o in objects if memory.floors_of([o.center])[0].id == floor.id),
+                snapshots=tuple(s for s, at in snapshots if memory.floors_of([at])[0].id == floor.id),
+                path=np.where(here[:, None], path, np.nan),
+                frontiers=np.array([f.centroid[:2] for f in frontiers if f.floor == floor.id]).reshape(-1, 2),
+            )
+        )
+    return replace(data, floors=tuple(parts))
 
 
-def _grid(memory: RobotMemory) -> ReportGrid:
-    floor, rooms = memory.occupancy_map(), memory.room_map()
+def _grid(memory: RobotMemory, on: Floor) -> ReportGrid:
+    view = memory.floor_view(on.id)
+    floor, rooms = view.map, view.rooms
     cells = np.asarray(floor.cells)
     heights = np.full(cells.shape, -np.inf, dtype=np.float32)
     voxels = memory.occupied_voxels()
@@ -128,7 +148,8 @@ def footprint(T_map_box: Array, size: Sequence[float] | Array) -> Array:
     return np.asarray(ends[:, :1] * along + ends[:, 1:] * across)
 
 
-def _snapshots(memory: RobotMemory) -> tuple[ReportSnapshot, ...]:
+def _snapshots(memory: RobotMemory) -> list[tuple[ReportSnapshot, Array]]:
+    """Snapshots with the positions (3,) of their cameras [m]."""
     labels = {o.id: o.label for o in memory.objects()}
     members = {s.id: s.object_ids for s in memory.snapshots()}
     found = []
@@ -136,17 +157,16 @@ def _snapshots(memory: RobotMemory) -> tuple[ReportSnapshot, ...]:
         if not e.is_goal or e.T_map_camera is None:
             continue
         forward = e.T_map_camera[:3, 2]
-        found.append(
-            ReportSnapshot(
-                id=e.id,
-                position=(float(e.T_map_camera[0, 3]), float(e.T_map_camera[1, 3])),
-                heading=float(np.arctan2(forward[1], forward[0])),
-                labels=tuple(labels[i] for i in members.get(e.id, ()) if i in labels),
-                stamp_ns=e.stamp_ns,
-                image=memory.image(e.keyframe_id),
-            )
+        snapshot = ReportSnapshot(
+            id=e.id,
+            position=(float(e.T_map_camera[0, 3]), float(e.T_map_camera[1, 3])),
+            heading=float(np.arctan2(forward[1], forward[0])),
+            labels=tuple(labels[i] for i in members.get(e.id, ()) if i in labels),
+            stamp_ns=e.stamp_ns,
+            image=memory.image(e.keyframe_id),
         )
-    return tuple(found)
+        found.append((snapshot, e.T_map_camera[:3, 3]))
+    return found
 
 
 def _pages(memory: RobotMemory, query: Query) -> list[Evidence]:

@@ -107,6 +107,7 @@ class ReportData:
         frontiers: (N, 2) centroids [m].
         figures: (what, value) in plain words, most telling first.
         commands: (what it does, what to type).
+        floors: where there are several, one part per floor with what lies on it, from the lowest up; titled by its name.
     """
 
     title: str
@@ -121,3 +122,4 @@ class ReportData:
     figures: tuple[tuple[str, str], ...] = ()
     commands: tuple[tuple[str, str], ...] = ()
     first_stamp_ns: int = 0
+    floors: tuple[ReportData, ...] = ()

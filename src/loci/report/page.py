@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Sequence
 from html import escape
 
 from loci.report.data import ReportAnswer, ReportData, ReportObject
@@ -33,8 +34,13 @@ pre{background:var(--card);border:1px solid var(--line);border-radius:12px;paddi
 """
 
 
-def render_page(data: ReportData, map_png: bytes, drawn: DrawnMap) -> str:
-    """The page as text. Everything that was remembered is escaped: it is data, not markup."""
+def render_page(data: ReportData, maps: Sequence[tuple[str, bytes, DrawnMap]]) -> str:
+    """The page as text. Everything that was remembered is escaped: it is data, not markup.
+
+    Args:
+        data: of the report.
+        maps: heading (empty: none), PNG and what can be pointed at in it, floor by floor.
+    """
     parts = [
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(data.title)}</title>',
         '<meta name="viewport" content="width=device-width,initial-scale=1">',
@@ -44,7 +50,7 @@ def render_page(data: ReportData, map_png: bytes, drawn: DrawnMap) -> str:
         + "".join(f'<div class="figure"><b>{escape(v)}</b><span>{escape(k)}</span></div>' for k, v in data.figures)
         + "</div>",
         "<h2>What it knows of the place</h2>",
-        _map(map_png, drawn),
+        *((f"<h3>{escape(name)}</h3>" if name else "") + _map(png, drawn) for name, png, drawn in maps),
     ]
     if data.answers:
         parts.append("<h2>What it was asked</h2>" + "".join(_answer(a, data.first_stamp_ns) for a in data.answers))

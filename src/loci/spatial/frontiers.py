@@ -12,12 +12,12 @@ from dataclasses import dataclass, field, replace
 import cv2
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import connected_components
 
 from loci.geometry import Array
-from loci.spatial.occupancy import FREE, UNKNOWN, OccupancyMap
-
-_CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
-_SQUARE = np.ones((3, 3), dtype=np.uint8)
+from loci.spatial.borders import Borders
+from loci.spatial.occupancy import OccupancyMap
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,8 @@ class Frontier:
         centroid: (3,) of its cells [m].
         direction: (3,) unit vector from the position into the unknown.
         area: of its cells [m2].
+        information_gain: unknown volume that a camera at the position would see [m3]; 0 where nobody asked.
+        floor: id; empty: not known.
         cells: (N, 2) int64 unexplored cells (column, row) counted from the map frame's origin, so that they mean the same
             when the map grows: cell (i, j) spans [i, i + 1) x [j, j + 1) resolutions.
         keyframe_id: photo of it; empty: none.
@@ -71,6 +73,8 @@ class Frontier:
     area: float
     cells: npt.NDArray[np.int64] = field(repr=False)
     keyframe_id: str = ""
+    information_gain: float = 0.0
+    floor: str = ""
 
 
 class FrontierTracker:
@@ -80,6 +84,8 @@ class FrontierTracker:
         self.parameters = parameters or FrontierParameters()
         self._new_id = new_id
         self._frontiers: tuple[Frontier, ...] = ()
+        p = self.parameters
+        self._borders = Borders(p.depth, p.robot_radius, p.robot_reach)
 
     @property
     def frontiers(self) -> tuple[Frontier, ...]:
@@ -90,16 +96,17 @@ class FrontierTracker:
         """Frontiers of a map.
 
         Args:
-            map_: occupancy.
+            map_: occupancy; of the same resolution in all calls.
             robot_xy: (2,) [m]; only what it can reach counts. None: any free floor.
         """
         robot = None if robot_xy is None else np.asarray(robot_xy, dtype=np.float64)
-        regions, reached = find_frontiers(map_, robot, self.parameters)
+        self._borders.update(map_, robot)
+        regions = _regions(self._borders, map_.resolution, robot, self.parameters)
         ids, photos = self._identify(regions, map_.resolution)
         radius = self.parameters.robot_radius
         frontiers = []
         for cells, frontier_id, photo in zip(regions, ids, photos, strict=True):
-            frontiers.append(_frontier(frontier_id or self._new_id(), cells, map_, reached, photo, radius))
+            frontiers.append(_frontier(frontier_id or self._new_id(), cells, map_, self._borders, photo, radius))
         self._frontiers = tuple(frontiers)
         return self._frontiers
 
@@ -116,7 +123,10 @@ class FrontierTracker:
         pairs = []
         for old, frontier in enumerate(self._frontiers):
             former = _keys(frontier.cells)
+            low, high = frontier.cells.min(axis=0), frontier.cells.max(axis=0)
             for new, key in enumerate(keys):
+                if np.any(regions[new].min(axis=0) > high) or np.any(regions[new].max(axis=0) < low):
+                    continue
                 shared = np.intersect1d(former, key, assume_unique=True).size
                 changed = former.size + key.size - 2 * shared
                 iou = shared / (former.size + key.size - shared)
@@ -131,75 +141,39 @@ class FrontierTracker:
         return ids, photos
 
 
-def find_frontiers(
-    map_: OccupancyMap, robot_xy: Array | None, parameters: FrontierParameters
-) -> tuple[list[npt.NDArray[np.int64]], npt.NDArray[np.bool_]]:
-    """Regions of unexplored cells, largest first, each (N, 2) int64 (column, row) as in `Frontier.cells`; and the reached floor.
-
-    The second answer is (H + 2 m, W + 2 m) bool, where the robot can be, on the map with a margin of m = `_margin` cells:
-    what lies outside of the map is unexplored, too.
-    """
-    p = parameters
-    margin = _margin(map_, p)
-    states = np.pad(map_.cells, margin, constant_values=UNKNOWN)
-    if not map_.cells.size:
-        return [], np.zeros(states.shape, dtype=np.bool_)
-    # The distance of the margin's cells to obstacles is at least their distance to the nearest cell of the map.
-    clearance = np.pad(map_.clearance, margin, mode="edge")
-    roomy = clearance >= p.robot_radius
-    reached = _reached((states == FREE) & roomy, map_, margin, robot_xy, p)
-    unknown = states == UNKNOWN
-    # What the robot could enter, then the whole width of the opening around it.
-    core = _grow(reached, unknown & roomy, p.depth / map_.resolution)
-    border = core & unknown
-    opening = unknown & _near(reached, p.depth / map_.resolution + 0.5)
-    band = _grow(border, opening, p.robot_radius / map_.resolution) & unknown
-    n, labels, stats, _ = cv2.connectedComponentsWithStats(band.astype(np.uint8), connectivity=8)
-    area = map_.resolution**2
+def _regions(
+    borders: Borders, resolution: float, robot_xy: Array | None, p: FrontierParameters
+) -> list[npt.NDArray[np.int64]]:
+    """Regions of border cells, largest first, each (N, 2) int64 (column, row) as in `Frontier.cells`."""
     regions = []
-    for label in range(1, n):
-        if stats[label, cv2.CC_STAT_AREA] * area < p.min_area:
-            continue
-        x, y, w, h = (int(v) for v in stats[label, :4])
-        cells = np.argwhere(labels[y : y + h, x : x + w] == label)[:, ::-1] + (x, y) - margin + map_.corner
-        regions += _split(cells, map_.resolution, robot_xy, p)
-    return sorted(regions, key=len, reverse=True), reached
+    for rows, columns in _clusters(borders.band):
+        if len(rows) * resolution**2 >= p.min_area:
+            regions += _split(np.column_stack([columns, rows]) + borders.corner, resolution, robot_xy, p)
+    # Ties are broken by place, so that the order does not depend on how large the map is.
+    return sorted(regions, key=lambda cells: (-len(cells), *cells[0].tolist()))
 
 
-def _margin(map_: OccupancyMap, parameters: FrontierParameters) -> int:
-    return int(np.ceil((parameters.depth + parameters.robot_radius) / map_.resolution)) + 1
+def _clusters(mask: npt.NDArray[np.bool_]) -> list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
+    """Rows and columns of the cells of each connected cluster (8 neighbours).
 
-
-def _reached(
-    passable: npt.NDArray[np.bool_], map_: OccupancyMap, margin: int, robot_xy: Array | None, p: FrontierParameters
-) -> npt.NDArray[np.bool_]:
-    """The connected free floor on which the robot stands; all of it if that is not known."""
-    if robot_xy is None:
-        return passable
-    _, labels = cv2.connectedComponents(passable.astype(np.uint8), connectivity=4)
-    rows, columns = np.nonzero(passable)
-    row, column = map_.cell_of(robot_xy) + margin
-    distance = np.hypot(rows - row, columns - column) * map_.resolution
-    if not distance.size or distance.min() > p.robot_reach:
-        return np.zeros_like(passable)
-    nearest = int(np.argmin(distance))
-    return np.asarray(labels == labels[rows[nearest], columns[nearest]])
-
-
-def _grow(seed: npt.NDArray[np.bool_], within: npt.NDArray[np.bool_], steps: float) -> npt.NDArray[np.bool_]:
-    """Cells of ``within`` that are at most so many steps from the seed, going through ``within`` only; with the seed."""
-    grown = seed.astype(np.uint8)
-    allowed = (within | seed).astype(np.uint8)
-    for step in range(int(np.ceil(steps - 1e-6))):  # cross and square in turn: nearly round
-        grown = cv2.bitwise_and(cv2.dilate(grown, _SQUARE if step % 2 else _CROSS), allowed).astype(np.uint8)
-    return grown.astype(np.bool_)
-
-
-def _near(mask: npt.NDArray[np.bool_], distance: float) -> npt.NDArray[np.bool_]:
-    """Cells at most so many cells from the mask, straight through anything."""
-    if not mask.any():
-        return np.zeros_like(mask)
-    return np.asarray(cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE) <= distance)
+    As a graph of the cells themselves: they are few, however large the mask is.
+    """
+    width = mask.shape[1]
+    cells = np.flatnonzero(mask)  # (N,) ascending; the mask's margin keeps neighbours from wrapping around
+    if not len(cells):
+        return []
+    a, b = [], []
+    for step in (1, width - 1, width, width + 1):
+        place = np.searchsorted(cells, cells + step).clip(max=len(cells) - 1)
+        joined = np.flatnonzero(cells[place] == cells + step)
+        a.append(joined)
+        b.append(place[joined])
+    ends = np.concatenate(a), np.concatenate(b)
+    graph = csr_array((np.ones(len(ends[0]), dtype=np.int8), ends), shape=(len(cells), len(cells)))
+    _, labels = connected_components(graph, directed=False)
+    order = np.argsort(labels, kind="stable")
+    parts = np.split(cells[order], np.cumsum(np.bincount(labels))[:-1])
+    return [(part // width, part % width) for part in parts]
 
 
 def _split(
@@ -227,23 +201,15 @@ def _frontier(
     frontier_id: str,
     cells: npt.NDArray[np.int64],
     map_: OccupancyMap,
-    reached: npt.NDArray[np.bool_],
+    borders: Borders,
     photo: str,
     robot_radius: float,
 ) -> Frontier:
     resolution = map_.resolution
-    margin = (reached.shape[0] - map_.cells.shape[0]) // 2
     centroid = (cells.mean(axis=0) + 0.5) * resolution
     # The free point nearest to the border: by distance to the region's cells, then to its centroid.
-    region = np.zeros(reached.shape, dtype=np.uint8)
-    columns, rows = (cells - map_.corner + margin).T
-    region[rows, columns] = 1
-    distance = cv2.distanceTransform(1 - region, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    # A robot's radius away from the unknown, where there is room: what begins there may be a wall.
-    roomy = reached & (distance * resolution >= robot_radius)
-    standing = roomy if roomy.any() else reached
-    near = np.argwhere(standing & (distance <= distance[standing].min() + 2.0))
-    points = (near[:, ::-1] - margin + map_.corner + 0.5) * resolution
+    near = _standing(cells - borders.corner, borders.reached, robot_radius / resolution)
+    points = (near[:, ::-1] + borders.corner + 0.5) * resolution
     xy = points[np.argmin(np.linalg.norm(points - centroid, axis=1))]
     target = centroid
     if np.linalg.norm(target - xy) < resolution:  # a border around the robot has its centroid on the robot
@@ -254,6 +220,30 @@ def _frontier(
     area = len(cells) * resolution**2
     z = map_.floor_z
     return Frontier(frontier_id, np.append(xy, z), np.append(centroid, z), direction, area, cells, photo)
+
+
+def _standing(cells: npt.NDArray[np.int64], reached: npt.NDArray[np.bool_], radius: float) -> npt.NDArray[np.int64]:
+    """Reached cells (M, 2) (row, column) about as near as any to a region (N, 2) (column, row).
+
+    A robot's radius [cells] away from the unknown, where there is room: what begins there may be a wall.
+    """
+    first, last = cells.min(axis=0), cells.max(axis=0) + 1
+    reach = int(2 * radius) + 20
+    while True:
+        # As far around as needed: distances within the window are right up to its edge.
+        low, high = np.maximum(first - reach, 0), np.minimum(last + reach, reached.shape[::-1])
+        window = (slice(low[1], high[1]), slice(low[0], high[0]))
+        region = np.ones(reached[window].shape, dtype=np.uint8)
+        columns, rows = (cells - low).T
+        region[rows, columns] = 0
+        distance = cv2.distanceTransform(region, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+        roomy = reached[window] & (distance >= radius)
+        whole = bool(np.all(low == 0) and np.all(high == reached.shape[::-1]))
+        standing = roomy if roomy.any() else reached[window]
+        least = distance[standing].min() if standing.any() else np.inf
+        if whole or (roomy.any() and least + 2.0 < reach):
+            return np.argwhere(standing & (distance <= least + 2.0)) + low[::-1]
+        reach *= 2
 
 
 def _keys(cells: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

@@ -1,7 +1,7 @@
-"""The spatial memory of one map: octree, floor map, frontiers, rooms and places, kept consistent with one another.
+"""The spatial memory of one map: octree, floors with maps, frontiers and rooms, and places, kept consistent with one another.
 
-One thread writes (`integrate`, `visit`, `refresh`, `rebuild`); any thread reads. What readers see of the floor (map, rooms,
-frontiers) is a `SpatialView` that is replaced in one assignment and never written to afterwards.
+One thread writes (`integrate`, `visit`, `refresh`, `rebuild`); any thread reads. What readers see of the floors is a
+`SpatialView` that is replaced in one assignment and never written to afterwards.
 """
 
 from __future__ import annotations
@@ -20,20 +20,21 @@ from safetensors.numpy import save as save_arrays
 from loci.geometry import Array
 from loci.keyframes import Keyframe, Keyframes
 from loci.observation import Frame
-from loci.spatial.frontiers import Frontier, FrontierParameters, FrontierTracker
-from loci.spatial.occupancy import OccupancyMap, OccupancyMapper
+from loci.spatial.floor_layers import FloorLayers, KnownBefore
+from loci.spatial.floor_paths import find_floor_path, floor_path_lengths
+from loci.spatial.floors import MIN_STOREY, Floor, Track
+from loci.spatial.frontiers import Frontier, FrontierParameters
+from loci.spatial.information_gain import unknown_volume
 from loci.spatial.octree import Octree, OctreeParameters, RayHits
-from loci.spatial.paths import PathResult, find_path, line_of_sight, path_lengths
-from loci.spatial.regions import Room, RoomMap, segment_rooms
+from loci.spatial.paths import PathResult, line_of_sight
+from loci.spatial.regions import Room
 from loci.spatial.room_names import name_room
-from loci.spatial.topology import Place, PlaceEdge, PlaceParameters, Sight, TopologicalGraph
+from loci.spatial.topology import PlaceParameters, Sight, TopologicalGraph
+from loci.spatial.view import SpatialView, Topology
 from loci.store.errors import StoreError
 from loci.store.store import Store
 
 log = logging.getLogger("loci.spatial")
-
-#: An object's centre is taken to lie in the room of the nearest floor within so far [m] (it stands on what is not free).
-ROOM_REACH = 1.5
 
 
 @dataclass(frozen=True)
@@ -64,46 +65,6 @@ class Landmark:
     seen_from: Array
 
 
-@dataclass(frozen=True)
-class SpatialView:
-    """The floor as it was known after some keyframe.
-
-    Attributes:
-        map: occupancy of the floor.
-        rooms: segmentation of its free space.
-        frontiers: borders to the unknown.
-        n_keyframes: keyframes integrated when it was made.
-    """
-
-    map: OccupancyMap
-    rooms: RoomMap
-    frontiers: tuple[Frontier, ...]
-    n_keyframes: int
-
-    def rooms_of(self, positions: npt.ArrayLike) -> list[Room | None]:
-        """Rooms of points (N, 3) [m], also of those that are not free themselves; None where no room is near."""
-        return self.rooms.rooms_near(np.asarray(positions, dtype=np.float64).reshape(-1, 3)[:, :2], ROOM_REACH)
-
-    def rooms_seen_from(self, positions: npt.ArrayLike, viewpoints: npt.ArrayLike) -> list[Room | None]:
-        """Rooms of things at positions (N, 3) that were seen from viewpoints (N, 3) [m]; see `RoomMap.rooms_towards`."""
-        p, v = (np.asarray(a, dtype=np.float64).reshape(-1, 3)[:, :2] for a in (positions, viewpoints))
-        return self.rooms.rooms_towards(p, v, ROOM_REACH)
-
-    def room_of(self, position: npt.ArrayLike) -> Room | None:
-        """Room of one point (3,) [m]; see `rooms_of`."""
-        return self.rooms_of(position)[0]
-
-
-@dataclass(frozen=True)
-class Topology:
-    """The topological graph with its rooms; ``current_place`` is where the robot was last seen (empty: nowhere yet)."""
-
-    places: tuple[Place, ...]
-    edges: tuple[PlaceEdge, ...]
-    rooms: tuple[Room, ...]
-    current_place: str
-
-
 class SpatialMemory:
     """Octree, floor map, frontiers, rooms and places of the current map."""
 
@@ -122,9 +83,11 @@ class SpatialMemory:
         self._device = device
         self._octree_lock = threading.Lock()  # voxels change in place; held for one frame or one query at a time
         self._octree = Octree(self.parameters.octree, device)
-        self._mapper = self._new_mapper()
-        frontiers = replace(self.parameters.frontiers, robot_radius=self.parameters.robot_radius)
-        self._tracker = FrontierTracker(lambda: self._new_id("frontier"), frontiers)
+        self._layers = self._new_layers()
+        self._track: list[
+            tuple[float, float, float, int]
+        ] = []  # of each keyframe: camera position [m], number of the camera
+        self._camera_numbers: dict[str, int] = {}
         self._n_integrated = 0
         self._n_unsaved = 0
         self.graph = TopologicalGraph(lambda: self._new_id("place"), self.parameters.places)
@@ -134,8 +97,9 @@ class SpatialMemory:
         self._view: SpatialView | None = None
         self._load()
 
-    def _new_mapper(self) -> OccupancyMapper:
-        return OccupancyMapper(robot_height=self.parameters.robot_height)
+    def _new_layers(self, before: KnownBefore | None = None) -> FloorLayers:
+        frontiers = replace(self.parameters.frontiers, robot_radius=self.parameters.robot_radius)
+        return FloorLayers(self._new_id, self.parameters.robot_height, frontiers, before)
 
     def _new_id(self, kind: str) -> str:
         if not self._store.read_only:
@@ -150,8 +114,13 @@ class SpatialMemory:
         with self._octree_lock:
             self._octree.integrate(frame.depth, frame.camera, frame.T_map_camera, frame.stamp_ns)
         self._n_integrated += 1
-        self.robot_position = frame.T_map_camera[:3, 3].copy()
+        self._went(frame.T_map_camera, frame.camera_name)
         self.newest_stamp_ns = frame.stamp_ns
+
+    def _went(self, T_map_camera: Array, camera_name: str) -> None:
+        x, y, z = T_map_camera[:3, 3].tolist()
+        self._track.append((x, y, z, self._camera_numbers.setdefault(camera_name, len(self._camera_numbers))))
+        self.robot_position = T_map_camera[:3, 3].copy()
 
     def visit(self, keyframe: Keyframe) -> str:
         """Record where the robot is in the topological graph; returns the place's id."""
@@ -171,7 +140,9 @@ class SpatialMemory:
         view = self._view
         if view is None:
             return None
-        return lambda here, places: line_of_sight(view.map, here[:2], places[:, :2])
+        return lambda here, places: (
+            line_of_sight(view.map, here[:2], places[:, :2]) & (np.abs(places[:, 2] - here[2]) < MIN_STOREY)
+        )
 
     def refresh(self, landmarks: Sequence[Landmark] = ()) -> SpatialView:
         """Bring map, rooms and frontiers up to date; the landmarks name the rooms."""
@@ -179,34 +150,31 @@ class SpatialMemory:
         if view is None or view.n_keyframes != self._n_integrated:
             with self._octree_lock:
                 n_keyframes = self._n_integrated
-                floor = self._mapper.update(self._octree)
-            rooms = segment_rooms(floor, view.rooms if view else (), lambda: self._new_id("room"))
-            robot = self.robot_position
-            frontiers = self._tracker.update(floor, None if robot is None else robot[:2])
-            view = SpatialView(floor, rooms, frontiers, n_keyframes)
-        self._view = view = replace(view, rooms=self._name_rooms(view, landmarks))
+                taken = self._layers.take(self._octree)
+            track = np.array(self._track).reshape(-1, 4)
+            track_of = Track(track[:, :3], track[:, 3].astype(np.int64))
+            view = self._layers.update(taken, track_of, n_keyframes, self._gain)
+        self._view = view = self._name_rooms(view, landmarks)
+        self._layers.set_rooms({room.id: room for room in view.rooms})
         return view
 
-    def _name_rooms(self, view: SpatialView, landmarks: Sequence[Landmark]) -> RoomMap:
-        labels: dict[str, list[str]] = {room.id: [] for room in view.rooms.rooms}
+    def _name_rooms(self, view: SpatialView, landmarks: Sequence[Landmark]) -> SpatialView:
+        labels: dict[str, list[str]] = {room.id: [] for room in view.rooms}
         rooms = view.rooms_seen_from([m.position for m in landmarks], [m.seen_from for m in landmarks])
         for landmark, room in zip(landmarks, rooms, strict=True):
             if room:
                 labels[room.id].append(landmark.label)
         named = []
-        for room in view.rooms.rooms:
+        for room in view.rooms:
             name, confidence = name_room(labels[room.id])
             named.append(replace(room, name=name, confidence=confidence))
-        return view.rooms.with_rooms(tuple(named))
+        return view.with_rooms(tuple(named))
 
     def set_frontier_keyframe(self, frontier_id: str, keyframe_id: str) -> None:
         """Attach the photo that shows a frontier."""
-        self._tracker.set_keyframe(frontier_id, keyframe_id)
+        self._layers.set_frontier_keyframe(frontier_id, keyframe_id)
         if self._view:
-            frontiers = tuple(
-                replace(f, keyframe_id=keyframe_id) if f.id == frontier_id else f for f in self._view.frontiers
-            )
-            self._view = replace(self._view, frontiers=frontiers)
+            self._view = self._view.with_frontier_keyframe(frontier_id, keyframe_id)
 
     def rebuild(self) -> None:
         """Make the octree anew from the stored depth of the map's keyframes, and swap it in at once."""
@@ -216,11 +184,15 @@ class SpatialMemory:
             self._integrate_stored(octree, keyframe_id)
         with self._octree_lock:
             self._octree = octree
-            self._mapper = self._new_mapper()
             self._n_integrated = len(ids)
+        self._layers.begin_again(self._view)
         self._view = None
-        if ids:
-            self.robot_position = self._keyframes.pose(ids[-1])[:3, 3].copy()
+        self._track_again(ids)
+
+    def _track_again(self, keyframe_ids: Sequence[str]) -> None:
+        self._track.clear()
+        for keyframe_id in keyframe_ids:
+            self._went(self._keyframes.pose(keyframe_id), self._keyframes.get(keyframe_id).camera_name)
 
     def correct_poses(self) -> None:
         """Follow the keyframes after their poses changed: places move, the octree is rebuilt."""
@@ -246,8 +218,9 @@ class SpatialMemory:
             self._store.delete(kind, record_id)
         view = self._view
         if view is not None:
-            rooms = [{"id": room.id, "position": [float(v) for v in room.position]} for room in view.rooms.rooms]
-            self._store.put("rooms", self.map_id, {"rooms": rooms}, map_id=self.map_id)
+            rooms = [{"id": room.id, "position": [float(v) for v in room.position]} for room in view.rooms]
+            floors = [{"id": f.floor.id, "height": f.floor.height} for f in view.floors]
+            self._store.put("rooms", self.map_id, {"rooms": rooms, "floors": floors}, map_id=self.map_id)
 
     def save_octree(self) -> None:
         """Put the octree into the store, so that opening need not rebuild it."""
@@ -274,21 +247,19 @@ class SpatialMemory:
         for keyframe_id in ids[done:]:
             self._integrate_stored(self._octree, keyframe_id)
         self._n_integrated = len(ids)
+        self._track_again(ids)
         if ids:
             last = self._keyframes.get(ids[-1])
-            self.robot_position = last.T_map_camera[:3, 3].copy()
             self.newest_stamp_ns = last.stamp_ns
             self.current_place = last.place
-        rooms = self._store.get("rooms", self.map_id)
-        if rooms is not None and ids:
-            with self._octree_lock:
-                floor = self._mapper.update(self._octree)
-            previous = tuple(
+        stored = self._store.get("rooms", self.map_id)
+        if stored is not None and ids:
+            rooms = tuple(
                 Room(id=r["id"], name="", confidence=0.0, position=tuple(r["position"]), area=0.0)
-                for r in rooms.fields["rooms"]
+                for r in stored.fields["rooms"]
             )
-            room_map = segment_rooms(floor, previous, lambda: self._new_id("room"))
-            self._view = SpatialView(floor, room_map, (), -1)
+            floors = tuple(Floor(f["id"], "", float(f["height"])) for f in stored.fields.get("floors", ()))
+            self._layers = self._new_layers(KnownBefore(floors, rooms))
 
     # --- reading ------------------------------------------------------------------------------------------------------
 
@@ -312,6 +283,10 @@ class SpatialMemory:
         with self._octree_lock:
             return self._octree.cast_rays(origins, directions, max_range)
 
+    def _gain(self, positions: Array, directions: Array) -> Array:
+        """See `loci.spatial.information_gain.unknown_volume`."""
+        return unknown_volume(lambda points: self.query_occupancy(points)[0], positions, directions)
+
     def occupied_voxels(self) -> npt.NDArray[np.float32]:
         """Centres of occupied leaves, (N, 3) [m]."""
         with self._octree_lock:
@@ -320,26 +295,25 @@ class SpatialMemory:
     def frontiers(self, position: npt.ArrayLike | None = None) -> list[tuple[Frontier, float]]:
         """Frontiers with their path length from ``position`` [m] (default: the robot), nearest first, unreachable (-1) last."""
         view = self._view
-        if view is None or not view.frontiers:
-            return []
+        frontiers = view.frontiers if view is not None else ()
         start = self.robot_position if position is None else np.asarray(position, dtype=np.float64)
-        if start is None:
-            return [(frontier, -1.0) for frontier in view.frontiers]
-        goals = np.array([frontier.position[:2] for frontier in view.frontiers])
-        lengths = path_lengths(view.map, start[:2], goals, self.parameters.robot_radius)
-        pairs = [(frontier, float(length)) for frontier, length in zip(view.frontiers, lengths, strict=True)]
+        if view is None or start is None or not frontiers:
+            return [(frontier, -1.0) for frontier in frontiers]
+        goals = np.array([frontier.position for frontier in frontiers])
+        lengths = floor_path_lengths(view, start, goals, self.parameters.robot_radius)
+        pairs = [(frontier, float(length)) for frontier, length in zip(frontiers, lengths, strict=True)]
         return sorted(pairs, key=lambda pair: (pair[1] < 0, pair[1]))
 
     def find_path(self, start: npt.ArrayLike, goal: npt.ArrayLike, tolerance: float = 0.0) -> PathResult:
-        """Path over known free floor between two points (x, y, ...) [m]; see `loci.spatial.paths.find_path`."""
+        """Path over known free floor and stairs between two points (3,) [m]; see `loci.spatial.floor_paths.find_floor_path`."""
         view = self._view
         if view is None:
             raise LookupError("nothing has been observed yet in this map: no path can be known")
         a, b = np.asarray(start, dtype=np.float64), np.asarray(goal, dtype=np.float64)
-        return find_path(view.map, a[:2], b[:2], self.parameters.robot_radius, tolerance)
+        return find_floor_path(view, a, b, self.parameters.robot_radius, tolerance)
 
     def topology(self) -> Topology:
-        """Places (with their rooms), edges and rooms."""
+        """Places (with their rooms), edges, rooms and floors."""
         view = self._view
         places = self.graph.places()
         if view is not None:
@@ -348,7 +322,8 @@ class SpatialMemory:
                 replace(place, room=room.id if room is not None and place.map_id == self.map_id else "")
                 for place, room in zip(places, rooms, strict=True)
             )
-        return Topology(places, self.graph.edges(), view.rooms.rooms if view else (), self.current_place)
+        floors = tuple(f.floor for f in view.floors) if view else ()
+        return Topology(places, self.graph.edges(), view.rooms if view else (), self.current_place, floors)
 
     def statistics(self) -> Mapping[str, int]:
         """Counts and sizes."""
@@ -359,6 +334,7 @@ class SpatialMemory:
             **octree,
             "places": len(self.graph.places()),
             "place_edges": len(self.graph.edges()),
-            "rooms": len(view.rooms.rooms) if view else 0,
+            "rooms": len(view.rooms) if view else 0,
+            "floors": len(view.floors) if view else 0,
             "frontiers": len(view.frontiers) if view else 0,
         }

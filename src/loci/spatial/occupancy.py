@@ -1,12 +1,12 @@
-"""The floor as a robot needs it: which cells it may drive over, which are obstacles, and which nobody has seen.
+"""A floor as a robot needs it: which cells it may drive over, which are obstacles, and which nobody has seen.
 
-A 2D map of the octree's columns between knee and head. It is computed anew from the bricks' bit columns whenever it is
-asked (8 voxels of a column per byte, so that an apartment costs milliseconds); a map itself never changes.
+A 2D map of the octree's columns between knee and head. `FloorMapper` makes anew only the tiles whose bricks have changed, with
+the same result as from scratch; a map itself never changes. Where floors are is found by `loci.spatial.floors`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import cv2
@@ -15,7 +15,9 @@ import numpy.typing as npt
 
 from loci.geometry import Array
 from loci.spatial.bricks import BRICK_EDGE
+from loci.spatial.columns import ColumnCache, Columns, Ints, layer_masks
 from loci.spatial.octree import Octree
+from loci.spatial.surfaces import lowest_surface
 
 UNKNOWN, FREE, OCCUPIED = -1, 0, 100
 
@@ -25,15 +27,16 @@ WALL_BAND = (1.2, 1.9)
 MIN_FREE_VOXELS = 2
 #: Up to here a column counts as seen near the floor [m over the floor].
 LOW = 0.5
-#: A floor is at least so large [m2], and has at least this share of the largest level's area.
-MIN_FLOOR_AREA, MIN_FLOOR_SHARE = 0.5, 0.2
+#: A column without a floor of which this share was seen free so far below the floor [m] is a drop: a stairwell, a gallery's edge.
+#: Ceilings are thicker, so that the room below is none.
+DROP_BAND, DROP_SHARE = (0.3, 0.1), 0.75
 #: Clearance where no obstacle is known [m].
 FAR = 1e3
 
 
 @dataclass(frozen=True)
 class OccupancyMap:
-    """Occupancy of the floor; immutable.
+    """Occupancy of one floor; immutable.
 
     Attributes:
         cells: (H, W) int8, -1 unknown, 0 free, 100 occupied; row = y, column = x, as in nav_msgs/OccupancyGrid.
@@ -84,6 +87,13 @@ class OccupancyMap:
         """Distance from each cell to the nearest obstacle cell, (H, W) float32 [m], centre to centre."""
         return obstacle_distance(self.cells == OCCUPIED, self.resolution)
 
+    def stamped(self, stamp_ns: int) -> OccupancyMap:
+        """The same map as of a later time [ns]."""
+        other = replace(self, stamp_ns=stamp_ns)
+        if "clearance" in self.__dict__:
+            other.__dict__["clearance"] = self.clearance
+        return other
+
 
 def obstacle_distance(obstacles: npt.NDArray[np.bool_], resolution: float) -> npt.NDArray[np.float32]:
     """Distance to the nearest obstacle cell, (H, W) float32 [m]; ``FAR`` if there is none."""
@@ -93,77 +103,175 @@ def obstacle_distance(obstacles: npt.NDArray[np.bool_], resolution: float) -> np
     return np.asarray(distance, dtype=np.float32) * np.float32(resolution)
 
 
+#: What was seen in a column, as bits: something in the robot's way; free for it; nothing of it near the floor; a wall; no wall.
+_BLOCKED, _FREE, _BARE, _WALL, _NO_WALL = 1, 2, 4, 8, 16
+_CLOSING = np.ones((3, 3), dtype=np.uint8)
+
+
 def occupancy_map(
     octree: Octree, robot_height: float = 1.5, floor_z: float | None = None, min_obstacle_height: float = 0.1
 ) -> OccupancyMap:
-    """The 2D map of a floor.
+    """The 2D map of a floor from scratch; see `FloorMapper`.
+
+    Args:
+        octree: of the map.
+        robot_height: [m] above the floor.
+        floor_z: height of the floor [m]; None: that of the lowest large surface.
+        min_obstacle_height: [m] above the floor.
+
+    Raises:
+        ValueError: robot_height is not above min_obstacle_height.
+    """
+    cache = ColumnCache()
+    cache.update(octree)
+    z = lowest_surface(cache.columns) if floor_z is None else floor_z
+    return FloorMapper(z, robot_height, min_obstacle_height).update(cache.columns, None, octree.stamp_ns)
+
+
+class FloorMapper:
+    """Makes the map of one floor, again and again.
 
     A cell is occupied if anything stands in it between ``min_obstacle_height`` (lower things are driven over: thresholds,
     carpets, the floor's own noise) and ``robot_height``; free if nothing does and that band was seen free, or the floor was
     seen; unknown otherwise.
 
     Args:
-        octree: of the map.
-        robot_height: [m] above the floor.
-        floor_z: height of the floor [m]; None: estimated by `estimate_floor`.
-        min_obstacle_height: [m] above the floor.
+        floor_z: height of the floor [m].
+        robot_height, min_obstacle_height: [m] above the floor.
+        has_drops: cells that were seen through, down below the floor, are occupied. For floors that are known to be some: where
+            only furniture was seen so far, everything beside it would be a drop.
 
     Raises:
         ValueError: robot_height is not above min_obstacle_height.
     """
-    if not robot_height > min_obstacle_height:
-        raise ValueError(f"expected robot_height > min_obstacle_height, got {robot_height} and {min_obstacle_height} m")
-    leaf, bricks = octree.parameters.leaf_size, octree.bricks
-    if not bricks.keys.numel():
-        return OccupancyMap(np.zeros((0, 0), dtype=np.int8), (0.0, 0.0), leaf, floor_z or 0.0, octree.stamp_ns)
-    columns = _Columns(octree)
-    if floor_z is None:
-        floor_z = columns.floor()
-    low, high = _layer(floor_z + min_obstacle_height, leaf), _layer(floor_z + robot_height, leaf)
-    occupied, n_free = columns.band(low, max(high, low + 1))
-    floor_seen, _ = columns.band(_layer(floor_z, leaf) - 2, low)
-    _, n_low = columns.band(low, _layer(floor_z + LOW, leaf))
-    obstacles = occupied > 0
-    cells = _states(obstacles, (n_free >= MIN_FREE_VOXELS) | (floor_seen > 0))
-    # Where only the upper part was seen to be free, gaps between obstacles (rows of a counter between image rows) are none.
-    gaps = cv2.morphologyEx(obstacles.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((3, 3), dtype=np.uint8)) > 0
-    cells[gaps & (n_low == 0) & (floor_seen == 0) & (cells == FREE)] = OCCUPIED
-    occupied, n_free = columns.band(*(_layer(floor_z + z, leaf) for z in WALL_BAND))
-    walls = _states(occupied > 0, n_free >= MIN_FREE_VOXELS)
-    x, y = columns.corner * leaf
-    return OccupancyMap(cells, (float(x), float(y)), leaf, floor_z, octree.stamp_ns, walls)
-
-
-def estimate_floor(octree: Octree) -> float:
-    """Height of the lowest large horizontal surface [m].
-
-    A camera that never saw the floor gives the lowest large surface that it saw, or else the lowest of what it saw.
-    """
-    return _Columns(octree).floor() if octree.n_bricks else 0.0
-
-
-class OccupancyMapper:
-    """Maps of one octree after another with the same settings; keeps the floor's height steady between them.
-
-    The estimate of the floor is noisy while little has been seen, and a floor that jumps by a voxel changes the whole map:
-    a new estimate is taken only if it differs by more than a voxel.
-    """
 
     def __init__(
-        self, robot_height: float = 1.5, floor_z: float | None = None, min_obstacle_height: float = 0.1
+        self, floor_z: float, robot_height: float = 1.5, min_obstacle_height: float = 0.1, has_drops: bool = False
     ) -> None:
-        self.robot_height = robot_height
-        self.min_obstacle_height = min_obstacle_height
-        self._fixed = floor_z is not None
-        self._floor_z = floor_z
+        if not robot_height > min_obstacle_height:
+            got = f"{robot_height} and {min_obstacle_height} m"
+            raise ValueError(f"expected robot_height > min_obstacle_height, got {got}")
+        self.floor_z = floor_z
+        self.has_drops = has_drops
+        self._robot_height, self._min_height = robot_height, min_obstacle_height
+        self._corner = np.zeros(2, dtype=np.int64)  # x, y of the first tile
+        self._facts = np.zeros((0, 0), dtype=np.uint8)  # (H, W)
+        self._map: OccupancyMap | None = None
 
-    def update(self, octree: Octree) -> OccupancyMap:
-        """The octree's map as of now."""
-        if not self._fixed and octree.n_bricks:
-            estimate = estimate_floor(octree)
-            if self._floor_z is None or abs(estimate - self._floor_z) > octree.parameters.leaf_size:
-                self._floor_z = estimate
-        return occupancy_map(octree, self.robot_height, self._floor_z, self.min_obstacle_height)
+    def update(self, columns: Columns, tiles: Ints | None, stamp_ns: int) -> OccupancyMap:
+        """The map as of now; its arrays are those of the last one if nothing in it has changed.
+
+        Args:
+            columns: of the octree.
+            tiles: (T, 2) those that may have changed since the last call, each once; None: all.
+            stamp_ns: of the newest image [ns].
+        """
+        leaf = columns.leaf_size
+        if self._map is None:
+            tiles = None
+            empty = np.zeros((0, 0), dtype=np.int8)
+            self._map = OccupancyMap(empty, (0.0, 0.0), leaf, self.floor_z, stamp_ns, empty)
+        if tiles is None:
+            tiles = np.unique(columns.bricks[:, :2], axis=0)
+        top = max(self._robot_height, WALL_BAND[1])
+        bottom = DROP_BAND[0] if self.has_drops else 3 * leaf
+        near = columns.of_tiles(tiles).within(_layer(self.floor_z - bottom, leaf), _layer(self.floor_z + top, leaf))
+        self._extend(near.bricks[:, :2])
+        n_y, n_x = (n // BRICK_EDGE for n in self._facts.shape)
+        tiles = tiles[np.all((tiles >= self._corner) & (tiles < self._corner + (n_x, n_y)), axis=1)]
+        facts = self._facts_of(near, tiles)
+        raster = self._facts.reshape(n_y, BRICK_EDGE, n_x, BRICK_EDGE)
+        x, y = (tiles - self._corner).T
+        changed = np.any(raster[y, :, x, :] != facts, axis=(1, 2))
+        raster[y[changed], :, x[changed], :] = facts[changed]
+        if changed.any() or self._map.cells.shape != self._facts.shape:
+            self._map = self._redrawn(y[changed], x[changed], stamp_ns)
+        else:
+            self._map = self._map.stamped(stamp_ns)
+        return self._map
+
+    def _extend(self, tiles: Ints) -> None:
+        """Make the raster hold some tiles (T, 2)."""
+        if not len(tiles):
+            return
+        n_y, n_x = (n // BRICK_EDGE for n in self._facts.shape)
+        low, high = tiles.min(axis=0), tiles.max(axis=0) + 1
+        if n_x:
+            low, high = np.minimum(low, self._corner), np.maximum(high, self._corner + (n_x, n_y))
+        (left, below), (right, above) = self._corner - low, high - self._corner - (n_x, n_y)
+        if not n_x:
+            self._corner, left, below = low, 0, 0
+            right, above = high - low
+        margins = np.array([[below, above], [left, right]]) * BRICK_EDGE
+        if margins.any():
+            self._facts = np.pad(self._facts, margins)
+            self._corner = low
+
+    def _facts_of(self, columns: Columns, tiles: Ints) -> npt.NDArray[np.uint8]:
+        """What was seen in the columns of tiles (T, 2), (T, 8 y, 8 x) bits."""
+        leaf, z = columns.leaf_size, self.floor_z
+        order = np.lexsort((tiles[:, 1], tiles[:, 0]))
+        # Bricks are ordered by tile: those that begin a new one count on.
+        first = np.any(np.diff(columns.bricks[:, :2], axis=0, prepend=np.iinfo(np.int64).min // 2), axis=1)
+        present = columns.bricks[first, :2]
+        row_of = order[np.searchsorted(_pairs(tiles[order], tiles), _pairs(present, tiles))]
+        row = row_of[np.cumsum(first) - 1] if len(present) else np.zeros(0, dtype=np.int64)
+
+        def count(low: int, high: int) -> tuple[Ints, Ints]:
+            """Solid and free voxels per column in the layers [low, high), (T, 64) each."""
+            counts = np.zeros((2, len(tiles), BRICK_EDGE**2), dtype=np.int64)
+            masks = layer_masks(columns.lowest, low, high)
+            for level in np.unique(columns.bricks[masks > 0, 2]):  # a tile has one brick per level
+                here = (columns.bricks[:, 2] == level) & (masks > 0)
+                for counted, bits in zip(counts, (columns.solid, columns.free), strict=True):
+                    counted[row[here]] += np.bitwise_count(bits[here] & masks[here, None])
+            return counts[0], counts[1]
+
+        low, high = _layer(z + self._min_height, leaf), _layer(z + self._robot_height, leaf)
+        solid, n_free = count(low, max(high, low + 1))
+        floor_seen, _ = count(_layer(z, leaf) - 2, low)
+        _, n_low = count(low, _layer(z + LOW, leaf))
+        blocked = solid > 0
+        facts = np.where(blocked, _BLOCKED, 0) | np.where((n_free >= MIN_FREE_VOXELS) | (floor_seen > 0), _FREE, 0)
+        facts |= np.where((n_low == 0) & (floor_seen == 0), _BARE, 0)
+        solid, n_free = count(*(_layer(z + height, leaf) for height in WALL_BAND))
+        facts |= np.where(solid > 0, _WALL, 0) | np.where(n_free >= MIN_FREE_VOXELS, _NO_WALL, 0)
+        if self.has_drops:
+            low, high = (_layer(z - depth, leaf) for depth in DROP_BAND)
+            _, n_below = count(low, high)
+            facts |= np.where((floor_seen == 0) & (n_below >= DROP_SHARE * (high - low)), _BLOCKED, 0)
+        return facts.astype(np.uint8).reshape(-1, BRICK_EDGE, BRICK_EDGE).transpose(0, 2, 1)
+
+    def _redrawn(self, rows: Ints, columns: Ints, stamp_ns: int) -> OccupancyMap:
+        """The map with some tiles drawn anew."""
+        assert self._map is not None
+        leaf = self._map.resolution
+        corner = self._corner * BRICK_EDGE
+        cells, walls = (
+            _moved(a, self._map.corner, corner, self._facts.shape) for a in (self._map.cells, self._map.walls)
+        )
+        if len(rows):
+            # What is closed depends on two cells around, and so do the cells around on what has changed.
+            y, x = ((max(a.min() * BRICK_EDGE - 2, 0), a.max() * BRICK_EDGE + BRICK_EDGE + 2) for a in (rows, columns))
+            outer = np.s_[max(y[0] - 2, 0) : y[1] + 2, max(x[0] - 2, 0) : x[1] + 2]
+            inner = np.s_[y[0] : y[1], x[0] : x[1]]
+            blocked = (self._facts[outer] & _BLOCKED) > 0
+            closed = cv2.morphologyEx(blocked.astype(np.uint8), cv2.MORPH_CLOSE, _CLOSING) > 0
+            facts = self._facts[inner]
+            closed = closed[y[0] - outer[0].start :, x[0] - outer[1].start :][: facts.shape[0], : facts.shape[1]]
+            drawn = _states((facts & _BLOCKED) > 0, (facts & _FREE) > 0)
+            # Where only the upper part was seen to be free, gaps between obstacles (rows of a counter between image rows) are none.
+            drawn[closed & ((facts & _BARE) > 0) & (drawn == FREE)] = OCCUPIED
+            cells[inner] = drawn
+            walls[inner] = _states((facts & _WALL) > 0, (facts & _NO_WALL) > 0)
+        x0, y0 = (corner * leaf).tolist()
+        return OccupancyMap(cells, (x0, y0), leaf, self.floor_z, stamp_ns, walls)
+
+
+def _pairs(tiles: Ints, among: Ints) -> Ints:
+    """One number per tile (T, 2), in the order of x, then y."""
+    low = among.min(axis=0) if len(among) else np.zeros(2, dtype=np.int64)
+    return np.asarray(((tiles[:, 0] - low[0]) << 24) + tiles[:, 1] - low[1])
 
 
 def _layer(z: float, leaf: float) -> int:
@@ -178,70 +286,12 @@ def _states(occupied: npt.NDArray[np.bool_], free: npt.NDArray[np.bool_]) -> npt
     return cells
 
 
-class _Columns:
-    """The octree's bit columns, by layer of bricks."""
-
-    def __init__(self, octree: Octree) -> None:
-        bricks = octree.bricks
-        origins = octree.brick_origins(bricks.keys)  # (B, 3) voxels
-        self.leaf_size = octree.parameters.leaf_size
-        self.corner = origins[:, :2].min(axis=0)
-        self.shape = (origins[:, :2].max(axis=0) - self.corner) // BRICK_EDGE + 1  # bricks in x, y
-        self.place = (origins[:, :2] - self.corner) // BRICK_EDGE
-        self.z = origins[:, 2]
-        # Solid ones, too: where a camera looks along a surface, rays cross the voxels that hold it.
-        obstacles = bricks.occupied_bits[bricks.rows] | bricks.solid_bits[bricks.rows]
-        self.occupied = obstacles.cpu().numpy()  # (B, 64)
-        self.free = bricks.free_bits[bricks.rows].cpu().numpy()
-
-    def band(self, low: int, high: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """How many voxels of each column are occupied, and free, in the layers [low, high); each (H, W), row = y."""
-        nx, ny = self.shape
-        counts = np.zeros((2, nx, ny, BRICK_EDGE**2), dtype=np.uint8)
-        for z in np.unique(self.z):
-            first, last = max(low - z, 0), min(high - z, BRICK_EDGE)
-            if first >= last:
-                continue
-            mask = np.uint8((1 << last) - (1 << first))
-            here = self.z == z
-            x, y = self.place[here].T
-            for count, bits in zip(counts, (self.occupied, self.free), strict=True):
-                count[x, y] += np.bitwise_count(bits[here] & mask)
-        # (2, nx, ny, 8 x, 8 y) -> (2, ny, 8 y, nx, 8 x)
-        grid = counts.reshape(2, nx, ny, BRICK_EDGE, BRICK_EDGE).transpose(0, 2, 4, 1, 3)
-        grid = grid.reshape(2, ny * BRICK_EDGE, nx * BRICK_EDGE).astype(np.int64)
-        return grid[0], grid[1]
-
-    def floor(self) -> float:
-        """See `estimate_floor`."""
-        lowest = int(self.z.min())
-        n_layers = int(self.z.max()) - lowest + BRICK_EDGE
-        tops = self._tops()
-        layers, levels = np.zeros(n_layers), np.zeros(n_layers + 2)  # levels: one empty layer below and above
-        for k in range(BRICK_EDGE):
-            layer = self.z - lowest + k
-            np.add.at(layers, layer, ((self.occupied >> k) & 1).sum(axis=1, dtype=np.int64))
-            np.add.at(levels, layer + 1, ((tops >> k) & 1).sum(axis=1, dtype=np.int64))
-        area = np.convolve(levels, np.ones(3), mode="valid")  # a noisy surface spreads over three layers
-        peak = area == np.max([np.roll(np.pad(area, 3), s)[3:-3] for s in range(-3, 4)], axis=0)
-        large = max(MIN_FLOOR_AREA / self.leaf_size**2, MIN_FLOOR_SHARE * area.max())
-        candidates = np.flatnonzero((area >= large) & peak)
-        if candidates.size:
-            i = int(candidates[0])
-            weights = levels[i : i + 3]
-            middle = i + float((weights * (-1, 0, 1)).sum() / weights.sum())
-            return float((lowest + middle + 0.5) * self.leaf_size)
-        if not layers.any():
-            return lowest * self.leaf_size
-        return (lowest + int(np.searchsorted(np.cumsum(layers) / layers.sum(), 0.01))) * self.leaf_size
-
-    def _tops(self) -> npt.NDArray[np.uint16]:
-        """Bits of occupied voxels with free space on top, (B, 64): horizontal surfaces seen from above, and no walls."""
-        # Numbers of the bricks and of those on top of them, where there are any.
-        code = (self.place[:, 0] * self.shape[1] + self.place[:, 1]) * (1 << 21) + self.z // BRICK_EDGE + (1 << 20)
-        order = np.argsort(code)
-        above = order[np.searchsorted(code, code + 1, sorter=order).clip(max=code.size - 1)]
-        exists = (code[above] == code + 1)[:, None]
-        occupied = self.occupied.astype(np.uint16) | np.where(exists, self.occupied[above].astype(np.uint16) << 8, 0)
-        free = self.free.astype(np.uint16) | np.where(exists, self.free[above].astype(np.uint16) << 8, 0)
-        return np.asarray(occupied & ~(occupied >> 1) & ((free >> 1) | (free >> 2)) & 0xFF, dtype=np.uint16)
+def _moved(
+    old: npt.NDArray[np.int8] | None, old_corner: Ints, corner: Ints, shape: tuple[int, ...]
+) -> npt.NDArray[np.int8]:
+    """A larger grid with an older one in its place, unknown around it."""
+    new = np.full(shape, UNKNOWN, dtype=np.int8)
+    if old is not None and old.size:
+        column, row = (old_corner - corner).tolist()
+        new[row : row + old.shape[0], column : column + old.shape[1]] = old
+    return new

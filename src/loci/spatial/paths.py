@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import IntEnum
 from functools import lru_cache
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -12,6 +14,8 @@ import numpy.typing as npt
 from loci.geometry import Array
 from loci.spatial import grid_kernels
 from loci.spatial.occupancy import FREE, OCCUPIED, UNKNOWN, OccupancyMap
+from loci.spatial.regions import RoomMap
+from loci.spatial.room_routes import rooms_between
 
 #: Nearer to obstacles than this [m], way costs up to `CROWDED_COST` times as much.
 COMFORT, CROWDED_COST = 0.5, 4.0
@@ -20,6 +24,20 @@ COMFORT, CROWDED_COST = 0.5, 4.0
 START_REACH = 0.5
 #: Longest stretch that is straightened at once [m].
 STRAIGHT_REACH = 4.0
+#: Goals further off than this, as the crow flies, are a long way [m].
+LONG_WAY = 8.0
+
+
+class PathStatus(IntEnum):
+    """Whether there is a path, and if not, why; the numbers are those of srv/FindPath."""
+
+    FOUND = 0
+    START_BLOCKED = 1
+    START_UNKNOWN = 2
+    GOAL_BLOCKED = 3
+    GOAL_UNKNOWN = 4
+    OFF_MAP = 5
+    UNREACHABLE = 6
 
 
 @dataclass(frozen=True)
@@ -27,17 +45,31 @@ class PathResult:
     """A path, or why there is none.
 
     Attributes:
-        points: (N, 2) float64 [m], from start to goal; (0, 2) if there is none.
+        points: (N, 2) float64 on one floor, (N, 3) over floors [m], from start to goal; (0, 2) or (0, 3) if there is none.
         length: [m].
         clearance: smallest distance to a known obstacle along it [m].
-        reason: empty; or "start"/"goal" + " in obstacle" (or nearer to one than the robot's radius), " unknown",
-            " off the map"; or "unreachable".
+        status: whether there is one, and if not, why.
+        reason: empty; or the same in words: "start"/"goal" + " in obstacle" (or nearer to one than the robot's radius),
+            " unknown", " off the map"; or "unreachable".
     """
 
     points: Array
     length: float = 0.0
     clearance: float = 0.0
+    status: PathStatus = PathStatus.FOUND
     reason: str = ""
+
+
+UNREACHABLE = "unreachable"
+_STATUS = {
+    ("start", "in obstacle"): PathStatus.START_BLOCKED,
+    ("start", "unknown"): PathStatus.START_UNKNOWN,
+    ("start", "off the map"): PathStatus.OFF_MAP,
+    ("goal", "in obstacle"): PathStatus.GOAL_BLOCKED,
+    ("goal", "unknown"): PathStatus.GOAL_UNKNOWN,
+    ("goal", "off the map"): PathStatus.OFF_MAP,
+    ("goal", UNREACHABLE): PathStatus.UNREACHABLE,
+}
 
 
 @dataclass(frozen=True)
@@ -49,19 +81,19 @@ class _Floor:
 
 
 class _Identity:
-    """Makes a map hashable by identity: maps are immutable, and comparing their arrays would defeat the cache."""
+    """Makes a map hashable by its cells' identity: they never change, and comparing them would defeat the cache."""
 
     def __init__(self, map_: OccupancyMap) -> None:
         self.map = map_
 
     def __hash__(self) -> int:
-        return id(self.map)
+        return id(self.map.cells)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Identity) and other.map is self.map
+        return isinstance(other, _Identity) and other.map.cells is self.map.cells
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=8)
 def _floor(key: _Identity, robot_radius: float) -> _Floor:
     clearance = key.map.clearance
     passable = (key.map.cells == FREE) & (clearance >= robot_radius)
@@ -78,6 +110,7 @@ def find_path(
     goal_xy: npt.ArrayLike,
     robot_radius: float = 0.2,
     tolerance: float = 0.0,
+    rooms: RoomMap | None = None,
 ) -> PathResult:
     """Cheapest path between two points: short, but not along walls where there is room (A*).
 
@@ -86,6 +119,7 @@ def find_path(
         start_xy, goal_xy: (2,) [m].
         robot_radius: distance to keep from obstacles [m].
         tolerance: accept the reachable free point nearest to the goal within so far [m]; 0: the goal itself.
+        rooms: of the map; long ways are searched for only in the rooms that lie on the way from door to door, which is quicker.
 
     Raises:
         ValueError: a point is not (2,) and finite, or tolerance or radius is negative or not finite.
@@ -96,7 +130,7 @@ def find_path(
     floor = _floor(_Identity(map_), robot_radius)
     first = _start_cell(map_, floor, start)
     if first is None:
-        return _no_path("start " + _what_is_at(map_, start))
+        return no_path("start", what_is_at(map_, start))
     goal_cell = map_.cell_of(goal)
     goal_is_fine = bool(map_.contains(goal_cell)) and floor.regions[tuple(goal_cell)] == floor.regions[first]
     if goal_is_fine:
@@ -105,10 +139,29 @@ def find_path(
         near = _cells_near(map_, floor.regions == floor.regions[first], goal, tolerance)
         if not near.shape[0]:
             passable = bool(map_.contains(goal_cell)) and floor.regions[tuple(goal_cell)] > 0
-            return _no_path("unreachable" if passable else "goal " + _what_is_at(map_, goal))
+            return no_path("goal", UNREACHABLE if passable else what_is_at(map_, goal))
         last = (int(near[0, 0]), int(near[0, 1]))
         end = map_.center_of(near[0])
-    return _search(map_, floor, start, first, last, end)
+    window = (slice(0, floor.costs.shape[0]), slice(0, floor.costs.shape[1]))
+    if rooms is not None and np.hypot(last[0] - first[0], last[1] - first[1]) * map_.resolution > LONG_WAY:
+        between = rooms_between(rooms, floor.costs, first, last)
+        if between is not None:
+            allowed, part = between
+            costs = np.where(allowed[rooms.labels[part]], floor.costs[part], np.inf).astype(np.float32)
+            found = _search(map_, costs, part, start, first, last, end)
+            if found is not None:
+                return found
+    found = _search(map_, floor.costs, window, start, first, last, end)
+    assert found is not None  # both are in one region
+    return found
+
+
+def is_passable(map_: OccupancyMap, points_xy: npt.ArrayLike, robot_radius: float = 0.2) -> npt.NDArray[np.bool_]:
+    """Whether a robot can stand at points (N, 2) [m]; (N,)."""
+    cells = map_.cell_of(np.asarray(points_xy, dtype=np.float64).reshape(-1, 2))
+    found = map_.contains(cells)
+    found[found] = _floor(_Identity(map_), robot_radius).regions[tuple(cells[found].T)] > 0
+    return found
 
 
 def path_lengths(
@@ -148,18 +201,28 @@ def line_of_sight(map_: OccupancyMap, origin_xy: npt.ArrayLike, targets_xy: npt.
 
 
 def _search(
-    map_: OccupancyMap, floor: _Floor, start: Array, first: tuple[int, int], last: tuple[int, int], end: Array
-) -> PathResult:
-    width = map_.cells.shape[1]
-    goal = last[0] * width + last[1]
-    cost, _, previous = grid_kernels.shortest_paths(floor.costs, first[0] * width + first[1], np.array([goal]), True)
+    map_: OccupancyMap,
+    costs: npt.NDArray[np.float32],
+    window: tuple[slice, slice],
+    start: Array,
+    first: tuple[int, int],
+    last: tuple[int, int],
+    end: Array,
+) -> PathResult | None:
+    """Path within a window of the map, with the costs there; None: there is none."""
+    corner, width = np.array([window[0].start, window[1].start]), costs.shape[1]
+    source, goal = (int((cell[0] - corner[0]) * width + cell[1] - corner[1]) for cell in (first, last))
+    cost, _, previous = grid_kernels.shortest_paths(costs, source, np.array([goal]), True)
+    if not np.isfinite(cost[goal]):
+        return None
     flat = [goal]
     while previous[flat[-1]] >= 0:
         flat.append(int(previous[flat[-1]]))
     along = np.array(flat[::-1], dtype=np.int64)
     cells = np.stack([along // width, along % width], axis=1)
     reach = max(int(STRAIGHT_REACH / map_.resolution), 2)
-    kept = grid_kernels.straighten(cells, floor.costs, cost[along], reach)
+    kept = grid_kernels.straighten(cells, costs, cost[along], reach)
+    cells = cells + corner
     points = map_.center_of(cells[kept])
     if map_.cell_of(start).tolist() == list(first):
         points[0] = start
@@ -180,11 +243,15 @@ def _point(xy: npt.ArrayLike, name: str) -> Array:
     return point
 
 
-def _no_path(reason: str) -> PathResult:
-    return PathResult(np.zeros((0, 2)), reason=reason)
+def no_path(end: Literal["start", "goal"], what: str) -> PathResult:
+    """The answer that there is none because of what is at an end (see `what_is_at`), or because the ends are not joined."""
+    return PathResult(
+        np.zeros((0, 2)), status=_STATUS[end, what], reason=what if what == UNREACHABLE else f"{end} {what}"
+    )
 
 
-def _what_is_at(map_: OccupancyMap, point: Array) -> str:
+def what_is_at(map_: OccupancyMap, point: Array) -> str:
+    """Why a robot cannot be at a point (2,) [m] at which it cannot be."""
     if not map_.contains(map_.cell_of(point)):
         return "off the map"
     return "unknown" if map_.at(point) == UNKNOWN else "in obstacle"
