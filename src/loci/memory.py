@@ -29,8 +29,8 @@ from loci.perception.protocols import ImageEncoder
 from loci.perception.text import MiniLMTextEncoder, TextEncoder
 from loci.questions import MemoryQuestions
 from loci.scene.memory import SceneMemory, SceneParameters
-from loci.spatial.octomap_files import read_octomap
 from loci.spatial.memory import Landmark, SpatialMemory, SpatialParameters
+from loci.spatial.octomap_files import read_octomap
 from loci.store.store import Store
 from loci.transfer import MergeResult, Progress, export_memory, merge_memory
 

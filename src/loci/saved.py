@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from loci import map_files
 from loci.errors import UserError
 
 if TYPE_CHECKING:
@@ -165,9 +166,11 @@ def info(a: argparse.Namespace) -> int:
 
 
 def export(a: argparse.Namespace) -> int:
-    """`loci export`: write a memory as JSON, JPEG and PLY."""
+    """`loci export`: write a memory as JSON, JPEG and PLY, or its octree as one file."""
     from tqdm import tqdm
 
+    if a.format in map_files.FORMATS:
+        return map_files.export_map(a)
     with open_saved(a.memory) as memory:
         if a.out.exists() and any(a.out.iterdir() if a.out.is_dir() else [a.out]):
             raise UserError(f"{a.out} is not empty", f"loci export {a.memory} --out {a.out}-2")
