@@ -37,7 +37,10 @@ def test_help_comes_without_heavy_imports() -> None:
     subprocess.run([sys.executable, "-c", code], check=True, env=environment)
 
 
-@pytest.mark.parametrize("command", ["demo", "replay", "query", "info", "export", "import-graph", "sim", "sim scenes"])
+COMMANDS = ["demo", "replay", "query", "info", "export", "import-graph", "import-map", "sim", "sim scenes"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help_with_an_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
         main([*command.split(), "--help"])
@@ -62,6 +65,7 @@ def test_speeds(speed: str, factor: float | None) -> None:
         (["query", "nowhere", "mug"], "no memory 'nowhere'", "loci "),
         (["info", "nowhere"], "no memory", "loci "),
         (["export", "nowhere", "--out", "x"], "no memory", "loci "),
+        (["import-map", "nowhere.bt", "x"], "no file nowhere.bt", "loci "),
         (["query", "{memory}"], "nothing asked", "loci query"),
         (["query", "{memory}", "--near", "1,2"], "expected 4 numbers", "--near"),
         (["query", "{memory}", "--near", "0,0,0,-1"], "expected a radius > 0", "loci query --help"),
@@ -148,3 +152,28 @@ def test_an_export_does_not_overwrite(memory: Path, tmp_path: Path, capsys: pyte
     capsys.readouterr()
     assert main(["export", str(memory), "--out", str(out)]) == 1
     assert "not empty" in capsys.readouterr().err
+
+
+def test_a_map_goes_out_as_octomap_and_comes_back_into_another_memory(
+    memory: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def export(name: str, file: str) -> bytes:
+        assert main(["export", name, "--format", file.split(".")[-1], "--out", str(tmp_path / file)]) == 0
+        return (tmp_path / file).read_bytes()
+
+    exported = {kind: export(str(memory), f"first.{kind}") for kind in ("bt", "ot", "ply")}
+    for kind in ("bt", "ot"):
+        copy = str(tmp_path / f"copy-{kind}")
+        assert main(["import-map", str(tmp_path / f"first.{kind}"), copy, "--map-id", "lab"]) == 0
+        assert "in map lab" in capsys.readouterr().out
+        assert export(copy, f"second-{kind}.{kind}") == exported[kind]
+        header, points = export(copy, f"third-{kind}.ply").split(b"end_header\n")
+        assert header == exported["ply"].split(b"end_header\n")[0] and len(points) > 1000
+        assert main(["import-map", str(tmp_path / f"first.{kind}"), copy]) == 0  # again, into the same map
+        assert export(copy, f"again-{kind}.{kind}") == exported[kind]
+    assert main(["export", str(memory), "--format", "bt", "--out", str(tmp_path / "first.bt")]) == 1
+    assert "exists" in capsys.readouterr().err
+    (tmp_path / "broken.bt").write_bytes(exported["bt"][:-3])
+    assert main(["import-map", str(tmp_path / "broken.bt"), str(tmp_path / "copy-bt")]) == 1
+    assert "the file ends within node" in capsys.readouterr().err
+    assert export(str(tmp_path / "copy-bt"), "last.bt") == exported["bt"]

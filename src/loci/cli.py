@@ -1,4 +1,4 @@
-"""The command line: `loci demo | up | replay | query | info | export | import-graph | sim | eval | doctor`.
+"""The command line: `loci demo | up | replay | query | info | export | import-graph | import-map | sim | eval | doctor`.
 
 Parses and dispatches; every command lives in a module of its own that is imported when it is used, so that help comes at
 once. What a user can mend ends with one line and the next command to type, never with a traceback.
@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from loci import __version__, graph_import
+from loci import __version__, graph_import, map_files
 from loci.errors import UserError
 
 _EXAMPLES = """\
@@ -24,6 +24,7 @@ examples:
   loci info out/demo/memory
   loci export out/demo/memory --out exported
   loci import-graph nodes.txt links.txt      a street graph as places of a memory
+  loci import-map house.bt house             an OctoMap file as the map of a memory
   loci sim scenes preview home:3             what a generated home looks like
   loci doctor                                what is missing on this machine, and what to do about it
 """
@@ -46,6 +47,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_info(commands)
     _add_export(commands)
     graph_import.add_parser(commands)
+    map_files.add_import_parser(commands)
     _add_sim(commands)
     _add_eval(commands)
     _add_doctor(commands)
@@ -238,19 +240,21 @@ def _add_info(commands) -> None:  # type: ignore[no-untyped-def]
 def _add_export(commands) -> None:  # type: ignore[no-untyped-def]
     p = commands.add_parser(
         "export",
-        help="write a saved memory as files that need no Loci to read: JSON, JPEG, PLY; or its graph: GraphML, GeoJSON",
+        help="write a saved memory as files that need no Loci to read: JSON, JPEG, PLY; or its octree, or its graph, as one file",
         epilog="examples:\n  loci export out/demo/memory --out exported\n"
+        "  loci export out/demo/memory --format bt --out map.bt               # for octomap_server\n"
         "  loci export out/demo/memory --format geojson --out graph.geojson   # for Nav2's route server\n",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     p.add_argument("memory", help="name of a memory, or its folder")
     p.add_argument(
         "--format",
-        choices=("files", "graphml", "geojson"),
+        choices=("files", *map_files.FORMATS, "graphml", "geojson"),
         default="files",
-        help="files (default): all of it; graphml, geojson: the places and ways of its map in one file",
+        help="files (default): all of it; bt, ot: its octree as an OctoMap file; ply: the centres of its occupied voxels; "
+        "graphml, geojson: the places and ways of its map",
     )
-    p.add_argument("--out", type=Path, required=True, help="folder, or file of the graph, to make")
+    p.add_argument("--out", type=Path, required=True, help="folder, or file of the map or graph, to make")
     p.add_argument("--report", action="store_true", help="also write the HTML report and its pictures")
     p.set_defaults(run=_export)
 

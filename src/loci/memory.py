@@ -30,6 +30,7 @@ from loci.perception.text import MiniLMTextEncoder, TextEncoder
 from loci.questions import MemoryQuestions
 from loci.scene.memory import SceneMemory, SceneParameters
 from loci.spatial.memory import Landmark, SpatialMemory, SpatialParameters
+from loci.spatial.octomap_files import read_octomap
 from loci.spatial.places import PlaceEdge
 from loci.spatial.street import StreetGraph
 from loci.store.store import Store
@@ -130,7 +131,7 @@ class RobotMemory(MemoryQuestions):
         self._n_since_refresh = 0
         self._committed_at = time.monotonic()
         self._dirty = False
-        if len(self._keyframes):
+        if len(self._keyframes) or self._spatial.n_bricks:
             self.refresh()
 
     @classmethod
@@ -166,7 +167,7 @@ class RobotMemory(MemoryQuestions):
         store = Store.open(Path(path), read_only=read_only)
         try:
             if not map_id:
-                newest = next((k.map_id for k in reversed(Keyframes(store).all())), "") if read_only else ""
+                newest = _newest_map(store) if read_only else ""
                 imported = next((g.map_id for g in imported_graphs(store)), "") if read_only else ""
                 map_id = newest or imported or f"map-{uuid.uuid4().hex[:12]}"
             return cls(
@@ -571,6 +572,22 @@ class RobotMemory(MemoryQuestions):
             self.save()
             return result
 
+    def import_map(self, path: Path | str) -> None:
+        """Take an OctoMap file (``.bt`` or ``.ot``) as what was known of the current map before any keyframe; durable on return.
+
+        It takes the place of what was imported into this map before, and lasts when poses are corrected or keyframes forgotten.
+
+        Raises:
+            OctoMapError: no such file, of another resolution, damaged, or too large; nothing has changed then.
+            OSError: it cannot be read.
+        """
+        octree = read_octomap(Path(path), self.parameters.spatial.octree, self.device, self.newest_stamp_ns)
+        with self._write:
+            self._spatial.import_octree(octree, str(path))
+            self._dirty = True
+            self.refresh()
+            self.save()
+
     def export(self, directory: Path | str, progress: Progress | None = None) -> Path:
         """Write the memory as JSON, JPEG and PLY; see `loci.transfer.export_memory`."""
         return export_memory(self, Path(directory), progress)
@@ -602,6 +619,12 @@ class RobotMemory(MemoryQuestions):
             "newest_stamp_ns": self.newest_stamp_ns,
             "store_warnings": "; ".join(self._store.warnings),
         }
+
+
+def _newest_map(store: Store) -> str:
+    """Map of the newest keyframe; where there is none, one that was imported; empty: the memory knows no map."""
+    of_keyframes = (k.map_id for k in reversed(Keyframes(store).all()))
+    return next(of_keyframes, "") or next((r.map_id for r in store.records("imported_octree")), "")
 
 
 class _Stopwatch:

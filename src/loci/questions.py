@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -21,11 +23,14 @@ from loci.scene.objects import SceneObject
 from loci.scene.retrieval import Retrieval
 from loci.scene.snapshots import Snapshot
 from loci.scene_graph import scene_graph_json, scene_graph_text
+from loci.spatial.cubes import Cubes, NearestVoxels, OccupiedCubes
 from loci.spatial.floors import Floor
 from loci.spatial.frontiers import Frontier
 from loci.spatial.occupancy import OccupancyMap
 from loci.spatial.octree import RayHits
+from loci.spatial.octree_queries import MAX_CUBES
 from loci.spatial.paths import PathResult
+from loci.spatial.ply import write_ply
 from loci.spatial.regions import Room
 from loci.spatial.view import FloorView, SpatialView, Topology
 
@@ -165,6 +170,58 @@ class MemoryQuestions:
         if len(d) and float(np.min(np.linalg.norm(d, axis=1))) < 1e-9:
             raise ValueError("expected directions of a length > 0")
         return self._memories.spatial.cast_rays(a, d, max_range)
+
+    def query_box(
+        self,
+        lower: npt.ArrayLike,
+        upper: npt.ArrayLike,
+        level: int = 0,
+        *,
+        occupied: bool = True,
+        free: bool = True,
+        changed_since_ns: int | None = None,
+        limit: int = MAX_CUBES,
+    ) -> Cubes:
+        """Known cubes of leaf size * 2^level that a box [m] overlaps, e.g. what became occupied or free after a stamp [ns].
+
+        Raises:
+            ValueError: corners not finite, lower > upper or outside of the map's world, no such level, limit out of range,
+                or neither occupied nor free cubes are asked for.
+        """
+        choice = {"occupied": occupied, "free": free, "changed_since_ns": changed_since_ns, "limit": limit}
+        return self._memories.spatial.query_box(lower, upper, level, **choice)
+
+    def nearest_occupied(self, points: npt.ArrayLike, max_distance: float) -> NearestVoxels:
+        """Nearest occupied voxel of each of N points [m] within a distance [m].
+
+        Raises:
+            ValueError: points not (N, 3), not finite or outside of the map's world, or a distance that is not > 0.
+        """
+        return self._memories.spatial.nearest_occupied(points, max_distance)
+
+    def occupied_cubes(self, level: int = 0, limit: int = 1_000_000) -> OccupiedCubes:
+        """Occupied cubes for display: of leaf size * 2^level, or coarser where they would be more than ``limit``.
+
+        Raises:
+            ValueError: no such level, or the limit is < 1.
+        """
+        return self._memories.spatial.occupied_cubes(level, limit)
+
+    def export_map(self, path: Path, format: Literal["bt", "ot", "ply"]) -> int:
+        """Write the octree as one file: OctoMap ``bt`` (states) or ``ot`` (log-odds), or ``ply`` (centres of occupied voxels [m]).
+
+        Returns:
+            How many nodes or points are in it.
+
+        Raises:
+            ValueError: another format, or the map does not fit into an OctoMap file.
+            OSError: it cannot be written.
+        """
+        if format == "ply":
+            points = self.occupied_voxels()
+            write_ply(path, points)
+            return len(points)
+        return self._memories.spatial.write_octomap(path, format)
 
     def occupancy_map(self, floor_id: str = "") -> OccupancyMap:
         """Occupancy of a floor (default: the one that the robot is on), up to date.

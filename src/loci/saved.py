@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from loci import map_files
 from loci.errors import UserError
 
 if TYPE_CHECKING:
@@ -173,9 +174,11 @@ def info(a: argparse.Namespace) -> int:
 
 
 def export(a: argparse.Namespace) -> int:
-    """`loci export`: write a memory as JSON, JPEG and PLY, or its topological graph as one file."""
+    """`loci export`: write a memory as JSON, JPEG and PLY, or its octree or its topological graph as one file."""
     from tqdm import tqdm
 
+    if a.format in map_files.FORMATS:
+        return map_files.export_map(a)
     if a.format != "files":
         return _export_graph(a)
     with open_saved(a.memory) as memory:

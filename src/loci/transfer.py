@@ -12,6 +12,7 @@ import numpy as np
 
 from loci.geometry import Array, transform_points
 from loci.query import MAX_LIMIT, Evidence, Query
+from loci.spatial.ply import write_ply
 from loci.spatial.street import StreetGraph
 from loci.spatial.topology import TopologicalGraph
 from loci.store.errors import StoreError
@@ -214,7 +215,7 @@ def export_memory(memory: MemoryQuestions, directory: Path, progress: Progress |
     (directory / "scene_graph.txt").write_text(memory.scene_graph("text", 1_000_000)[0])
     snapshots = [{"id": s.id, "keyframe": s.keyframe_id, "objects": list(s.object_ids)} for s in memory.snapshots()]
     (directory / "snapshots.json").write_text(json.dumps(snapshots, indent=1))
-    _write_ply(directory / "occupied.ply", memory.occupied_voxels())
+    write_ply(directory / "occupied.ply", memory.occupied_voxels())
     evidence = list(_all_episodes(memory))
     with (directory / "keyframes.jsonl").open("w") as keyframes, (directory / "episodes.jsonl").open("w") as episodes:
         for done, item in enumerate(evidence):
@@ -255,11 +256,3 @@ def _as_json(item: Evidence) -> dict[str, Any]:
         "position": item.position,
         "T_map_camera": None if item.T_map_camera is None else item.T_map_camera.tolist(),
     }
-
-
-def _write_ply(path: Path, points: np.ndarray) -> None:
-    header = (
-        "ply\nformat binary_little_endian 1.0\n"
-        f"element vertex {len(points)}\nproperty float x\nproperty float y\nproperty float z\nend_header\n"
-    )
-    path.write_bytes(header.encode() + np.ascontiguousarray(points, dtype="<f4").tobytes())

@@ -127,6 +127,31 @@ def test_occupancy_over_the_wire_is_that_of_the_memory(rig: MemoryRig, client: M
     assert client.query_occupancy(occupied[:5], level=3)[0].tolist() == [1] * 5
 
 
+def test_boxes_and_nearest_voxels_over_the_wire_are_those_of_the_memory(rig: MemoryRig, client: MemoryClient) -> None:
+    lower, upper = (1.0, 1.0, -0.1), (3.0, 3.0, 1.0)
+    points = np.random.default_rng(0).uniform((0.5, 0.5, 0.2), (4.5, 3.5, 2.0), size=(50, 3))
+    with rig.memory.host.reading() as memory:
+        boxes = [memory.query_box(lower, upper, level, limit=500) for level in (0, 2)]
+        since_ns = int(np.median(boxes[0].changed_ns))
+        changed = memory.query_box(lower, upper, free=False, changed_since_ns=since_ns)
+        nearest = memory.nearest_occupied(points, 0.5)
+    for level, expected in zip((0, 2), boxes, strict=True):
+        got = client.query_box(lower, upper, level, limit=500)
+        np.testing.assert_allclose(got.centres, expected.centres)
+        assert (got.n_total, len(got.centres)) == (expected.n_total, min(expected.n_total, 500))
+        for name in ("states", "probabilities", "last_seen_ns", "changed_ns"):
+            np.testing.assert_array_equal(getattr(got, name), getattr(expected, name))
+        assert (got.labels, got.object_ids) == (expected.labels, expected.object_ids)
+        assert got.size == pytest.approx(0.05 * 2**level) and {0, 1} == set(got.states.tolist())
+    got = client.query_box(lower, upper, free=False, changed_since_ns=since_ns, limit=100_000)
+    assert 0 < got.n_total == changed.n_total and got.changed_ns.min() > since_ns and set(got.states) == {1}
+    answer = client.nearest_occupied(points, 0.5)
+    np.testing.assert_array_equal(answer.found, nearest.found)
+    np.testing.assert_allclose(answer.centres, nearest.centres)
+    np.testing.assert_allclose(answer.distances, nearest.distances, rtol=1e-6)
+    assert 0 < answer.found.sum() < 50
+
+
 def test_rays_over_the_wire_end_where_the_memory_says(rig: MemoryRig) -> None:
     angles = np.linspace(0, 2 * np.pi, 32, endpoint=False)
     directions = np.stack([np.cos(angles), np.sin(angles), np.full(32, -0.2)], axis=1)
@@ -370,6 +395,7 @@ def test_a_bad_observation_is_counted_and_changes_nothing(
 # --- bad requests -----------------------------------------------------------------------------------------------------
 
 NAN = float("nan")
+BOX = {"lower": Point(), "upper": Point(x=1.0, y=1.0, z=1.0), "occupied": True, "limit": 10}
 BAD_REQUESTS = [
     (srv.Recall, "recall", {"query": m.Query(limit=0)}, Code.INVALID_REQUEST),
     (srv.Recall, "recall", {"query": m.Query(limit=10**9)}, Code.INVALID_REQUEST),
@@ -411,6 +437,23 @@ BAD_REQUESTS = [
         {"origins": [Point()], "directions": [c.to_vector((1, 0, 0))], "max_range": -1.0},
         Code.INVALID_REQUEST,
     ),
+    (srv.QueryBox, "query_box", BOX | {"upper": Point(x=NAN)}, Code.INVALID_REQUEST),
+    (srv.QueryBox, "query_box", BOX | {"lower": Point(x=2.0)}, Code.INVALID_REQUEST),
+    (srv.QueryBox, "query_box", BOX | {"lower": Point(x=9e3), "upper": Point(x=9.1e3)}, Code.INVALID_REQUEST),
+    (srv.QueryBox, "query_box", BOX | {"level": 17}, Code.INVALID_REQUEST),
+    (srv.QueryBox, "query_box", BOX | {"limit": 0}, Code.INVALID_REQUEST),
+    (srv.QueryBox, "query_box", BOX | {"limit": 100_001}, Code.INVALID_REQUEST),
+    (srv.QueryBox, "query_box", BOX | {"occupied": False}, Code.INVALID_REQUEST),
+    (srv.NearestOccupied, "nearest_occupied", {"points": [], "max_distance": 1.0}, Code.INVALID_REQUEST),
+    (
+        srv.NearestOccupied,
+        "nearest_occupied",
+        {"points": [Point()] * 10_001, "max_distance": 1.0},
+        Code.INVALID_REQUEST,
+    ),
+    (srv.NearestOccupied, "nearest_occupied", {"points": [Point(x=NAN)], "max_distance": 1.0}, Code.INVALID_REQUEST),
+    (srv.NearestOccupied, "nearest_occupied", {"points": [Point(x=9e3)], "max_distance": 1.0}, Code.INVALID_REQUEST),
+    (srv.NearestOccupied, "nearest_occupied", {"points": [Point()], "max_distance": 0.0}, Code.INVALID_REQUEST),
     (srv.FindPath, "find_path", {"goal_id": "object/999"}, Code.NOT_FOUND),
     (srv.FindPath, "find_path", {"goal": Point(x=NAN)}, Code.INVALID_REQUEST),
     (srv.FindPath, "find_path", {"goal": Point(), "tolerance": -1.0}, Code.INVALID_REQUEST),

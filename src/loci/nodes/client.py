@@ -46,6 +46,7 @@ from loci.nodes.errors import Code
 from loci.nodes.process import spin
 from loci.planning.protocols import Answer, KnownFrontier, KnownObject, KnownPath, KnownRoom, Point
 from loci.query import MAX_LIMIT, Evidence, Query
+from loci.spatial.cubes import Cubes, NearestVoxels
 
 Progress = Callable[[float, str], None]
 
@@ -411,6 +412,58 @@ class MemoryClient:
             srv.QueryOccupancy, "query_occupancy", points=[to_point(p) for p in np.asarray(points)], level=level
         )
         return np.asarray(answer.states, dtype=np.int8), np.asarray(answer.probabilities, dtype=np.float32)
+
+    def query_box(
+        self,
+        lower: npt.ArrayLike,
+        upper: npt.ArrayLike,
+        level: int = 0,
+        *,
+        occupied: bool = True,
+        free: bool = True,
+        changed_since_ns: int | None = None,
+        limit: int = 10_000,
+        min_stamp_ns: int = 0,
+    ) -> Cubes:
+        """Known cubes of leaf size * 2^level that a box [m] overlaps; with a stamp, those that became what they are after it."""
+        answer = self._call(
+            srv.QueryBox,
+            "query_box",
+            min_stamp_ns,
+            lower=to_point(lower),
+            upper=to_point(upper),
+            level=level,
+            occupied=occupied,
+            free=free,
+            changed_since=to_time(changed_since_ns or 0),
+            limit=limit,
+        )
+        return Cubes(
+            centres=to_points_array(answer.centers),
+            states=np.asarray(answer.states, dtype=np.int8),
+            probabilities=np.asarray(answer.probabilities, dtype=np.float32),
+            last_seen_ns=np.array([to_ns(t) for t in answer.last_seen], dtype=np.int64),
+            changed_ns=np.array([to_ns(t) for t in answer.changed], dtype=np.int64),
+            labels=tuple(answer.labels),
+            object_ids=tuple(answer.object_ids),
+            n_total=int(answer.total),
+            size=float(answer.cell_size),
+        )
+
+    def nearest_occupied(self, points: npt.ArrayLike, max_distance: float, min_stamp_ns: int = 0) -> NearestVoxels:
+        """Nearest occupied voxel of each of up to 10000 points (N, 3) [m] within a distance [m]."""
+        answer = self._call(
+            srv.NearestOccupied,
+            "nearest_occupied",
+            min_stamp_ns,
+            points=[to_point(p) for p in np.asarray(points)],
+            max_distance=float(max_distance),
+        )
+        return NearestVoxels(
+            np.asarray(answer.found, dtype=np.bool_),
+            to_points_array(answer.nearest),
+            np.asarray(answer.distances, dtype=np.float64),
+        )
 
     def locate(self, position: npt.ArrayLike | None = None, image: npt.NDArray[np.uint8] | None = None) -> Located:
         """Place and room of a point (3,) [m], or of what a camera sees (H, W, 3) uint8 RGB."""

@@ -236,7 +236,22 @@ MEMORY: tuple[Parameter, ...] = (
     ),
 )
 
-SPATIAL: tuple[Parameter, ...] = (AUTOSTART, _PUBLISH_RATE, DIAGNOSTICS)
+SPATIAL: tuple[Parameter, ...] = (
+    AUTOSTART,
+    _PUBLISH_RATE,
+    Parameter(
+        "voxels_level", 0, "Size of the cubes on `occupied_voxels`: 0: leaves; n: cubes of leaf size * 2^n.", "", 0, 8
+    ),
+    Parameter(
+        "voxels_limit",
+        200_000,
+        "Most cubes on `occupied_voxels`: where there are more, they are published coarser.",
+        "",
+        1,
+        10_000_000,
+    ),
+    DIAGNOSTICS,
+)
 SCENE: tuple[Parameter, ...] = (AUTOSTART, _PUBLISH_RATE, DIAGNOSTICS)
 EPISODIC: tuple[Parameter, ...] = (AUTOSTART, DIAGNOSTICS)
 

@@ -12,8 +12,17 @@ from rclpy.context import Context
 from sensor_msgs.msg import PointCloud2
 from visualization_msgs.msg import MarkerArray
 
+from loci.memory import RobotMemory
 from loci.nodes import answers, images, markers
-from loci.nodes.conversions import from_point, header, image_bytes, to_point, to_points_array
+from loci.nodes.conversions import (
+    from_point,
+    header,
+    image_bytes,
+    stamp_or_none,
+    to_point,
+    to_points_array,
+    to_time,
+)
 from loci.nodes.errors import Code, RequestError
 from loci.nodes.lifecycle import LATCHED_QOS
 from loci.nodes.parameters import SPATIAL
@@ -22,6 +31,7 @@ from loci.query import check_limit
 
 MAX_POINTS = 100_000
 MAX_RAYS = 10_000
+MAX_NEAREST = 10_000
 
 
 class SpatialMemoryNode(MemoryPart):
@@ -31,6 +41,8 @@ class SpatialMemoryNode(MemoryPart):
         super().__init__("spatial_memory", SPATIAL, holder, context, **options)
         self.serve(srv.QueryOccupancy, "query_occupancy", self._query_occupancy)
         self.serve(srv.CastRay, "cast_ray", self._cast_ray)
+        self.serve(srv.QueryBox, "query_box", self._query_box)
+        self.serve(srv.NearestOccupied, "nearest_occupied", self._nearest_occupied)
         self.serve(srv.GetFrontiers, "get_frontiers", self._get_frontiers)
         self.serve(srv.GetTopology, "get_topology", self._get_topology)
         self.serve(srv.FindPath, "find_path", self._find_path)
@@ -50,12 +62,16 @@ class SpatialMemoryNode(MemoryPart):
         self.publish_on_change(
             PointCloud2,
             "occupied_voxels",
-            lambda memory, frame: answers.point_cloud(memory.occupied_voxels(), frame, memory.newest_stamp_ns),
+            self._occupied_voxels,
             LATCHED_QOS,
         )
         self.publish_on_change(m.FrontierArray, "frontiers", answers.frontiers, LATCHED_QOS)
         self.publish_on_change(m.Topology, "topology", answers.topology, LATCHED_QOS)
         self.publish_on_change(MarkerArray, "spatial_markers", markers.spatial_markers, LATCHED_QOS)
+
+    def _occupied_voxels(self, memory: RobotMemory, frame: str) -> PointCloud2:
+        cubes = memory.occupied_cubes(self.values["voxels_level"], self.values["voxels_limit"])
+        return answers.point_cloud(cubes.centres, frame, memory.newest_stamp_ns)
 
     def _query_occupancy(self, request: Any, response: Any) -> None:
         if len(request.points) > MAX_POINTS:
@@ -77,6 +93,34 @@ class SpatialMemoryNode(MemoryPart):
         response.points = [to_point(p) for p in rays.points]
         response.ranges = rays.ranges.astype(np.float32).tolist()
         response.crossed_unknown = [bool(v) for v in rays.crossed_unknown]
+
+    def _query_box(self, request: Any, response: Any) -> None:
+        with self.reading(request) as (memory, _):
+            found = memory.query_box(
+                from_point(request.lower),
+                from_point(request.upper),
+                int(request.level),
+                occupied=request.occupied,
+                free=request.free,
+                changed_since_ns=stamp_or_none(request.changed_since),
+                limit=int(request.limit),
+            )
+        response.centers = [to_point(p) for p in found.centres]
+        response.states = found.states.tolist()
+        response.probabilities = found.probabilities.tolist()
+        response.last_seen = [to_time(ns) for ns in found.last_seen_ns.tolist()]
+        response.changed = [to_time(ns) for ns in found.changed_ns.tolist()]
+        response.labels, response.object_ids = list(found.labels), list(found.object_ids)
+        response.total, response.cell_size = found.n_total, found.size
+
+    def _nearest_occupied(self, request: Any, response: Any) -> None:
+        if not 1 <= len(request.points) <= MAX_NEAREST:
+            raise ValueError(f"expected 1 to {MAX_NEAREST} points, got {len(request.points)}")
+        with self.reading(request) as (memory, _):
+            nearest = memory.nearest_occupied(to_points_array(request.points), float(request.max_distance))
+        response.found = nearest.found.tolist()
+        response.nearest = [to_point(p) for p in nearest.centres]
+        response.distances = nearest.distances.astype(np.float32).tolist()
 
     def _get_frontiers(self, request: Any, response: Any) -> None:
         limit = check_limit(int(request.limit))

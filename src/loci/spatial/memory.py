@@ -10,6 +10,7 @@ import logging
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -20,12 +21,15 @@ from safetensors.numpy import save as save_arrays
 from loci.geometry import Array
 from loci.keyframes import Keyframe, Keyframes
 from loci.observation import Frame
+from loci.spatial.cubes import Cubes, NearestVoxels, OccupiedCubes
 from loci.spatial.floor_layers import FloorLayers, KnownBefore
 from loci.spatial.floor_paths import find_floor_path, floor_path_lengths
 from loci.spatial.floors import MIN_STOREY, Floor, Track
 from loci.spatial.frontiers import Frontier, FrontierParameters
 from loci.spatial.information_gain import unknown_volume
+from loci.spatial.octomap_files import Format, write_octomap
 from loci.spatial.octree import Octree, OctreeParameters, RayHits
+from loci.spatial.octree_queries import MAX_CUBES
 from loci.spatial.paths import PathResult, line_of_sight
 from loci.spatial.regions import Room
 from loci.spatial.room_names import name_room
@@ -82,11 +86,10 @@ class SpatialMemory:
         self._keyframes = keyframes
         self._device = device
         self._octree_lock = threading.Lock()  # voxels change in place; held for one frame or one query at a time
-        self._octree = Octree(self.parameters.octree, device)
+        self._octree = self._new_octree()
         self._layers = self._new_layers()
-        self._track: list[
-            tuple[float, float, float, int]
-        ] = []  # of each keyframe: camera position [m], number of the camera
+        # Of each keyframe: camera position [m], number of the camera.
+        self._track: list[tuple[float, float, float, int]] = []
         self._camera_numbers: dict[str, int] = {}
         self._n_integrated = 0
         self._n_unsaved = 0
@@ -100,6 +103,24 @@ class SpatialMemory:
     def _new_layers(self, before: KnownBefore | None = None) -> FloorLayers:
         frontiers = replace(self.parameters.frontiers, robot_radius=self.parameters.robot_radius)
         return FloorLayers(self._new_id, self.parameters.robot_height, frontiers, before)
+
+    def _new_octree(self) -> Octree:
+        """The octree as it was before any keyframe: empty, or what was imported into this map."""
+        record = self._store.get("imported_octree", self.map_id)
+        if record is not None and record.fields["leaf_size"] == self.parameters.octree.leaf_size:
+            try:
+                arrays = load_arrays(self._store.blob(record.fields["digest"]))
+                return Octree.from_arrays(arrays, self.parameters.octree, self._device)
+            except (StoreError, SafetensorError, ValueError) as error:
+                log.warning("the octree imported into map %s cannot be used: %s", self.map_id, error)
+        elif record is not None:
+            log.warning(
+                "the octree imported into map %s has a leaf size of %g m, not %g m: it is left out",
+                self.map_id,
+                record.fields["leaf_size"],
+                self.parameters.octree.leaf_size,
+            )
+        return Octree(self.parameters.octree, self._device)
 
     def _new_id(self, kind: str) -> str:
         if not self._store.read_only:
@@ -178,7 +199,7 @@ class SpatialMemory:
 
     def rebuild(self) -> None:
         """Make the octree anew from the stored depth of the map's keyframes, and swap it in at once."""
-        octree = Octree(self.parameters.octree, self._device)
+        octree = self._new_octree()
         ids = self._keyframes.ids(self.map_id)
         for keyframe_id in ids:
             self._integrate_stored(octree, keyframe_id)
@@ -206,6 +227,27 @@ class SpatialMemory:
     def remove_keyframes(self, keyframe_ids: Iterable[str]) -> None:
         """Let go of keyframes that are about to be forgotten: places that hang on them take another anchor or go."""
         self.graph.remove_keyframes(set(keyframe_ids), self._keyframes.pose)
+
+    def import_octree(self, octree: Octree, source: str) -> None:
+        """Take an octree of the same leaf size and world as what was known of this map before any keyframe.
+
+        It takes the place of what was imported before; keyframes are integrated into it anew.
+        """
+        data = save_arrays({name: np.ascontiguousarray(a) for name, a in octree.arrays().items()})
+        digest = self._store.put_blob(data)
+        fields = {"digest": digest, "leaf_size": self.parameters.octree.leaf_size, "source": source}
+        self._store.put("imported_octree", self.map_id, fields, map_id=self.map_id, blobs=[digest])
+        self.rebuild()
+
+    def annotate(self, things: Iterable[tuple[npt.ArrayLike, str, str]]) -> int:
+        """Tell which voxels belong to which things: points (N, 3) [m], label, object id. Returns how many voxels."""
+        with self._octree_lock:
+            return sum(self._octree.annotate(points, label, object_id) for points, label, object_id in things)
+
+    def rename_objects(self, mapping: Mapping[str, str | None]) -> None:
+        """Follow merges of objects: {old id: new id, or None where it is gone}."""
+        with self._octree_lock:
+            self._octree.rename_objects(mapping)
 
     # --- saving -------------------------------------------------------------------------------------------------------
 
@@ -273,6 +315,11 @@ class SpatialMemory:
         """Whether the view knows all integrated keyframes."""
         return self._view is not None and self._view.n_keyframes == self._n_integrated
 
+    @property
+    def n_bricks(self) -> int:
+        """Bricks of the octree; 0: nothing is known."""
+        return self._octree.n_bricks
+
     def query_occupancy(self, points: Array, level: int = 0) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.float32]]:
         """State (-1 unknown, 0 free, 1 occupied) and occupancy probability of points (N, 3) [m]; see `Octree.query`."""
         with self._octree_lock:
@@ -286,6 +333,37 @@ class SpatialMemory:
     def _gain(self, positions: Array, directions: Array) -> Array:
         """See `loci.spatial.information_gain.unknown_volume`."""
         return unknown_volume(lambda points: self.query_occupancy(points)[0], positions, directions)
+
+    def query_box(
+        self,
+        lower: npt.ArrayLike,
+        upper: npt.ArrayLike,
+        level: int = 0,
+        *,
+        occupied: bool = True,
+        free: bool = True,
+        changed_since_ns: int | None = None,
+        limit: int = MAX_CUBES,
+    ) -> Cubes:
+        """Known cubes that a box overlaps; see `Octree.query_box`."""
+        choice = {"occupied": occupied, "free": free, "changed_since_ns": changed_since_ns, "limit": limit}
+        with self._octree_lock:
+            return self._octree.query_box(lower, upper, level, **choice)
+
+    def nearest_occupied(self, points: npt.ArrayLike, max_distance: float) -> NearestVoxels:
+        """Nearest occupied voxels; see `Octree.nearest_occupied`."""
+        with self._octree_lock:
+            return self._octree.nearest_occupied(points, max_distance)
+
+    def occupied_cubes(self, level: int, limit: int) -> OccupiedCubes:
+        """Occupied cubes for display; see `Octree.downsampled`."""
+        with self._octree_lock:
+            return self._octree.downsampled(level, limit)
+
+    def write_octomap(self, path: Path, format: Format) -> int:
+        """Write the octree as an OctoMap file; returns the number of nodes. See `loci.spatial.octomap_files`."""
+        with self._octree_lock:
+            return write_octomap(self._octree, path, format)
 
     def occupied_voxels(self) -> npt.NDArray[np.float32]:
         """Centres of occupied leaves, (N, 3) [m]."""

@@ -7,7 +7,7 @@ and directory are published in one assignment, and a voxel that is being updated
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -15,11 +15,14 @@ import numpy.typing as npt
 import torch
 
 from loci.geometry import Array, Camera
-from loci.spatial import ballot_kernels, evidence, point_scans, rays, voxels
+from loci.spatial import ballot_kernels, evidence, nearest, octree_queries, point_scans, rays, voxels
+from loci.spatial.annotations import Annotations
 from loci.spatial.ballots import FULL, MISS
 from loci.spatial.bricks import BRICK_EDGE, BRICK_SIZE, LOG_ODDS_UNIT, NOTHING_KNOWN, VOXEL_ARRAYS, Bricks
 from loci.spatial.compiled import ImageCollector, on_threads
+from loci.spatial.cubes import Cubes, NearestVoxels, OccupiedCubes
 from loci.spatial.evidence import MIN_CONFIDENCE, N_COARSE
+from loci.spatial.octree_queries import MAX_CUBES, VoxelGrid
 
 UNKNOWN_STATE, FREE_STATE, OCCUPIED_STATE = -1, 0, 1
 
@@ -144,6 +147,7 @@ class Octree:
         self._images = ImageCollector(self.parameters.n_threads)
         self._bricks = Bricks.allocate(_INITIAL_ROWS, self.device)
         self._stamps: list[int] = []
+        self._annotations = Annotations()
 
     # --- writing ------------------------------------------------------------------------------------------------------
 
@@ -446,6 +450,129 @@ class Octree:
         probabilities = torch.sigmoid(log_odds[brick, index] / LOG_ODDS_UNIT)
         return centres.to(torch.float32).cpu().numpy(), probabilities.cpu().numpy()
 
+    @property
+    def grid(self) -> VoxelGrid:
+        """Where the voxels are."""
+        return VoxelGrid(self.parameters.leaf_size, self.parameters.levels, self._model.threshold)
+
+    def query_box(
+        self,
+        lower: npt.ArrayLike,
+        upper: npt.ArrayLike,
+        level: int = 0,
+        *,
+        occupied: bool = True,
+        free: bool = True,
+        changed_since_ns: int | None = None,
+        limit: int = MAX_CUBES,
+    ) -> Cubes:
+        """Known cubes that a box overlaps; with lower == upper the one that holds the point.
+
+        A cube is occupied or free as in `query`. An occupied one became so no later than told (voxels of it that were occupied
+        before and are free now are not counted); a free one when the last of its voxels did.
+
+        Args:
+            lower, upper: (3,) corners [m], map frame; clipped to the octree's world.
+            level: 0 for voxels, n for cubes of 2^n voxels per edge.
+            occupied, free: which of them.
+            changed_since_ns: only cubes that became what they are in a scan with a later stamp [ns]; None: all.
+            limit: most cubes to return, up to `MAX_CUBES`.
+
+        Raises:
+            ValueError: corners not finite, lower > upper or outside of the world, no such level, limit out of range, or
+                neither occupied nor free cubes are asked for.
+        """
+        bricks = self._bricks
+        choice = {"occupied": occupied, "free": free, "changed_since_ns": changed_since_ns, "limit": limit}
+        stamps = np.array(self._stamps, dtype=np.int64)
+        found, cubes = octree_queries.query_box(bricks, self.grid, stamps, lower, upper, level, **choice)
+        labels, objects = self._annotations.of_cubes(cubes, level, bricks, self._model.threshold)
+        return replace(found, labels=labels, object_ids=objects)
+
+    def changes(self, since_ns: int, level: int = 0, limit: int = MAX_CUBES) -> Cubes:
+        """All cubes that became occupied or free after a stamp [ns]; see `query_box`."""
+        reach = self._half * self.parameters.leaf_size
+        return self.query_box([-reach] * 3, [reach] * 3, level, changed_since_ns=since_ns, limit=limit)
+
+    def nearest_occupied(self, points: npt.ArrayLike, max_distance: float) -> NearestVoxels:
+        """Nearest occupied voxel of each point, by the distance to its centre; of several, the first in the octree's order.
+
+        Args:
+            points: (N, 3) [m], map frame.
+            max_distance: farther ones do not count [m], > 0.
+
+        Raises:
+            ValueError: points not (N, 3), not finite or outside of the world, or max_distance not > 0.
+        """
+        array = self.grid.check_points(points)
+        if not (np.isfinite(max_distance) and max_distance > 0):
+            raise ValueError(f"expected a finite max_distance > 0 m, got {max_distance}")
+        p = self.parameters
+        inside = np.ascontiguousarray(array / p.leaf_size + self._half)
+        squares, codes = nearest.nearest_occupied(
+            inside,
+            max_distance / p.leaf_size,
+            self._bricks,
+            self._model.threshold,
+            p.levels - 3,
+            p.n_threads,
+            self._compiled,
+        )
+        found = codes >= 0
+        index = torch.from_numpy(codes & (BRICK_SIZE - 1))
+        local = torch.stack([index >> 6, (index >> 3) & 7, index & 7], dim=1)
+        voxel = voxels.decode(torch.from_numpy(np.where(found, codes >> 9, 0))) * BRICK_EDGE + local
+        centres = np.where(found[:, None], self.grid.centres(voxel, 0), array)
+        return NearestVoxels(found, centres, np.where(found, np.sqrt(squares) * p.leaf_size, np.inf))
+
+    def downsampled(self, level: int = 0, limit: int = 1_000_000) -> OccupiedCubes:
+        """Occupied cubes for display: of ``level``, or of the first coarser one that needs at most ``limit``.
+
+        Raises:
+            ValueError: no such level, or the limit is < 1.
+        """
+        return octree_queries.downsampled(self._bricks, self.grid, level, limit)
+
+    def annotate(self, points: npt.ArrayLike, label: str, object_id: str = "") -> int:
+        """Tell what the occupied voxels that hold points are; it holds until they change. Returns how many voxels.
+
+        Args:
+            points: (N, 3) [m], map frame; those in free or unknown space tell nothing.
+            label: category; empty: not known.
+            object_id: empty: not known.
+
+        Raises:
+            ValueError: points not (N, 3), not finite or outside of the world, or too many labels.
+        """
+        array = self.grid.check_points(points)
+        voxel = torch.from_numpy(np.floor(array / self.parameters.leaf_size).astype(np.int64)) + int(self._half)
+        codes = torch.unique(voxels.encode(voxel.clamp(0, int(2 * self._half) - 1)))
+        voxel = voxels.decode(codes).to(self.device)
+        n_occupied, *_ = self._in_bricks(self._bricks, voxel, 0)
+        voxel = voxel[n_occupied > 0].cpu()
+        if voxel.numel():
+            index = ((voxel[:, 0] & 7) << 6) | ((voxel[:, 1] & 7) << 3) | (voxel[:, 2] & 7)
+            keys = voxels.encode(voxel >> 3)
+            self._annotations.set(keys.numpy(), index.numpy(), label, object_id, self.n_scans - 1)
+        return int(voxel.shape[0])
+
+    def annotations(self, points: npt.ArrayLike) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Labels and object ids of the voxels that hold points (N, 3) [m]; empty where there are none.
+
+        Raises:
+            ValueError: points not (N, 3), not finite or outside of the world.
+        """
+        array = self.grid.check_points(points)
+        voxel = torch.from_numpy(np.floor(array / self.parameters.leaf_size).astype(np.int64)) + int(self._half)
+        codes, inverse = torch.unique(voxels.encode(voxel.clamp(0, int(2 * self._half) - 1)), return_inverse=True)
+        found = self._annotations.of_cubes(voxels.decode(codes), 0, self._bricks, self._model.threshold)
+        labels, objects = ([names[i] for i in inverse.tolist()] for names in found)
+        return tuple(labels), tuple(objects)
+
+    def rename_objects(self, mapping: Mapping[str, str | None]) -> None:
+        """Follow merges of objects in the annotations: {old id: new id, or None where it is gone}."""
+        self._annotations.rename_objects(mapping)
+
     def bounds(self) -> Array | None:
         """Lower and upper corner (2, 3) [m] of the bricks that are known; None: nothing is."""
         if not self.n_bricks:
@@ -462,7 +589,8 @@ class Octree:
         saved = {name: getattr(b, name)[b.rows].cpu().numpy() for name in VOXEL_ARRAYS}
         geometry = np.array([self.parameters.leaf_size, self.parameters.levels], dtype=np.float64)
         stamps = np.array(self._stamps, dtype=np.int64)
-        return {"keys": b.keys.cpu().numpy().copy(), **saved, "geometry": geometry, "stamps": stamps}
+        own = {"keys": b.keys.cpu().numpy().copy(), **saved, "geometry": geometry, "stamps": stamps}
+        return own | self._annotations.arrays()
 
     @classmethod
     def from_arrays(
@@ -500,6 +628,7 @@ class Octree:
             target[rows] = torch.from_numpy(np.array(arrays[name])).to(octree.device, target.dtype)
         octree._bricks.summarise(rows, octree._model.threshold)
         octree._stamps = np.asarray(arrays["stamps"], dtype=np.int64).tolist()
+        octree._annotations = Annotations.from_arrays(arrays)
         return octree
 
 
