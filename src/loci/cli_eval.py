@@ -46,7 +46,12 @@ def add_eval(commands: Any) -> None:
     _add_benchmark(suites, "objectnav", "episodes of Habitat's ObjectNav challenges", "val", "none")
     _add_benchmark(suites, "goat", "episodes of GOAT-Bench: several goals in a row", "val_unseen", "full")
     _add_grading(_add_benchmark(suites, "aeqa", "A-EQA's questions: explore until the answer is known", "184", "none"))
-    _add_benchmark(suites, "findingdory", "FindingDory: a day of pick-and-places, and tasks after it", "val", "full")
+    dory = _add_benchmark(
+        suites, "findingdory", "FindingDory: a day of pick-and-places, and tasks after it", "val", "full"
+    )
+    dory.add_argument(
+        "--objects-dir", type=Path, metavar="DIR", help="models of the day's objects (default data/objects/train_val)"
+    )
 
 
 def _add_suite(suites: Any, name: str, what: str, n_tasks: int) -> None:
@@ -217,7 +222,11 @@ def _benchmark(a: argparse.Namespace) -> int:
         raise UserError(
             f"expected a success distance > 0 and <= 10 m, got {a.success_distance}", f"loci eval {a.suite} --help"
         )
-    marking = {"grader": _grader(a), "shortest": a.shortest} if a.suite == "aeqa" else {}
+    further: dict[str, Any] = {}
+    if a.suite == "aeqa":
+        further = {"grader": _grader(a), "shortest": a.shortest}
+    elif a.suite == "findingdory":
+        further = {"objects_dir": a.objects_dir}
     options = BenchmarkOptions(
         benchmark=a.suite,
         data=a.data,
@@ -233,6 +242,10 @@ def _benchmark(a: argparse.Namespace) -> int:
         max_steps=a.max_steps,
         success_distance=a.success_distance,
         out=a.out,
-        **marking,
+        **further,
     )
+    if a.suite == "findingdory":
+        from loci_sim.evaluation.findingdory import run_findingdory
+
+        return run_findingdory(options)
     return run_benchmark(options)

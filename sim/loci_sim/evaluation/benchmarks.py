@@ -28,12 +28,18 @@ from loci_sim.evaluation.rows import RowSettings, run_tasks
 from loci_sim.evaluation.run import EPISODES, open_results, write_results
 from loci_sim.evaluation.tasks import MemoryUse, TaskResult
 
-TITLES: dict[Benchmark, str] = {"objectnav": "ObjectNav", "goat": "GOAT-Bench", "aeqa": "A-EQA"}
+TITLES: dict[Benchmark, str] = {
+    "objectnav": "ObjectNav",
+    "goat": "GOAT-Bench",
+    "aeqa": "A-EQA",
+    "findingdory": "FindingDory",
+}
 #: Answers to questions have none.
 SUCCESS_DISTANCES: dict[Benchmark, float] = {
     "objectnav": OBJECTNAV_SUCCESS_DISTANCE,
     "goat": GOAT_SUCCESS_DISTANCE,
     "aeqa": 0.0,
+    "findingdory": 0.0,
 }
 #: Viewpoints are kept for the report once in so many metres.
 _DRAWN = 0.25
@@ -54,6 +60,7 @@ class BenchmarkOptions:
         success_distance: to a viewpoint [m]; None: the benchmark's.
         out: folder.
         grader: marks answers (A-EQA): what was answered does not depend on it.
+        objects_dir: models of what FindingDory adds to scenes; None: the usual place.
         shortest: file with the shortest ways to answers (A-EQA), see `answers.read_shortest`; None: they are not known.
     """
 
@@ -73,6 +80,7 @@ class BenchmarkOptions:
     out: Path = Path("out/eval/objectnav")
     grader: NamedGrader = field(default_factory=ExactMatch)
     shortest: Path | None = None
+    objects_dir: Path | None = None
 
     @property
     def near(self) -> float:
@@ -98,7 +106,7 @@ def run_benchmark(options: BenchmarkOptions) -> int:
     ensure_ros_environment()
     shortest = answers.read_shortest(options.shortest) if options.shortest is not None else None
     groups, scenes = find_all(options)
-    mine = {**_described(options), "scenes": [g.name for g in groups]}
+    mine = {**described(options), "scenes": [g.name for g in groups]}
     done = open_results(options.out, mine, options.benchmark)
     done = [r for g in groups for r in _left(g, done, options)]
     write_results(options.out, done)
@@ -132,19 +140,24 @@ def find_all(options: BenchmarkOptions) -> tuple[list[Group], dict[str, Openable
     Raises:
         UserError: files of episodes, a scene or habitat_sim are missing.
     """
-    from loci_sim.habitat.process import HabitatError, WorkerProcess
-
     suite, o = options.benchmark, options
     try:
         groups = choose_groups(suite, o.data, o.split, o.scenes, o.n_episodes)
     except DatasetError as error:
         raise UserError(str(error), f"loci eval {suite} --data DIR --split SPLIT") from error
     scenes = {g.name: locate(g.scene, o.scenes_dir, o.scene_dataset, suite) for g in groups}
-    try:
-        WorkerProcess(o.habitat_python).close()
-    except HabitatError as error:
-        raise UserError(str(error), f"loci eval {suite} --habitat-python PATH ...") from error
+    need_habitat(o)
     return groups, scenes
+
+
+def need_habitat(options: BenchmarkOptions) -> None:
+    """Raises UserError: there is no interpreter with habitat_sim."""
+    from loci_sim.habitat.process import HabitatError, WorkerProcess
+
+    try:
+        WorkerProcess(options.habitat_python).close()
+    except HabitatError as error:
+        raise UserError(str(error), f"loci eval {options.benchmark} --habitat-python PATH ...") from error
 
 
 def _left(group: Group, done: Sequence[TaskResult], options: BenchmarkOptions) -> list[TaskResult]:
@@ -202,7 +215,7 @@ def _run_group(
 
 def _finish(options: BenchmarkOptions, results: Sequence[TaskResult]) -> int:
     measured: list[Measured] = measure(options.benchmark, results, options.near)
-    settings = _described(options)
+    settings = described(options)
     summary = {**settings, "success_distance": options.near, "measures": [m.as_dict() for m in measured]}
     said = f"success: stopped nearer than {options.near:g} m by path to a viewpoint"
     return _tell(options, results, results, table(measured), summary, said)
@@ -212,7 +225,7 @@ def _finish_answers(options: BenchmarkOptions, results: Sequence[TaskResult], sh
     grader = options.grader
     marks = answers.marks_of(results, read_questions(aeqa_file(options.data, options.split)), grader)
     measured = answers.measure_answers(results, marks, shortest)
-    summary = {**_described(options), **answers.summary_of(measured, marks, grader, options.out)}
+    summary = {**described(options), **answers.summary_of(measured, marks, grader, options.out)}
     said = f"answers marked by {grader.name}" + ("" if grader.is_model else ", which is no LLM-Match")
     if shortest is None:
         said += "; no shortest ways are given (--shortest), so none are weighted by them"
@@ -230,7 +243,7 @@ def _tell(
 ) -> int:
     """Write summary and report, print the table; returns the exit status."""
     (options.out / "summary.json").write_text(json.dumps(summary, indent=1) + "\n")
-    page = write_page(options.out, TITLES[options.benchmark], _described(options), cells, judged, {})
+    page = write_page(options.out, TITLES[options.benchmark], described(options), cells, judged, {})
     widths = [max(len(row[k]) for row in cells) for k in range(len(cells[0]))]
     lines = [
         "  ".join(f"{c:{w}}" if k == 0 else f"{c:>{w}}" for k, (c, w) in enumerate(zip(row, widths, strict=True)))
@@ -248,10 +261,10 @@ def _tell(
 
 
 #: What results do not depend on.
-_APART = ("out", "habitat_python", "scenes", "grader", "shortest")
+_APART = ("out", "habitat_python", "scenes", "grader", "shortest", "objects_dir")
 
 
-def _described(options: BenchmarkOptions) -> dict[str, Any]:
+def described(options: BenchmarkOptions) -> dict[str, Any]:
     """Everything that the results depend on, as JSON has it."""
     given = {f.name: getattr(options, f.name) for f in fields(options) if f.name not in _APART}
     return {k: str(v) if isinstance(v, Path) else v for k, v in given.items()}

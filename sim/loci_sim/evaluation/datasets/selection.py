@@ -18,7 +18,7 @@ from loci_sim.evaluation.datasets.openeqa import Question as EqaQuestion
 from loci_sim.evaluation.datasets.openeqa import read_questions
 from loci_sim.evaluation.tasks import Goal, GoalKind, Question
 
-Benchmark = Literal["objectnav", "goat", "aeqa"]
+Benchmark = Literal["objectnav", "goat", "aeqa", "findingdory"]
 #: Where Habitat looks for scenes.
 SCENES_DIR = Path("data/scene_datasets")
 #: How Loci calls what GOAT-Bench calls so.
