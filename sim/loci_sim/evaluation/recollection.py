@@ -165,7 +165,8 @@ def _single(q: str, deeds: Sequence[Deed]) -> Wish | None:
         return _made("moved", _by_duration(deeds, m["end"]))
     m = re.fullmatch(rf"{_CARRIED} for (?:about )?(?P<s>\d+) seconds", q)
     if m:
-        return _made("moved", sorted(deeds, key=lambda d: abs(d.duration_ns - int(m["s"]) * 10**9))[:1])
+        wanted = int(m["s"]) * 10**9
+        return _made("moved", sorted(deeds, key=lambda d: abs(d.duration_ns - wanted))[:1])
     m = re.fullmatch(rf"the room (?:(?P<to>into which you (?:brought|carried)|in which you put down)|(?:from|in) which you {_TOOK}) the {_NTH} {_THING}", q)  # fmt: skip
     if m:
         return _made("target_room" if m["to"] else "source_room", _nth(deeds, m["nth"]))

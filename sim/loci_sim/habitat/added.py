@@ -13,6 +13,7 @@ import numpy as np
 from loci.geometry import Array, check_pose
 from loci_sim.habitat.axes import pose_from_habitat, pose_to_habitat
 from loci_sim.habitat.client import Client
+from loci_sim.habitat.export import MARGIN
 from loci_sim.habitat.labels import LabelTable
 from loci_sim.habitat.process import RefusedError
 from loci_sim.scenes import SceneError
@@ -64,7 +65,7 @@ class AddedObjects:
             config = Path(self._folder.name, f"{name}{_CONFIG}")
             frame = {"up": [0.0, 1.0, 0.0], "front": [0.0, 0.0, -1.0]}
             # Bullet keeps things apart by their margins: Habitat's 4 cm would let them float.
-            content = {"render_asset": str(glb.resolve()), "COM": [0.0, 0.0, 0.0], "margin": 0.005, **frame}
+            content = {"render_asset": str(glb.resolve()), "COM": [0.0, 0.0, 0.0], "margin": MARGIN, **frame}
             config.write_text(json.dumps(content))
         entry = {"name": name, "model": str(config), "id": number, "pose": pose_to_habitat(T_map_object)}
         try:

@@ -259,10 +259,9 @@ def _models(episode: Fields, poses: Array | None) -> tuple[tuple[str, Array], ..
     for item in episode.items("rigid_objs") if "rigid_objs" in episode else []:
         if not (isinstance(item, list) and len(item) == 2 and isinstance(item[0], str)):
             raise episode.error("pairs of an object's config and its pose", item, "rigid_objs")
+        T = _matrix(item[1])
         if _is_index(item[1]) and poses is not None and item[1] < len(poses):
             T = np.vstack([poses[item[1]], [0.0, 0.0, 0.0, 1.0]])
-        else:
-            T = _matrix(item[1])
         if T is None:
             raise episode.error("a pose (4, 4), or a row of transformations.npy", item[1], "rigid_objs")
         found.append((item[0], _to_map(T)))
