@@ -72,7 +72,9 @@ def further_perception(mount: CameraMount, of_own_camera: Mapping[str, Any]) -> 
     """
     T = mount.T_base_camera
     extrinsic = tuple(float(v) for v in (*T[:3, 3], *quaternion_from_pose(T)))
-    return {**of_own_camera, "camera_frame": optical_frame(mount.name), "camera_extrinsic": extrinsic}
+    # By its name the memory knows which keyframe of this camera was the last one.
+    named = {"camera_name": mount.name, "camera_frame": optical_frame(mount.name)}
+    return {**of_own_camera, **named, "camera_extrinsic": extrinsic}
 
 
 def further_remappings(name: str) -> dict[str, str]:

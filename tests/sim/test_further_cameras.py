@@ -81,6 +81,7 @@ def test_each_camera_has_a_perception_with_its_frame_and_extrinsic_that_feeds_th
     started = simulation_processes(tmp_path, "apartment:3", "map", simulator={"further_cameras": REAR})
     found = next(p for p in started if p.name == "perception-rear")
     assert found.namespace == "rear" and found.parameters["camera_frame"] == "rear_optical"
+    assert found.parameters["camera_name"] == "rear"
     own = next(p for p in started if p.name == "perception")
     assert {k for k in own.parameters if own.parameters[k] != found.parameters[k]} == {"camera_extrinsic"}
     expected = (*mount.T_base_camera[:3, 3], *quaternion_from_pose(mount.T_base_camera))
