@@ -83,19 +83,27 @@ class DoryPlaces:
         now = {o["id"]: np.array(o["T_map_box"])[:3, 3] for o in robot.ground_truth()["objects"]}
         self._positions: dict[str, Array] = {}
         self._viewpoints: dict[str, Array] = {}
+        self._around: dict[str, Array] = {}
         for i, c in enumerate(episode.candidates.get("candidate_objects", ())):
             self._positions[f"object/{i}"] = now.get(f"object/{i}", c.position)
         for i, c in enumerate(episode.candidates.get("candidate_objects_noninteracted", ())):
-            self._positions[f"object/{i}-left"] = c.position
+            self._positions[f"object/{i}-left"], self._around[f"object/{i}-left"] = c.position, c.viewpoints
         for group, candidates in episode.candidates.items():
             for name, c in zip(episode.names.get(group, ()), candidates, strict=False):
                 if "receps" in group:
                     self._positions.setdefault(f"receptacle/{name}", c.position)
                     self._viewpoints.setdefault(f"receptacle/{name}", c.viewpoints)
 
+        for d in episode.deeds:
+            # A moved thing has no viewpoints: those of what it lies on that are near to it, or all of them.
+            seen_from = self._viewpoints.get(f"receptacle/{d.goal}", np.empty((0, 3)))
+            offsets = np.linalg.norm(seen_from[:, :2] - self._positions[f"object/{d.index}"][:2], axis=1)
+            near = seen_from[offsets < AT_OBJECT]
+            self._around[f"object/{d.index}"] = near if len(near) else seen_from
+
     def points(self, identity: str) -> tuple[tuple[float, float, float], ...]:
-        """Viewpoints of a receptacle; of a thing, whose viewpoints do not hold once it was moved, itself."""
-        found = self._viewpoints.get(identity)
+        """Viewpoints of a receptacle, and of what a thing lies on."""
+        found = self._viewpoints.get(identity, self._around.get(identity))
         rows = found if found is not None and len(found) else self._positions[identity][None]
         return tuple((float(x), float(y), float(z)) for x, y, z in rows)
 
@@ -149,7 +157,7 @@ class KnowingRevisitor:
             return Stop(False, "a goal cannot be reached")
         for i in tour[0]:
             ids = task.targets[i]
-            within = AT_OBJECT / 2 if ids[0].startswith("object/") else AT_RECEPTACLE
+            within = AT_RECEPTACLE
             stop = PreciseOracle(self._robot, within).seek(Goal("category", "", (), None, tuple(goals[i])), max_steps)
             if not stop.claims:
                 return stop
