@@ -121,13 +121,14 @@ class DoryPlaces:
 
     def is_at(self, ids: Sequence[str]) -> bool:
         """Whether the robot is as near to one of them as the benchmark wants it."""
+        here = np.array(self._robot.position())
         for identity in ids:
+            is_thing = identity not in self._viewpoints
+            if is_thing and np.linalg.norm((self._positions[identity] - here)[:2]) > AT_OBJECT:
+                continue
             found = self._robot.nearest(self.points(identity))
             # A stop counts within the distance, which floating point must not decide.
-            if (
-                found is not None
-                and found.length <= (AT_RECEPTACLE if identity in self._viewpoints else AT_OBJECT) + 1e-6
-            ):
+            if found is not None and found.length <= (AT_OBJECT if is_thing else AT_RECEPTACLE) + 1e-6:
                 return True
         return False
 
