@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
-from zlib import crc32
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +19,7 @@ from loci_sim.household import Household, Standing
 from loci_sim.meshes import planar_pose
 from loci_sim.motion import drive
 from loci_sim.navigation import FloorMap, Levels, NavigationGrid, levels_from_start
-from loci_sim.noise import NoiseParameters, PoseDrift, noisy_color, noisy_depth
+from loci_sim.noise import NoiseParameters, PoseDrift, noisy
 from loci_sim.person import Person, PersonDeed, PersonEvent
 from loci_sim.protocol import (
     SIMULATOR_ACTIONS,
@@ -290,13 +289,7 @@ class EmbeddedSimulator:
         T_map_base = planar_pose(*self.position(), self.heading())
         T_map_camera = T_map_base @ T_base_camera
         color, depth, semantic, instances = self._renderer.render(T_map_camera, camera, max_range)
-        if self.noise.depth > 0.0 or self.noise.color > 0.0:
-            # Drawn anew for every stamp and camera: noise does not depend on how often somebody looks.
-            rng = np.random.default_rng([self.noise.seed, self._stamp_ns, crc32(name.encode())])
-            if self.noise.depth > 0.0:
-                depth = noisy_depth(depth, camera, rng, self.noise.depth)
-            if self.noise.color > 0.0:
-                color = noisy_color(color, rng, self.noise.color)
+        color, depth = noisy(color, depth, camera, self.noise, self._stamp_ns, name)
         for image in (color, depth, semantic, instances):
             image.setflags(write=False)
         known = self._reported if self.noise.drifts else T_map_base

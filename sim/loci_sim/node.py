@@ -1,4 +1,4 @@
-"""The `simulator` ROS node: an RGB-D robot in a scene, driven by a service.
+"""The `simulator` ROS node: a robot with one RGB-D camera or several in a scene, driven by a service.
 
 In lock-step: images, pose and clock are published after each step and not otherwise, unless `rate_hz` says so. Instance ids, object
 positions and navigability stay inside. With a rate the robot also takes velocities from `cmd_vel`.
@@ -6,7 +6,6 @@ positions and navigability stay inside. With a rate the robot also takes velocit
 
 from __future__ import annotations
 
-import array
 import json
 import threading
 from collections.abc import Sequence
@@ -21,7 +20,6 @@ from loci.nodes.process import pin_threads, run
 pin_threads()
 
 from geometry_msgs.msg import PoseStamped, Twist  # noqa: E402
-from loci_ros.msg import DetectionArray  # noqa: E402
 from loci_ros.srv import (  # noqa: E402
     GetRobotPose,
     SimulatorGroundTruth,
@@ -31,14 +29,14 @@ from loci_ros.srv import (  # noqa: E402
     SimulatorStep,
 )
 from rosgraph_msgs.msg import Clock  # noqa: E402
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image  # noqa: E402
 
 from loci.nodes.answers import path  # noqa: E402
-from loci.nodes.conversions import from_point, from_pose, header, to_camera_info, to_detection, to_pose, to_time  # noqa: E402
+from loci.nodes.conversions import from_point, from_pose, header, to_pose, to_time  # noqa: E402
 from loci.nodes.errors import Code, RequestError  # noqa: E402
-from loci.nodes.images import encode_color, encode_depth  # noqa: E402
 from loci.nodes.lifecycle import RELIABLE_QOS, ManagedNode  # noqa: E402
 from loci.perception.simulated import SimulatedDetector  # noqa: E402
+from loci_sim.camera_topics import CameraTopics  # noqa: E402
+from loci_sim.further_cameras import optical_frame, parse_cameras  # noqa: E402
 from loci_sim.motion import MAX_ANGULAR, MAX_LINEAR  # noqa: E402
 from loci_sim.parameters import SIMULATOR, noise_parameters, robot_parameters  # noqa: E402
 from loci_sim.person import plan_day  # noqa: E402
@@ -47,7 +45,6 @@ from loci_sim.protocol import SIMULATOR_ACTIONS, SimulatorObservation  # noqa: E
 from loci_sim.simulators import AnySimulator, open_simulator  # noqa: E402
 from loci_sim.viewpoints import nearest_goal, viewpoints  # noqa: E402
 
-DEPTH_UNIT = 0.001
 #: Largest numbers of objects and goals in one request.
 MAX_VIEWED, MAX_GOALS = 100, 1000
 
@@ -65,16 +62,14 @@ class SimulatorNode(ManagedNode):
         self._simulator: AnySimulator | None = None
         # One step at a time: services run in several threads.
         self._lock = threading.Lock()
-        color_type, color_topic = _topic("color/image", self.values["color_transport"])
-        depth_type, depth_topic = _topic("depth/image", self.values["depth_transport"])
         self._time = self.create_publisher(Clock, "/clock", RELIABLE_QOS)
         self._pose_publisher = self.create_publisher(PoseStamped, "pose", RELIABLE_QOS)
-        self._camera_pose = self.create_publisher(PoseStamped, "camera_pose", RELIABLE_QOS)
-        self._color = self.create_publisher(color_type, color_topic, RELIABLE_QOS)
-        self._color_info = self.create_publisher(CameraInfo, "color/camera_info", RELIABLE_QOS)
-        self._depth = self.create_publisher(depth_type, depth_topic, RELIABLE_QOS)
-        self._depth_info = self.create_publisher(CameraInfo, "depth/camera_info", RELIABLE_QOS)
-        self._detections = self.create_publisher(DetectionArray, "detections", RELIABLE_QOS)
+        self._topics = CameraTopics(self, self.values, self.values["camera_frame"])
+        # Their values were checked when the parameters were declared.
+        self._mounts = parse_cameras(self.values["further_cameras"], self.values["max_range"])
+        self._further = {
+            m.name: CameraTopics(self, self.values, optical_frame(m.name), f"{m.name}/") for m in self._mounts
+        }
         self.serve(SimulatorStep, "step", self._step)
         self.serve(GetRobotPose, "get_robot_pose", self._get_robot_pose)
         self.serve(SimulatorReset, "reset", self._reset)
@@ -98,6 +93,8 @@ class SimulatorNode(ManagedNode):
             scene_directory=cache,
             scene_dataset=v["scene_dataset"],
             habitat_python=v["habitat_python"],
+            habitat_physics=v["habitat_physics"],
+            added_objects=Path(v["added_objects"]).expanduser() if v["added_objects"] else None,
             noise=noise_parameters(v),
             threads=v["threads"],
             report=self.get_logger().warning,
@@ -222,59 +219,16 @@ class SimulatorNode(ManagedNode):
         return self._simulator
 
     def _publish(self, o: SimulatorObservation) -> None:
-        """Everything of one observation, all with its stamp; the colour image comes last, when all it needs is out."""
-        v, at = self.values, header(self.values["camera_frame"], o.stamp_ns)
+        """Everything that is seen now, all with one stamp; the robot's own camera comes last."""
         self._time.publish(Clock(clock=to_time(o.stamp_ns)))
         self._pose_publisher.publish(self._pose_message(o))
-        in_map = header(v["map_frame"], o.stamp_ns)
-        self._camera_pose.publish(PoseStamped(header=in_map, pose=to_pose(o.T_map_camera)))
-        self._color_info.publish(to_camera_info(o.camera, v["camera_frame"], o.stamp_ns))
-        self._depth_info.publish(to_camera_info(o.camera, v["camera_frame"], o.stamp_ns))
-        if v["publish_detections"]:
-            found = self._detector.detect_instances(o.instances)
-            self._detections.publish(DetectionArray(header=at, detections=[to_detection(d) for d in found]))
-        self._depth.publish(_depth_message(o, at, v["depth_transport"]))
-        self._color.publish(_color_message(o, at, v["color_transport"]))
+        if self._mounts:
+            for name, seen in self._require_simulator().observe_cameras(self._mounts).items():
+                self._further[name].publish(seen, self._detector)
+        self._topics.publish(o, self._detector)
 
     def _pose_message(self, o: SimulatorObservation) -> PoseStamped:
         return PoseStamped(header=header(self.values["map_frame"], o.stamp_ns), pose=to_pose(o.T_map_base))
-
-
-def _topic(name: str, transport: str) -> tuple[Any, str]:
-    return (CompressedImage, f"{name}/compressed") if transport == "compressed" else (Image, name)
-
-
-def _color_message(o: SimulatorObservation, at: Any, transport: str) -> Any:
-    if transport == "compressed":
-        return CompressedImage(
-            header=at, format="rgb8; jpeg compressed bgr8", data=array.array("B", encode_color(o.color))
-        )
-    return _image(o.color, "rgb8", at)
-
-
-def _depth_message(o: SimulatorObservation, at: Any, transport: str) -> Any:
-    if transport == "compressed":
-        return CompressedImage(
-            header=at, format="16UC1; png compressed", data=array.array("B", encode_depth(o.depth, DEPTH_UNIT))
-        )
-    if transport == "raw_float":
-        return _image(o.depth, "32FC1", at)
-    counts = np.rint(o.depth * np.float32(1.0 / DEPTH_UNIT))
-    counts[counts > 65534] = 0
-    return _image(counts.astype(np.uint16), "16UC1", at)
-
-
-def _image(pixels: Any, encoding: str, at: Any) -> Image:
-    # array.array is what the message holds: anything else would be copied byte by byte.
-    return Image(
-        header=at,
-        height=pixels.shape[0],
-        width=pixels.shape[1],
-        encoding=encoding,
-        is_bigendian=0,
-        step=pixels.strides[0],
-        data=array.array("B", pixels.tobytes()),
-    )
 
 
 def make_nodes(context: Any) -> Sequence[ManagedNode]:

@@ -6,6 +6,7 @@ Everything is drawn from a generator that the caller seeds; nothing here knows t
 from __future__ import annotations
 
 from dataclasses import dataclass
+from zlib import crc32
 
 import numpy as np
 import numpy.typing as npt
@@ -120,6 +121,20 @@ def projector_shadow(depth: Depth, camera: Camera) -> npt.NDArray[np.bool_]:
     column = np.arange(camera.width) - disparity
     nearest = np.minimum.accumulate(column[:, ::-1], axis=1)[:, ::-1]
     return np.asarray((column > nearest + 0.5) & (depth > 0))
+
+
+def noisy(
+    color: npt.NDArray[np.uint8], depth: Depth, camera: Camera, noise: NoiseParameters, stamp_ns: int, name: str
+) -> tuple[npt.NDArray[np.uint8], Depth]:
+    """Images (H, W, 3) and (H, W) [m] of a camera with their noise, if there is any.
+
+    It is drawn anew for every stamp and camera: how often somebody looks does not change it.
+    """
+    if noise.depth > 0.0 or noise.color > 0.0:
+        rng = np.random.default_rng([noise.seed, stamp_ns, crc32(name.encode())])
+        depth = noisy_depth(depth, camera, rng, noise.depth) if noise.depth > 0.0 else depth
+        color = noisy_color(color, rng, noise.color) if noise.color > 0.0 else color
+    return color, depth
 
 
 def noisy_depth(depth: Depth, camera: Camera, rng: np.random.Generator, scale: float = 1.0) -> Depth:

@@ -8,6 +8,7 @@ from typing import Any
 from loci.geometry import quaternion_from_pose
 from loci.nodes.parameters import AUTOSTART, DIAGNOSTICS, MAP_FRAME, Parameter
 from loci_sim.embedded import RobotParameters
+from loci_sim.further_cameras import parse_cameras
 from loci_sim.noise import NoiseParameters
 
 SIMULATOR: tuple[Parameter, ...] = (
@@ -32,6 +33,14 @@ SIMULATOR: tuple[Parameter, ...] = (
         "",
         "For habitat: Python interpreter that has habitat_sim. Empty: the one that LOCI_HABITAT_PYTHON names, else python3.",
     ),
+    Parameter(
+        "habitat_physics",
+        False,
+        "For habitat: objects that are added to a scene fall until they lie still; needs a habitat_sim with Bullet.",
+    ),
+    Parameter(
+        "added_objects", "", "For habitat: JSON file with objects that are added to somebody else's scene. Empty: none."
+    ),
     Parameter("scene_directory", "", "Where generated scenes are kept. Empty: ~/.cache/loci/scenes."),
     MAP_FRAME,
     Parameter(
@@ -44,6 +53,12 @@ SIMULATOR: tuple[Parameter, ...] = (
     Parameter("camera_height", 1.25, "Height of the camera above the floor.", "m", 0.05, 2.5),
     Parameter("camera_pitch", 15.0, "How far the camera looks down.", "degrees", -90.0, 90.0),
     Parameter("max_range", 20.0, "Depth beyond it is not measured.", "m", 0.1, 60.0),
+    Parameter(
+        "further_cameras",
+        "",
+        "NAME: x y z yaw pitch width height fov; ... of further cameras on the base (m, degrees, px); each publishes in NAME/.",
+        check=parse_cameras,
+    ),
     Parameter("step_duration", 0.2, "Simulated time that one action takes.", "s", 0.001, 10.0),
     Parameter("rate_hz", 0.0, "Besides after each step, publish so often; 0: only after steps.", "Hz", 0.0, 120.0),
     Parameter(

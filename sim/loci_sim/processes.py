@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from loci.replay import PATIENT, arrives, node_processes
 from loci.session import Session
 from loci.up import Process
+from loci_sim.further_cameras import further_perception, further_remappings, parse_cameras
 from loci_sim.parameters import perception_parameters
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def simulation_processes(
     memory: Mapping[str, Any] | None = None,
     simulator: Mapping[str, Any] | None = None,
 ) -> list[Process]:
-    """Memory, perception and simulator; the memory lies in ``out``.
+    """Memory, simulator and a perception for each of its cameras; the memory lies in ``out``.
 
     Args:
         out: folder.
@@ -48,6 +49,10 @@ def simulation_processes(
         processes = [p for p in processes if p.name != "planner"]
     seen: dict[str, Any] = {**perception_parameters(**transports), **PATIENT, "map_id": map_id}
     processes.append(Process("perception", "loci.nodes.perception", parameters=seen))
+    for mount in parse_cameras(str((simulator or {}).get("further_cameras", ""))):
+        name, own = f"perception-{mount.name}", further_perception(mount, seen)
+        shared = further_remappings(mount.name)
+        processes.append(Process(name, "loci.nodes.perception", (), own, shared, namespace=mount.name))
     given: dict[str, Any] = {"scene": scene, **transports, **(simulator or {})}
     processes.append(Process("simulator", "loci_sim.node", parameters=given))
     if follower:

@@ -22,6 +22,8 @@ def open_simulator(
     scene_directory: Path | None = None,
     scene_dataset: str = "",
     habitat_python: str = "",
+    habitat_physics: bool = False,
+    added_objects: Path | None = None,
     noise: NoiseParameters | None = None,
     threads: int = 1,
     report: Callable[[str], None] = lambda message: None,
@@ -35,6 +37,8 @@ def open_simulator(
         scene_directory: where generated scenes are kept; None: the usual place.
         scene_dataset: config of a Habitat scene dataset; empty: none.
         habitat_python: interpreter with habitat_sim; empty: `LOCI_HABITAT_PYTHON`, else python3.
+        habitat_physics: added objects fall until they lie still (Bullet).
+        added_objects: file with objects for somebody else's scene in Habitat; None: none.
         noise: of the sensors and of the reported pose; None: none.
         threads: of the embedded ray caster; 0: one per core.
         report: is told what goes wrong and is mended by the simulator itself.
@@ -51,6 +55,8 @@ def open_simulator(
             python=habitat_python,
             cache=scene_directory,
             noise=noise,
+            physics=habitat_physics,
+            objects=added_objects,
             report=report,
         )
     if name != "embedded":
@@ -58,5 +64,10 @@ def open_simulator(
     if scene_dataset:
         raise ValueError(
             f"only the simulator habitat takes a scene_dataset, got {scene_dataset!r} with simulator embedded"
+        )
+    if habitat_physics or added_objects is not None:
+        given = "habitat_physics" if habitat_physics else "added_objects"
+        raise ValueError(
+            f"only the simulator habitat has physics and added objects, got {given} with simulator embedded"
         )
     return EmbeddedSimulator(resolve_scene(scene, scene_directory), parameters, noise=noise, threads=threads)

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from loci import __version__, graph_import, map_files
+from loci.arguments import positive
+from loci.cli_eval import add_eval
 from loci.errors import UserError
 
 _EXAMPLES = """\
@@ -49,7 +51,7 @@ def build_parser() -> argparse.ArgumentParser:
     graph_import.add_parser(commands)
     map_files.add_import_parser(commands)
     _add_sim(commands)
-    _add_eval(commands)
+    add_eval(commands)
     _add_doctor(commands)
     return parser
 
@@ -115,7 +117,7 @@ def _add_demo(commands) -> None:  # type: ignore[no-untyped-def]
     p.add_argument("--resume", action="store_true", help="start from the saved memory and ask again, without exploring")
     p.add_argument("--out", type=Path, default=Path("out/demo"), help="folder of report and memory (default out/demo)")
     p.add_argument(
-        "--max-steps", type=_positive, default=1500, help="give up exploring after so many steps (default 1500)"
+        "--max-steps", type=positive, default=1500, help="give up exploring after so many steps (default 1500)"
     )
     p.set_defaults(run=_demo)
 
@@ -151,8 +153,8 @@ def _add_replay(commands) -> None:  # type: ignore[no-untyped-def]
     p.add_argument(
         "--map-id", default="", help="map that the recording's poses refer to (default: the recording's name)"
     )
-    p.add_argument("--limit", type=_positive, default=0, help="only so many frames")
-    p.add_argument("--stride", type=_positive, default=1, help="every n-th frame")
+    p.add_argument("--limit", type=positive, default=0, help="only so many frames")
+    p.add_argument("--stride", type=positive, default=1, help="every n-th frame")
     p.add_argument(
         "--question", action="append", default=[], metavar="TEXT", help="ask this at the end, too (repeatable)"
     )
@@ -220,7 +222,7 @@ def _add_query(commands) -> None:  # type: ignore[no-untyped-def]
     p.add_argument(
         "--order", choices=("relevance", "newest", "oldest"), default="relevance", help="(default relevance)"
     )
-    p.add_argument("--limit", type=_positive, default=10, help="at most so many answers (default 10)")
+    p.add_argument("--limit", type=positive, default=10, help="at most so many answers (default 10)")
     p.add_argument("--map-id", default="", help="map that counts as the current one (default: the newest)")
     p.add_argument(
         "--save-images", type=Path, default=None, metavar="DIR", help="write the pictures of the evidence there"
@@ -283,109 +285,6 @@ def _add_sim(commands) -> None:  # type: ignore[no-untyped-def]
         action.add_argument("scene", metavar="SCENE", help="FAMILY:SEED, or a path of a .glb with a .json beside it")
         action.add_argument("--out", type=Path, default=default, required=name == "export", metavar="DIR", help=out)
     p.set_defaults(run=_sim_scenes)
-
-
-def _add_eval(commands) -> None:  # type: ignore[no-untyped-def]
-    p = commands.add_parser(
-        "eval",
-        help="task suites in simulation: what the memory is worth",
-        epilog="example: loci eval goals --scenes 5 --planner scripted --memory full",
-    )
-    suites = p.add_subparsers(dest="suite", metavar="SUITE", required=True)
-    for name, what, n_tasks in (
-        ("goals", "eight goals in a row in one home, by category, description and image", 8),
-        ("questions", "explore until the answer is known; the seven categories of OpenEQA", 7),
-        ("household", "carry, open, switch and clean things while somebody else moves them, as in KARMA", 6),
-        (
-            "recall",
-            "after a day of pick-and-places: back to what was moved, where, when, how long, as in FindingDory",
-            11,
-        ),
-    ):
-        _add_suite(suites, name, what, n_tasks)
-    p.set_defaults(run=_eval)
-    _add_benchmark(suites, "objectnav", "episodes of Habitat's ObjectNav challenges", "val", "none")
-    _add_benchmark(suites, "goat", "episodes of GOAT-Bench: several goals in a row", "val_unseen", "full")
-
-
-def _add_suite(suites, name: str, what: str, n_tasks: int) -> None:  # type: ignore[no-untyped-def]
-    g = suites.add_parser(
-        name,
-        help=what,
-        description="Lets a simulated robot carry out tasks, over the same ROS services as on a robot. An evaluation that was interrupted "
-        "goes on where it was (docs/evaluation.md).",
-        epilog=f"examples:\n  loci eval {name} --scenes 5\n  loci eval {name} --scenes 5 --memory none --out out/eval/{name}-none\n"
-        f"  loci eval {name} --planner oracle --out out/eval/{name}-oracle\n",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    g.add_argument("--scenes", type=_positive, default=5, metavar="N", help="how many generated homes (default 5)")
-    g.add_argument("--scene-list", type=Path, metavar="FILE", help="one scene a line instead: FAMILY:SEED or a .glb")
-    g.add_argument("--seed", type=int, default=0, help="of the first home, and of tasks and chance (default 0)")
-    g.add_argument("--planner", choices=("scripted", "oracle", "random"), default="scripted")
-    g.add_argument("--memory", choices=("full", "short", "long", "none"), default="full", help="what of it may be used")
-    g.add_argument("--split", choices=("dev", "test"), default="dev", help="of phrasings and homes (default dev)")
-    g.add_argument("--phrasings", type=Path, metavar="FILE", help="JSON with other phrasings")
-    g.add_argument("--tasks", type=_positive, default=n_tasks, metavar="N", help=f"in a row (default {n_tasks})")
-    g.add_argument(
-        "--rows",
-        type=_positive,
-        default=2,
-        metavar="N",
-        help="rows in a home: from the second on with the memory of those before (default 2)",
-    )
-    g.add_argument("--max-steps", type=_positive, default=500, metavar="N", help="actions for a task (default 500)")
-    g.add_argument(
-        "--baseline", type=Path, metavar="DIR", help="results of the same tasks to compare with, e.g. of --memory none"
-    )
-    if name == "recall":
-        g.add_argument(
-            "--pick-and-places", type=int, choices=range(2, 12), metavar="N", help="of a day, 2 to 11 (default: drawn)"
-        )
-    g.add_argument("--workers", type=_positive, default=1, metavar="N", help="homes at a time (default 1)")
-    g.add_argument("--out", type=Path, default=Path("out/eval", name), metavar="DIR", help=f"default out/eval/{name}")
-
-
-def _add_benchmark(suites, name: str, what: str, split: str, memory: str) -> None:  # type: ignore[no-untyped-def]
-    g = suites.add_parser(
-        name,
-        help=f"{what}, in Habitat; you bring files and scenes",
-        description="Runs episodes of a public benchmark in Habitat, with its own measures. Loci comes with neither the episodes nor the "
-        "scenes. An evaluation that was interrupted goes on where it was (docs/evaluation.md).",
-        epilog=f"examples:\n  loci eval {name} --data data/datasets/{name}/hm3d/v1 --scenes-dir data/scene_datasets --episodes 10\n"
-        f"  loci eval {name} --data data/datasets/{name}/hm3d/v1 --planner oracle --out out/eval/{name}-oracle\n",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    g.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder with the benchmark's splits")
-    g.add_argument("--split", default=split, help=f"default {split}")
-    g.add_argument("--scene", action="append", default=[], metavar="NAME", help="only this scene (repeatable)")
-    g.add_argument("--episodes", type=_positive, metavar="N", help="only the first ones (default: all)")
-    g.add_argument(
-        "--scenes-dir", type=Path, metavar="DIR", help="holds hm3d/ and the like (default data/scene_datasets)"
-    )
-    g.add_argument(
-        "--scene-dataset", type=Path, metavar="FILE", help="scene dataset config instead of the one an episode names"
-    )
-    g.add_argument(
-        "--habitat-python",
-        default="",
-        metavar="PATH",
-        help="interpreter with habitat_sim (default: $LOCI_HABITAT_PYTHON, else python3)",
-    )
-    g.add_argument("--planner", choices=("scripted", "oracle", "random"), default="scripted")
-    kept = "episodes of a scene" if name == "objectnav" else "goals of an episode"
-    g.add_argument(
-        "--memory",
-        choices=("full", "none"),
-        default=memory,
-        help=f"full: kept between {kept}; none: cleared at each goal (default {memory})",
-    )
-    g.add_argument(
-        "--success-distance", type=float, metavar="M", help="to a viewpoint, by path (default: the benchmark's)"
-    )
-    g.add_argument("--seed", type=int, default=0, help="of chance (default 0)")
-    g.add_argument("--max-steps", type=_positive, default=500, metavar="N", help="actions for a goal (default 500)")
-    g.add_argument("--out", type=Path, default=Path("out/eval", name), metavar="DIR", help=f"default out/eval/{name}")
-    g.set_defaults(run=_benchmark)
 
 
 def _add_up(commands) -> None:  # type: ignore[no-untyped-def]
@@ -486,63 +385,6 @@ def _sim_scenes(a: argparse.Namespace) -> int:
     return run[a.action](a.scene, a.out)
 
 
-def _eval(a: argparse.Namespace) -> int:
-    try:
-        from loci_sim.evaluation.run import EvaluationOptions, run_suite
-    except ImportError as error:
-        raise UserError(f"the simulator cannot be imported ({error})", "pip install 'loci[sim]'") from error
-    if a.seed < 0:
-        raise UserError(f"expected a seed >= 0, got {a.seed}", f"loci eval {a.suite} --help")
-    options = EvaluationOptions(
-        suite=a.suite,
-        n_scenes=a.scenes,
-        seed=a.seed,
-        scene_list=a.scene_list,
-        planner=a.planner,
-        memory=a.memory,
-        split=a.split,
-        phrasings=a.phrasings,
-        n_tasks=a.tasks,
-        max_steps=a.max_steps,
-        rows=a.rows,
-        out=a.out,
-        workers=a.workers,
-        baseline=a.baseline,
-        n_deeds=getattr(a, "pick_and_places", None),
-    )
-    return run_suite(options)
-
-
-def _benchmark(a: argparse.Namespace) -> int:
-    try:
-        from loci_sim.evaluation.benchmarks import BenchmarkOptions, run_benchmark
-    except ImportError as error:
-        raise UserError(f"the simulator cannot be imported ({error})", "pip install 'loci[sim]'") from error
-    if a.seed < 0:
-        raise UserError(f"expected a seed >= 0, got {a.seed}", f"loci eval {a.suite} --help")
-    if a.success_distance is not None and not 0.0 < a.success_distance <= 10.0:
-        raise UserError(
-            f"expected a success distance > 0 and <= 10 m, got {a.success_distance}", f"loci eval {a.suite} --help"
-        )
-    options = BenchmarkOptions(
-        benchmark=a.suite,
-        data=a.data,
-        split=a.split,
-        scenes=tuple(a.scene),
-        n_episodes=a.episodes,
-        scenes_dir=a.scenes_dir,
-        scene_dataset=a.scene_dataset,
-        habitat_python=a.habitat_python,
-        planner=a.planner,
-        memory=a.memory,
-        seed=a.seed,
-        max_steps=a.max_steps,
-        success_distance=a.success_distance,
-        out=a.out,
-    )
-    return run_benchmark(options)
-
-
 def _up(arguments: list[str]) -> int:
     from loci.up import main as up
 
@@ -556,13 +398,6 @@ def _doctor(arguments: list[str]) -> int:
 
 
 # --- values ---------------------------------------------------------------------------------------------------------------
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"expected a number >= 1, got {value}")
-    return value
 
 
 def _speed(text: str) -> float:

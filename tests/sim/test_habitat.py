@@ -22,7 +22,7 @@ from loci_sim.evaluation.datasets.goat import ImageGoal
 from loci_sim.evaluation.pictures import render
 from loci_sim.glb import Node, write_glb
 from loci_sim.habitat.export import export_scene
-from loci_sim.habitat.process import HabitatError
+from loci_sim.habitat.process import HabitatError, RefusedError
 from loci_sim.habitat.simulator import HabitatSimulator
 from loci_sim.meshes import Material, MeshBuilder
 from loci_sim.protocol import SimulatorObservation
@@ -205,6 +205,50 @@ def test_an_added_object_is_seen_has_its_label_stands_in_the_way_and_goes_again(
     simulator.added.remove(instance)
     assert simulator.is_navigable(*there)
     np.testing.assert_array_equal(simulator.observe().depth, before.depth)
+
+
+def test_with_physics_what_is_dropped_falls_to_the_floor_and_stays_there_after_a_crash(
+    opened: Callable[..., HabitatSimulator], box: Path
+) -> None:
+    simulator = opened(physics=True)
+    x, y, _ = simulator.position()
+    yaw = simulator.heading()
+    there = np.array([x + 1.2 * np.cos(yaw), y + 1.2 * np.sin(yaw)])
+    before = simulator.stamp_ns
+    at = pose_from_quaternion((*there, 0.8), (0.0, 0.0, 0.0, 1.0))
+    crate = simulator.added.add(box, "crate", at)
+    # Free fall from 0.8 m takes 0.40 s.
+    assert 0.35e9 < simulator.stamp_ns - before < 5e9
+    lying = simulator.added.pose(crate)
+    assert lying is not None
+    assert lying[2, 3] == pytest.approx(0.0, abs=0.03)
+    np.testing.assert_allclose(lying[:2, 3], there, atol=0.1)
+    # It lies flat: up is up.
+    assert lying[2, 2] > 0.99
+    # Another one comes to lie on it.
+    at[2, 3] = 0.6
+    at[:2, 3] = lying[:2, 3]
+    parcel = simulator.added.pose(simulator.added.add(box, "parcel", at))
+    assert parcel is not None and parcel[2, 3] - lying[2, 3] == pytest.approx(0.3, abs=0.04)
+    seen = simulator.observe()
+    assert np.count_nonzero(seen.instances == crate) > 50
+    os.kill(worker_pid(simulator), signal.SIGKILL)
+    simulator.advance(0.0)
+    np.testing.assert_array_equal(simulator.observe().instances, seen.instances)
+
+
+def test_without_physics_what_is_put_into_the_air_stays_there(
+    opened: Callable[..., HabitatSimulator], box: Path
+) -> None:
+    simulator = opened()
+    x, y, _ = simulator.position()
+    at = pose_from_quaternion((x + 1.0, y, 0.8), (0.0, 0.0, 0.0, 1.0))
+    crate = simulator.added.add(box, "crate", at)
+    np.testing.assert_array_equal(simulator.added.pose(crate), at)
+    simulator.added.hide(crate)
+    assert simulator.added.pose(crate) is None
+    with pytest.raises(RefusedError, match="without physics"):
+        simulator.client.settle(["added-00001"], 1.0)
 
 
 def test_models_that_are_none_and_objects_that_were_not_added_are_refused(

@@ -1,4 +1,4 @@
-"""`loci eval objectnav` and `loci eval goat`: episodes of public benchmarks in Habitat, with their own measures.
+"""`loci eval objectnav`, `goat` and `aeqa`: episodes of public benchmarks in Habitat, with their own measures.
 
 The user has the files. Scenes, episodes and viewpoints are the benchmark's; the robot, its camera and its navmesh are Loci's.
 """
@@ -8,32 +8,46 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from loci.errors import UserError
+from loci_sim.evaluation import answers
 from loci_sim.evaluation.benchmark_measures import Measured, measure, table
 from loci_sim.evaluation.datasets.files import DatasetError
 from loci_sim.evaluation.datasets.metrics import GOAT_SUCCESS_DISTANCE, OBJECTNAV_SUCCESS_DISTANCE
-from loci_sim.evaluation.datasets.selection import Benchmark, Group, OpenableScene, choose_groups, locate
+from loci_sim.evaluation.datasets.openeqa import read_questions
+from loci_sim.evaluation.datasets.selection import Benchmark, Group, OpenableScene, aeqa_file, choose_groups, locate
+from loci_sim.evaluation.graders import ExactMatch, NamedGrader
 from loci_sim.evaluation.pictures import prepare_goals
 from loci_sim.evaluation.report import write_page
 from loci_sim.evaluation.rows import RowSettings, run_tasks
 from loci_sim.evaluation.run import EPISODES, open_results, write_results
 from loci_sim.evaluation.tasks import MemoryUse, TaskResult
 
-TITLES: dict[Benchmark, str] = {"objectnav": "ObjectNav", "goat": "GOAT-Bench"}
-SUCCESS_DISTANCES: dict[Benchmark, float] = {"objectnav": OBJECTNAV_SUCCESS_DISTANCE, "goat": GOAT_SUCCESS_DISTANCE}
+TITLES: dict[Benchmark, str] = {
+    "objectnav": "ObjectNav",
+    "goat": "GOAT-Bench",
+    "aeqa": "A-EQA",
+    "findingdory": "FindingDory",
+}
+#: Answers to questions have none.
+SUCCESS_DISTANCES: dict[Benchmark, float] = {
+    "objectnav": OBJECTNAV_SUCCESS_DISTANCE,
+    "goat": GOAT_SUCCESS_DISTANCE,
+    "aeqa": 0.0,
+    "findingdory": 0.0,
+}
 #: Viewpoints are kept for the report once in so many metres.
 _DRAWN = 0.25
 
 
 @dataclass(frozen=True)
 class BenchmarkOptions:
-    """What `loci eval objectnav` or `goat` was told.
+    """What `loci eval objectnav`, `goat` or `aeqa` was told.
 
     Attributes:
         benchmark: name.
@@ -41,10 +55,13 @@ class BenchmarkOptions:
         scenes_dir, scene_dataset: where the scenes lie; see `locate`.
         habitat_python: interpreter with habitat_sim; empty: the usual one.
         planner, seed, max_steps: as in `RowSettings`.
-        memory: "none": cleared at each goal; "full": kept within a GOAT-Bench episode, and in ObjectNav from one episode of
-            a scene to the next, which no official figure does.
+        memory: "none": cleared at each goal; "full": kept within a GOAT-Bench episode, and in ObjectNav and A-EQA from one
+            episode of a scene to the next, which no official figure does.
         success_distance: to a viewpoint [m]; None: the benchmark's.
         out: folder.
+        grader: marks answers (A-EQA): what was answered does not depend on it.
+        objects_dir: models of what FindingDory adds to scenes; None: the usual place.
+        shortest: file with the shortest ways to answers (A-EQA), see `answers.read_shortest`; None: they are not known.
     """
 
     benchmark: Benchmark
@@ -61,6 +78,9 @@ class BenchmarkOptions:
     max_steps: int = 500
     success_distance: float | None = None
     out: Path = Path("out/eval/objectnav")
+    grader: NamedGrader = field(default_factory=ExactMatch)
+    shortest: Path | None = None
+    objects_dir: Path | None = None
 
     @property
     def near(self) -> float:
@@ -70,7 +90,7 @@ class BenchmarkOptions:
     @property
     def are_independent(self) -> bool:
         """Whether a goal does not depend on those before it, so that a group can be gone on with in its middle."""
-        return self.benchmark == "objectnav" and (self.planner == "oracle" or self.memory == "none")
+        return self.benchmark != "goat" and (self.planner == "oracle" or self.memory == "none")
 
 
 def run_benchmark(options: BenchmarkOptions) -> int:
@@ -84,8 +104,9 @@ def run_benchmark(options: BenchmarkOptions) -> int:
     from loci.environment import ensure_ros_environment
 
     ensure_ros_environment()
+    shortest = answers.read_shortest(options.shortest) if options.shortest is not None else None
     groups, scenes = find_all(options)
-    mine = {**_described(options), "scenes": [g.name for g in groups]}
+    mine = {**described(options), "scenes": [g.name for g in groups]}
     done = open_results(options.out, mine, options.benchmark)
     done = [r for g in groups for r in _left(g, done, options)]
     write_results(options.out, done)
@@ -105,7 +126,12 @@ def run_benchmark(options: BenchmarkOptions) -> int:
                     bar.update(1)
 
                 _run_group(group, scenes[group.name], known, options, finished)
-    return _finish(options, groups, done)
+    order = {g.scene.scene_id: i for i, g in enumerate(groups)}
+    done.sort(key=lambda r: order[r.scene])
+    write_results(options.out, done)
+    if options.benchmark == "aeqa":
+        return _finish_answers(options, done, shortest)
+    return _finish(options, done)
 
 
 def find_all(options: BenchmarkOptions) -> tuple[list[Group], dict[str, OpenableScene]]:
@@ -114,19 +140,24 @@ def find_all(options: BenchmarkOptions) -> tuple[list[Group], dict[str, Openable
     Raises:
         UserError: files of episodes, a scene or habitat_sim are missing.
     """
-    from loci_sim.habitat.process import HabitatError, WorkerProcess
-
     suite, o = options.benchmark, options
     try:
         groups = choose_groups(suite, o.data, o.split, o.scenes, o.n_episodes)
     except DatasetError as error:
         raise UserError(str(error), f"loci eval {suite} --data DIR --split SPLIT") from error
     scenes = {g.name: locate(g.scene, o.scenes_dir, o.scene_dataset, suite) for g in groups}
-    try:
-        WorkerProcess(o.habitat_python).close()
-    except HabitatError as error:
-        raise UserError(str(error), f"loci eval {suite} --habitat-python PATH ...") from error
+    need_habitat(o)
     return groups, scenes
+
+
+def need_habitat(options: BenchmarkOptions) -> None:
+    """Raises UserError: there is no interpreter with habitat_sim."""
+    from loci_sim.habitat.process import HabitatError, WorkerProcess
+
+    try:
+        WorkerProcess(options.habitat_python).close()
+    except HabitatError as error:
+        raise UserError(str(error), f"loci eval {options.benchmark} --habitat-python PATH ...") from error
 
 
 def _left(group: Group, done: Sequence[TaskResult], options: BenchmarkOptions) -> list[TaskResult]:
@@ -182,16 +213,37 @@ def _run_group(
         raise UserError(f"{group.name}: {error}; see {folder / 'logs'}", again) from error
 
 
-def _finish(options: BenchmarkOptions, groups: Sequence[Group], results: list[TaskResult]) -> int:
-    order = {g.scene.scene_id: i for i, g in enumerate(groups)}
-    results.sort(key=lambda r: order[r.scene])
-    write_results(options.out, results)
+def _finish(options: BenchmarkOptions, results: Sequence[TaskResult]) -> int:
     measured: list[Measured] = measure(options.benchmark, results, options.near)
-    settings = _described(options)
+    settings = described(options)
     summary = {**settings, "success_distance": options.near, "measures": [m.as_dict() for m in measured]}
+    said = f"success: stopped nearer than {options.near:g} m by path to a viewpoint"
+    return _tell(options, results, results, table(measured), summary, said)
+
+
+def _finish_answers(options: BenchmarkOptions, results: Sequence[TaskResult], shortest: dict[str, float] | None) -> int:
+    grader = options.grader
+    marks = answers.marks_of(results, read_questions(aeqa_file(options.data, options.split)), grader)
+    measured = answers.measure_answers(results, marks, shortest)
+    summary = {**described(options), **answers.summary_of(measured, marks, grader, options.out)}
+    said = f"answers marked by {grader.name}" + ("" if grader.is_model else ", which is no LLM-Match")
+    if shortest is None:
+        said += "; no shortest ways are given (--shortest), so none are weighted by them"
+    cells = answers.answer_table(measured, grader)
+    return _tell(options, results, answers.judged(results, marks), cells, summary, said)
+
+
+def _tell(
+    options: BenchmarkOptions,
+    results: Sequence[TaskResult],
+    judged: Sequence[TaskResult],
+    cells: list[list[str]],
+    summary: dict[str, Any],
+    said: str,
+) -> int:
+    """Write summary and report, print the table; returns the exit status."""
     (options.out / "summary.json").write_text(json.dumps(summary, indent=1) + "\n")
-    cells = table(measured)
-    page = write_page(options.out, TITLES[options.benchmark], settings, cells, results, {})
+    page = write_page(options.out, TITLES[options.benchmark], described(options), cells, judged, {})
     widths = [max(len(row[k]) for row in cells) for k in range(len(cells[0]))]
     lines = [
         "  ".join(f"{c:{w}}" if k == 0 else f"{c:>{w}}" for k, (c, w) in enumerate(zip(row, widths, strict=True)))
@@ -200,14 +252,19 @@ def _finish(options: BenchmarkOptions, groups: Sequence[Group], results: list[Ta
     n_episodes = len({(r.scene, r.episode) for r in results})
     print(
         f"\n{TITLES[options.benchmark]} {options.split}, {options.planner}, memory {options.memory}: {n_episodes} episodes in "
-        f"{len({r.scene for r in results})} scenes\nsuccess: stopped nearer than {options.near:g} m by path to a viewpoint; Loci's robot "
-        "and camera, not the benchmark's\n\n" + "\n".join(lines) + "\n"
+        f"{len({r.scene for r in results})} scenes\n{said}; Loci's robot and camera, not the benchmark's\n\n"
+        + "\n".join(lines)
+        + "\n"
     )
     print(f"episodes  {options.out / EPISODES}\nsummary   {options.out / 'summary.json'}\nreport    {page}")
     return 0
 
 
-def _described(options: BenchmarkOptions) -> dict[str, Any]:
+#: What results do not depend on.
+_APART = ("out", "habitat_python", "scenes", "grader", "shortest", "objects_dir")
+
+
+def described(options: BenchmarkOptions) -> dict[str, Any]:
     """Everything that the results depend on, as JSON has it."""
-    given = {k: v for k, v in asdict(options).items() if k not in ("out", "habitat_python", "scenes")}
+    given = {f.name: getattr(options, f.name) for f in fields(options) if f.name not in _APART}
     return {k: str(v) if isinstance(v, Path) else v for k, v in given.items()}

@@ -6,13 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from loci.metrics import spl_of_each
 from loci_sim.evaluation.datasets import memory_metrics
 from loci_sim.evaluation.tasks import TaskResult
 
-#: Bootstrap samples of the confidence interval.
-_N_SAMPLES = 2000
+#: Bootstrap samples of a confidence interval, and the normal quantile of Wilson's: both 95 %.
+_N_SAMPLES, _Z = 2000, 1.959964
 
 
 @dataclass(frozen=True)
@@ -22,13 +23,13 @@ class Summary:
     Attributes:
         name: of the group.
         n: tasks.
-        success: success rate, and its 95 % bootstrap interval ``success_low`` to ``success_high``.
-        spl: success weighted by path length (Anderson et al. 2018), mean.
+        success: success rate, and its 95 % interval ``success_low`` to ``success_high`` (Wilson).
+        spl: success weighted by path length (Anderson et al. 2018), mean, and its 95 % interval (bootstrap).
         claimed: share of the tasks that the robot said it had done.
         steps, seconds, images, explorations: means.
         mra: memory retrieval accuracy (KARMA): share of the questions to the memory whose first answer was needed; None: none was asked.
         mhr: memory hit rate (KARMA): share of them that short-term memory answered; None: none was asked.
-        chose_right: high-level success rate (FindingDory), of the suite `recall`.
+        chose_right: high-level success rate (FindingDory), of the suite `recall`, and its 95 % interval (Wilson).
     """
 
     name: str
@@ -37,6 +38,8 @@ class Summary:
     success_low: float
     success_high: float
     spl: float
+    spl_low: float
+    spl_high: float
     claimed: float
     steps: float
     seconds: float
@@ -45,6 +48,32 @@ class Summary:
     mra: float | None
     mhr: float | None
     chose_right: float = 0.0
+    chose_right_low: float = 0.0
+    chose_right_high: float = 0.0
+
+
+def interval_of(values: npt.ArrayLike) -> tuple[float, float]:
+    """95 % interval of the mean of values (N,): percentiles of a bootstrap, always with the same draws.
+
+    Tasks are drawn, not homes: what tasks of one home have in common is not in it.
+    """
+    drawn = np.random.default_rng(0).choice(np.asarray(values, dtype=np.float64), (_N_SAMPLES, np.size(values)))
+    low, high = np.percentile(drawn.mean(axis=1), [2.5, 97.5]).tolist()
+    return float(low), float(high)
+
+
+def wilson_interval(n_right: int, n: int) -> tuple[float, float]:
+    """95 % interval of a share of n tasks (Wilson 1927): not empty where all or none are right, as a bootstrap's is.
+
+    Raises:
+        ValueError: no tasks, or more right than there are.
+    """
+    if not 0 <= n_right <= n or n < 1:
+        raise ValueError(f"expected 0 to n of n >= 1 tasks, got {n_right} of {n}")
+    share, z2 = n_right / n, _Z**2
+    middle = (share + z2 / (2 * n)) / (1 + z2 / n)
+    half = _Z / (1 + z2 / n) * float(np.sqrt(share * (1 - share) / n + z2 / (4 * n**2)))
+    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def summarise(name: str, results: Sequence[TaskResult]) -> Summary:
@@ -56,15 +85,14 @@ def summarise(name: str, results: Sequence[TaskResult]) -> Summary:
     if not results:
         raise ValueError(f"expected results to summarise as {name!r}, got none")
     success = np.array([r.success for r in results], dtype=float)
-    drawn = np.random.default_rng(0).choice(success, (_N_SAMPLES, len(success))).mean(axis=1)
-    low, high = np.percentile(drawn, [2.5, 97.5]).tolist()
+    spl = spl_of_each(success, [r.shortest for r in results], [r.travelled for r in results])
     return Summary(
         name,
         len(results),
         float(success.mean()),
-        low,
-        high,
-        float(np.mean(spl_of_each(success, [r.shortest for r in results], [r.travelled for r in results]))),
+        *wilson_interval(sum(r.success for r in results), len(results)),
+        float(spl.mean()),
+        *interval_of(spl),
         float(np.mean([r.claimed for r in results])),
         float(np.mean([r.n_steps for r in results])),
         float(np.mean([r.seconds for r in results])),
@@ -73,6 +101,7 @@ def summarise(name: str, results: Sequence[TaskResult]) -> Summary:
         _ratio(sum(r.n_right_queries for r in results), sum(r.n_queries for r in results)),
         _ratio(sum(r.n_short_term for r in results), sum(r.n_queries for r in results)),
         float(np.mean([r.chose_right for r in results])),
+        *wilson_interval(sum(r.chose_right for r in results), len(results)),
     )
 
 
@@ -96,16 +125,22 @@ _Column = tuple[str, int, Callable[[Summary], str]]
 _COMMON: tuple[_Column, ...] = (
     ("tasks", 5, lambda s: str(s.n)),
     ("SR", 5, lambda s: _percent(s.success)),
-    ("95 % interval", 13, lambda s: f"{_percent(s.success_low)} - {_percent(s.success_high)}"),
+    ("95 % interval", 13, lambda s: _interval(s.success_low, s.success_high)),
 )
-_WAYS: tuple[_Column, ...] = (("SPL", 5, lambda s: _percent(s.spl)),)
+_WAYS: tuple[_Column, ...] = (
+    ("SPL", 5, lambda s: _percent(s.spl)),
+    ("95 % interval", 13, lambda s: _interval(s.spl_low, s.spl_high)),
+)
 _IMAGES: tuple[_Column, ...] = (("images", 6, lambda s: f"{s.images:.1f}"),)
 _KARMA: tuple[_Column, ...] = (
     ("MRA", 5, lambda s: _percent(s.mra)),
     ("MHR", 5, lambda s: _percent(s.mhr)),
     ("explorations", 12, lambda s: f"{s.explorations:.1f}"),
 )
-_DORY: tuple[_Column, ...] = (("HL-SR", 5, lambda s: _percent(s.chose_right)),)
+_DORY: tuple[_Column, ...] = (
+    ("HL-SR", 5, lambda s: _percent(s.chose_right)),
+    ("95 % interval", 13, lambda s: _interval(s.chose_right_low, s.chose_right_high)),
+)
 _COST: tuple[_Column, ...] = (
     ("claimed", 7, lambda s: _percent(s.claimed)),
     ("steps", 5, lambda s: f"{s.steps:.0f}"),
@@ -163,6 +198,10 @@ def reduction(results: Sequence[TaskResult], without: Sequence[TaskResult]) -> R
         spared([(a.n_explorations, b.n_explorations) for a, b in pairs]),
         spared([(a.seconds, b.seconds) for a, b in pairs]),
     )
+
+
+def _interval(low: float, high: float) -> str:
+    return f"{_percent(low)} - {_percent(high)}"
 
 
 def _ratio(part: int, whole: int) -> float | None:

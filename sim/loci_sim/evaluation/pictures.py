@@ -12,7 +12,7 @@ from loci.errors import UserError
 from loci.geometry import Camera
 from loci_sim.evaluation.datasets.goat import ImageGoal
 from loci_sim.evaluation.datasets.selection import EpisodeGoal, OpenableScene
-from loci_sim.evaluation.tasks import Goal
+from loci_sim.evaluation.tasks import Goal, Question
 from loci_sim.habitat.axes import camera_to_habitat
 from loci_sim.habitat.process import HabitatError
 from loci_sim.habitat.simulator import HabitatSimulator
@@ -20,7 +20,7 @@ from loci_sim.habitat.simulator import HabitatSimulator
 
 def prepare_goals(
     goals: Sequence[EpisodeGoal], scene: OpenableScene, suite: str, planner: str, python: str
-) -> tuple[str, list[Goal]]:
+) -> tuple[str, list[Goal | Question]]:
     """Open a scene once, before a robot is in it: its map's id, and the goals with their pictures.
 
     Args:
@@ -44,11 +44,16 @@ def prepare_goals(
                 f"{scene.scene} has no semantic annotation, from which the simulated detector takes its labels",
                 f"loci eval {suite} --scene-dataset ANNOTATED.scene_dataset_config.json ...",
             )
-        pictures = [render(simulator, g.image) if g.image is not None else None for g in goals]
-        told = [replace(g.goal, image=p) if p is not None else g.goal for g, p in zip(goals, pictures, strict=True)]
-        return simulator.map_id, told
+        return simulator.map_id, [_told(simulator, g) for g in goals]
     finally:
         simulator.close()
+
+
+def _told(simulator: HabitatSimulator, g: EpisodeGoal) -> Goal | Question:
+    """A goal as the robot is told it."""
+    if g.image is None or isinstance(g.goal, Question):
+        return g.goal
+    return replace(g.goal, image=render(simulator, g.image))
 
 
 def render(simulator: HabitatSimulator, image: ImageGoal) -> bytes:

@@ -6,7 +6,7 @@ Every action is chosen by what is left to drive after it, as Habitat's greedy fo
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -33,11 +33,12 @@ class PreciseOracle(OraclePolicy):
     Args:
         robot: with the ground truth.
         within: of a viewpoint, by path [m].
+        watch: is told the stamp of the image after every step [ns]; None: nobody is.
     """
 
-    def __init__(self, robot: SimulatedRobot, within: float) -> None:
+    def __init__(self, robot: SimulatedRobot, within: float, watch: Callable[[int], None] | None = None) -> None:
         super().__init__(robot)
-        self._robot, self._within = robot, within
+        self._robot, self._within, self._watch = robot, within, watch
 
     def seek(self, goal: Goal, max_steps: int) -> Stop:
         points = list(goal.viewpoints or ())
@@ -54,7 +55,10 @@ class PreciseOracle(OraclePolicy):
             for step in (*[action] * abs(turns), "move_forward"):
                 if n_steps == max_steps:
                     return Stop(False, f"no steps left of {max_steps}")
-                collided = self._robot.step(step).collided
+                made = self._robot.step(step)
+                collided = made.collided
+                if self._watch is not None:
+                    self._watch(made.stamp_ns)
                 n_steps += 1
             x, y, _ = self._robot.position()
             was_at[_place(x, y)] += 1

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -30,6 +30,22 @@ if TYPE_CHECKING:
 SUCCESS_DISTANCE = 1.0
 #: Points of a room that a way to it may end at [m]; none nearer to its walls than half of it.
 _ROOM_GRID = 0.5
+
+
+class TruePlaces(Protocol):
+    """What scoring knows of things and rooms by their ids."""
+
+    def points(self, identity: str, /) -> Sequence[Sequence[float]]:
+        """Points (x, y, z) [m] from where it counts as reached."""
+
+    def choice(self, identity: str) -> Choice:
+        """What somebody who knows says of it."""
+
+    def chosen(self, choice: Choice) -> str:
+        """Id of what a robot means by what it says; empty: nothing is there."""
+
+    def is_at(self, ids: Sequence[str]) -> bool:
+        """Whether the robot is at one of them."""
 
 
 class Places:
@@ -65,6 +81,10 @@ class Places:
         thing = self.things[identity]
         x, y, z = (float(v) for v in thing.center)
         return Choice(thing.category, (x, y, z))
+
+    def chosen(self, choice: Choice) -> str:
+        """Id of the thing or room that a robot means by what it says; empty: nothing is there."""
+        return chosen_id(choice, self.scene, self.things)
 
     def is_at(self, ids: Sequence[str]) -> bool:
         """Whether the robot is within `SUCCESS_DISTANCE` of one of some things, by path, or in one of some rooms."""
@@ -116,18 +136,20 @@ def run_recall(
     )
     if memory is not None:
         memory.save()
-    revisit = _revisitor(robot, memory, places, settings)
+    revisit = revisitor(robot, memory, places, settings)
     results = []
     for i, task in enumerate(tasks):
         session.check()
-        results.append(_run_task(robot, revisit, places, scene_name, row, i, task, settings))
+        results.append(run_revisit(robot, revisit, places, scene_name, row, i, task, settings))
         done(results[-1])
     if memory is not None:
         memory.save()
     return results
 
 
-def _revisitor(robot: SimulatedRobot, memory: MemoryClient | None, places: Places, settings: RowSettings) -> Revisitor:
+def revisitor(
+    robot: SimulatedRobot, memory: MemoryClient | None, places: TruePlaces, settings: RowSettings
+) -> Revisitor:
     if memory is not None:
         return ScriptedRevisitor(memory, robot, settings.memory)
     if settings.planner == "oracle":
@@ -135,10 +157,10 @@ def _revisitor(robot: SimulatedRobot, memory: MemoryClient | None, places: Place
     return RandomRevisitor(robot, settings.seed)
 
 
-def _run_task(
+def run_revisit(
     robot: SimulatedRobot,
     revisit: Revisitor,
-    places: Places,
+    places: TruePlaces,
     scene_name: str,
     row: int,
     index: int,
@@ -155,7 +177,7 @@ def _run_task(
     reached: list[set[int]] = []
 
     def arrived(choice: Choice) -> None:
-        chosen.append(chosen_id(choice, places.scene, places.things))
+        chosen.append(places.chosen(choice))
         reached.append({i for i, ids in enumerate(task.targets) if places.is_at(ids)})
 
     began = time.monotonic()

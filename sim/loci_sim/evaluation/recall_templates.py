@@ -1,6 +1,7 @@
 """Templates of the suite `recall`: what each asks for, and what is right, from the truth of a day.
 
-FindingDory's 60 templates (Yadav et al. 2025) are public by their kinds and some examples: these are our own, over all its kinds.
+FindingDory's 60 templates (Yadav et al. 2025) are public by their kinds, some examples, and the properties of things, receptacles and
+rooms that its code evaluates: these are our own, over all its kinds, as far as a scene's truth goes.
 """
 
 from __future__ import annotations
@@ -173,6 +174,21 @@ def _beside(t: DayTruth) -> Drawn | None:
     return Drawn({"thing": deed.category}, [ids]) if ids else None
 
 
+def _taken_from(t: DayTruth) -> Drawn | None:
+    deed = t.pick(t.day)
+    assert deed is not None
+    place = t.things[deed.from_id].category
+    alike = [d.object_id for d in t.day if (d.category, t.things[d.from_id].category) == (deed.category, place)]
+    return Drawn({"thing": deed.category, "place": place}, [alike])
+
+
+def _took(t: DayTruth) -> Drawn | None:
+    """For how long a thing was carried, if no other took about as long."""
+    alone = [d for d in t.day if all(o is d or abs(o.seconds - d.seconds) > 2 * MARGIN for o in t.day)]
+    deed = t.pick(alone)
+    return Drawn({"time": f"{round(deed.seconds)} seconds"}, [[deed.object_id]]) if deed else None
+
+
 def _room_most(t: DayTruth) -> Drawn | None:
     most = Counter(d.from_room for d in t.day).most_common(2)
     return None if len(most) > 1 and most[0][1] == most[1][1] else Drawn({}, [[most[0][0]]])
@@ -249,6 +265,7 @@ TEMPLATES: Mapping[str, Mapping[str, Maker]] = {
         "recall_furniture_from": lambda t: _of_thing(t, "from_id"),
         "recall_furniture_to": lambda t: _of_thing(t, "to_id"),
         "recall_back": lambda t: _of_thing(t, "from_id"),
+        "recall_taken_from": _taken_from,
     },
     "conditional": {"recall_if_moved": _if_moved, "recall_if_room": _if_room, "recall_if_count": _if_count},
     "relation": {"recall_beside": _beside},
@@ -256,6 +273,8 @@ TEMPLATES: Mapping[str, Mapping[str, Maker]] = {
         "recall_room_from": lambda t: _of_thing(t, "from_room"),
         "recall_room_to": lambda t: _of_thing(t, "to_room"),
         "recall_room_most": _room_most,
+        "recall_room_nth_from": lambda t: _nth(t, "from_room"),
+        "recall_room_nth_to": lambda t: _nth(t, "to_room"),
     },
     "order": {
         "recall_nth": lambda t: _nth(t, "object_id"),
@@ -269,15 +288,22 @@ TEMPLATES: Mapping[str, Mapping[str, Maker]] = {
         "recall_longest": lambda t: _extreme(t, True),
         "recall_shortest": lambda t: _extreme(t, False),
         "recall_longest_to": lambda t: _extreme(t, True, "to_id"),
+        "recall_longest_from": lambda t: _extreme(t, True, "from_id"),
+        "recall_shortest_to": lambda t: _extreme(t, False, "to_id"),
+        "recall_took": _took,
     },
     "several unordered": {
         "recall_all": lambda t: _all([d.object_id for d in t.day]),
         "recall_all_furniture": lambda t: _all([d.to_id for d in t.day]),
         "recall_all_rooms": lambda t: _all([d.from_room for d in t.day]),
+        "recall_all_furniture_from": lambda t: _all([d.from_id for d in t.day]),
+        "recall_all_rooms_to": lambda t: _all([d.to_room for d in t.day]),
     },
     "several ordered": {
         "recall_in_order": lambda t: _all([d.object_id for d in t.day], True),
         "recall_reversed": lambda t: _all([d.object_id for d in reversed(t.day)], True),
         "recall_two": _two,
+        "recall_furniture_in_order": lambda t: _all([d.to_id for d in t.day], True),
+        "recall_sources_in_order": lambda t: _all([d.from_id for d in t.day], True),
     },
 }

@@ -136,12 +136,16 @@ def _several(q: str, deeds: Sequence[Deed]) -> Wish | None:
     if m:
         if re.search(r"reverse|last one first", m["how"]):
             return Wish("moved", each[::-1], ordered=True)
-        return Wish("moved", each, ordered="any order" not in m["how"] and "order" in m["how"])
-    m = re.fullmatch(rf"{_GO} {_EVERY} (?:furniture|pieces? of furniture) on which you {_PUT} something(?: in any order)?", q)  # fmt: skip
+        return Wish("moved", each, ordered=_has_order(m["how"]))
+    m = re.fullmatch(rf"{_GO} {_EVERY} (?:furniture|pieces? of furniture) (?:(?P<to>on which you {_PUT})|from which you {_TOOK}) something(?P<how>.*)", q)  # fmt: skip
     if m:
-        return Wish("target", each)
-    m = re.fullmatch(rf"{_GO} {_EVERY} rooms? (?:from|in) which you {_TOOK} something(?: in any order)?", q)
-    return Wish("source_room", each) if m else None
+        return Wish("target" if m["to"] else "source", each, ordered=_has_order(m["how"]))
+    m = re.fullmatch(rf"{_GO} {_EVERY} rooms? (?:(?P<to>into which you (?:brought|carried))|(?:from|in) which you {_TOOK}) something(?: in any order)?", q)  # fmt: skip
+    return Wish("target_room" if m["to"] else "source_room", each) if m else None
+
+
+def _has_order(words: str) -> bool:
+    return "order" in words and "any order" not in words
 
 
 def _single(q: str, deeds: Sequence[Deed]) -> Wish | None:
@@ -153,12 +157,19 @@ def _single(q: str, deeds: Sequence[Deed]) -> Wish | None:
     m = re.fullmatch(rf"{_FURNITURE} (?:from which you {_TOOK}|(?P<to>on which you {_PUT})) the {_NTH} {_THING}", q)
     if m:
         return _made("target" if m["to"] else "source", _nth(deeds, m["nth"]))
-    m = re.fullmatch(rf"{_FURNITURE} on which you {_PUT} {_CARRIED} {_DURATION}", q)
+    m = re.fullmatch(rf"{_FURNITURE} (?:from which you {_TOOK}|(?P<to>on which you {_PUT})) {_CARRIED} {_DURATION}", q)
     if m:
-        return _made("target", _by_duration(deeds, m["end"]))
+        return _made("target" if m["to"] else "source", _by_duration(deeds, m["end"]))
     m = re.fullmatch(rf"{_CARRIED} {_DURATION}", q)
     if m:
         return _made("moved", _by_duration(deeds, m["end"]))
+    m = re.fullmatch(rf"{_CARRIED} for (?:about )?(?P<s>\d+) seconds", q)
+    if m:
+        wanted = int(m["s"]) * 10**9
+        return _made("moved", sorted(deeds, key=lambda d: abs(d.duration_ns - wanted))[:1])
+    m = re.fullmatch(rf"the room (?:(?P<to>into which you (?:brought|carried)|in which you put down)|(?:from|in) which you {_TOOK}) the {_NTH} {_THING}", q)  # fmt: skip
+    if m:
+        return _made("target_room" if m["to"] else "source_room", _nth(deeds, m["nth"]))
     m = re.fullmatch(rf"{_FURNITURE} (?:from which you {_TOOK}|(?P<to>on which you {_PUT})) the (?P<thing>.+)", q)
     if m:
         return _made("target" if m["to"] else "source", _alike(deeds, m["thing"]))
@@ -197,6 +208,9 @@ def _by_words(q: str, deeds: Sequence[Deed]) -> Wish | None:
     if m:
         there = [d for d in _alike(deeds, m["thing"]) if normalise(d.target) == normalise(m["place"])]
         return _made("moved", there)
+    m = re.fullmatch(rf"the (?P<thing>.+?) (?:that )?you {_TOOK} from the (?P<place>.+)", q)
+    if m:
+        return _made("moved", [d for d in _alike(deeds, m["thing"]) if normalise(d.source) == normalise(m["place"])])
     m = re.fullmatch(r"an? (?P<thing>.+?) (?:that )?you did not (?:touch|move|pick up)", q)
     if m:
         return Wish("untouched", (tuple(deeds),), label=m["thing"])

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,8 +19,14 @@ from loci_sim.evaluation.questions import is_right
 from loci_sim.evaluation.suites import SUITES
 from loci_sim.evaluation.tasks import Asked, Chore, Goal, MemoryUse, Question, Reply, Split, Stop, Task, TaskResult
 from loci_sim.processes import MEMORY, simulation_processes, wait_for_first_image
-from loci_sim.scenes import Scene, load_scene
+from loci_sim.scenes import load_scene
 
+if TYPE_CHECKING:
+    from loci.nodes.client import MemoryClient
+    from loci_sim.evaluation.robot import SimulatedRobot
+
+#: A day and the tasks after it, in running processes; no memory: the planner uses none.
+Day = Callable[[Session, "SimulatedRobot", "MemoryClient | None"], "list[TaskResult]"]
 #: A robot that stops this near to a viewpoint, by path, has arrived [m].
 SUCCESS_DISTANCE = 1.0
 #: A remembered position that is no further outside of a thing's extent is that thing's [m].
@@ -78,8 +84,14 @@ def run_row(
     if row == 0:
         remove_memory(folder / MEMORY)
     simulator = {"scene": scene_name, **SUITES[settings.suite].simulator}
-    day = scene if draw is None else None
-    return run_tasks(scene_name, scene.map_id, row, tasks, settings, folder, done, simulator, scene=day)
+    day: Day | None = None
+    if draw is None:
+        from loci_sim.evaluation.recall_rows import run_recall
+
+        def day(session: Session, robot: SimulatedRobot, memory: MemoryClient | None) -> list[TaskResult]:
+            return run_recall(session, robot, memory, scene, scene_name, row, settings, done)
+
+    return run_tasks(scene_name, scene.map_id, row, tasks, settings, folder, done, simulator, day=day)
 
 
 def run_tasks(
@@ -92,7 +104,7 @@ def run_tasks(
     done: Callable[[TaskResult], None],
     simulator: Mapping[str, Any],
     starts: Mapping[int, Array] | None = None,
-    scene: Scene | None = None,
+    day: Day | None = None,
 ) -> list[TaskResult]:
     """Run tasks one after the other in processes of their own.
 
@@ -103,7 +115,7 @@ def run_tasks(
         simulator: parameters of the simulator's node, with its ``scene``.
         starts: T_map_base (4, 4) that the robot is put at before a task, by the task's index; others begin where the last one
             ended. With the first start given, the memory begins empty there.
-        scene: in which a day is to be done before its tasks are drawn (`recall`); None: ``tasks`` are all.
+        day: does a day and the tasks after it (`recall`) instead of ``tasks``; without a memory if the planner uses none.
 
     Raises:
         UserError: a process died.
@@ -111,7 +123,6 @@ def run_tasks(
     from loci.nodes.client import MemoryClient
     from loci_sim.evaluation.policies import OraclePolicy, Policy, RandomPolicy, ScriptedPolicy
     from loci_sim.evaluation.precise import PreciseOracle
-    from loci_sim.evaluation.recall_rows import run_recall
     from loci_sim.evaluation.robot import SimulatedRobot
 
     starts = starts or {}
@@ -135,8 +146,8 @@ def run_tasks(
                 results.append(_run_task(robot, policy, scene_name, row, i, task, settings, done))
             return results
 
-        if scene is not None and not remembers:
-            return run_recall(session, robot, None, scene, scene_name, row, settings, done)
+        if day is not None and not remembers:
+            return day(session, robot, None)
         if settings.planner == "oracle":
             precise = any(isinstance(t, Goal) and t.viewpoints is not None for t in tasks)
             oracle = PreciseOracle(robot, settings.success_distance) if precise else OraclePolicy(robot)
@@ -146,8 +157,8 @@ def run_tasks(
         with MemoryClient(timeout=ANSWER_TIMEOUT) as memory:
             wait_until_ready(session, memory)
             wait_for_first_image(session, memory, robot)
-            if scene is not None:
-                return run_recall(session, robot, memory, scene, scene_name, row, settings, done)
+            if day is not None:
+                return day(session, robot, memory)
             if 0 in starts:
                 memory.clear()  # of the image that it was waited for
             results = run_all(lambda i: ScriptedPolicy(memory, robot, settings.memory))

@@ -108,7 +108,14 @@ def run_suite(options: EvaluationOptions) -> int:
 
 
 def _run_scene(name: str, options: EvaluationOptions, tick: Any = None) -> list[TaskResult]:
-    """All rows of a scene."""
+    """All rows of a scene.
+
+    Raises:
+        UserError: a service did not answer, or a process died.
+    """
+    from loci.nodes.client import MemoryServiceError
+    from loci.nodes.stepped_robot import RobotServiceError
+
     settings = RowSettings(
         options.suite,
         options.planner,
@@ -122,8 +129,12 @@ def _run_scene(name: str, options: EvaluationOptions, tick: Any = None) -> list[
     )
     folder = options.out / "runs" / name.replace(":", "-").replace("/", "_")
     results: list[TaskResult] = []
-    for row in range(options.rows):
-        results += run_row(name, row, settings, folder, tick or (lambda _: None))
+    try:
+        for row in range(options.rows):
+            results += run_row(name, row, settings, folder, tick or (lambda _: None))
+    except (MemoryServiceError, RobotServiceError) as error:
+        again = f"loci eval {options.suite} --out {options.out} ... (homes that are done are kept)"
+        raise UserError(f"{name}: {error}; see {folder / 'logs'}", again) from error
     return results
 
 

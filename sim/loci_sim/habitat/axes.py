@@ -27,6 +27,11 @@ def pose_to_habitat(T_map_object: Array) -> list[float]:
     return [float(v) for v in T.reshape(-1)]
 
 
+def pose_from_habitat(rows: list[float]) -> Array:
+    """What `pose_to_habitat` was given, (4, 4)."""
+    return np.asarray(Y_UP_TO_Z_UP @ np.reshape(rows, (4, 4)) @ Y_UP_TO_Z_UP.T)
+
+
 def camera_to_habitat(T_map_camera: Array) -> list[float]:
     """Pose (4, 4) of Habitat's camera, row by row, from that of an optical frame in the map."""
     T: Array = Y_UP_TO_Z_UP.T @ T_map_camera @ _OPTICAL

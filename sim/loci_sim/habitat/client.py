@@ -35,12 +35,14 @@ class Opening:
         scene, dataset: as Habitat names them; no dataset: its default one.
         own: exported by Loci.
         navmesh: settings of the navmesh, by name.
+        physics: objects can settle; needs a habitat_sim with Bullet.
     """
 
     scene: str
     dataset: str
     own: bool
     navmesh: Mapping[str, Any]
+    physics: bool = False
 
 
 @dataclass
@@ -149,6 +151,18 @@ class Client:
         self.ask("place", objects=[dict(o) for o in objects])
         for o in objects:
             self._state.objects[str(o["name"])] = {**self._state.objects.get(str(o["name"]), {}), **o}
+
+    def settle(self, names: Sequence[str], seconds: float) -> tuple[dict[str, list[float]], float, bool]:
+        """Let placed objects fall until they lie still: their poses, how long it took [s], and whether they came to rest in time.
+
+        Raises:
+            RefusedError: the scene was opened without physics.
+        """
+        answer = self.ask("settle", names=list(names), seconds=seconds)
+        poses = {str(name): [float(v) for v in pose] for name, pose in answer["poses"].items()}
+        for name, pose in poses.items():
+            self._state.objects[name] = {**self._state.objects[name], "pose": pose}
+        return poses, float(answer["seconds"]), bool(answer["settled"])
 
     def remove(self, name: str) -> None:
         """Remove an object for good."""

@@ -23,12 +23,14 @@ from loci_sim.habitat.semantic_mesh import write_colored_glb
 from loci_sim.scenes import MORE_LABELS, STRUCTURE_LABELS, Scene, ScenePath, load_scene
 
 #: Part of an exported scene's folder: those of another version are made anew.
-VERSION = 2
+VERSION = 3
 #: Labels of the structure; the first object's id in semantic images is one more than their number.
 LABELS = (*STRUCTURE_LABELS, *MORE_LABELS)
 #: Colours of the structure's labels in its semantic mesh. Of 0 and 255 only: Habitat takes vertex colours from linear light to
 #: sRGB before it looks them up, which leaves these as they are.
 _COLORS = ((255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0), (255, 0, 255))
+#: Things that fall come to lie so far from one another [m].
+MARGIN = 0.005
 _FRAME = {"up": [0.0, 1.0, 0.0], "front": [0.0, 0.0, -1.0]}
 
 
@@ -101,6 +103,7 @@ def _write(scene: Scene, folder: Path) -> None:
             # Poses are of the model's own origin, not of its middle.
             "COM": [0.0, 0.0, 0.0],
             "use_bounding_box_for_collision": True,
+            "margin": MARGIN,
             "semantic_id": thing.instance + len(LABELS),
             "shader_type": "flat",
             **_FRAME,
@@ -151,6 +154,8 @@ def _write_stage(scene: Scene, folder: Path) -> None:
         "semantic_descriptor_filename": "structure.semantic.txt",
         "has_semantic_textures": False,
         "shader_type": "flat",
+        # Bullet keeps things that far from it; its default are 4 cm.
+        "margin": MARGIN,
         **_FRAME,
         "semantic_up": _FRAME["up"],
         "semantic_front": _FRAME["front"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from loci_sim.habitat.client import TIMEOUT, Client
 from loci_sim.habitat.floor import Floor
 from loci_sim.habitat.labels import table_of_scene, table_of_semantics
 from loci_sim.habitat.process import RefusedError
+from loci_sim.habitat.rearranged import RearrangedThings, read_added
 from loci_sim.habitat.robot import RobotBody
 from loci_sim.habitat.sources import find_source
 from loci_sim.habitat.things import Things, UnknownThings, write_whole
@@ -52,11 +54,13 @@ class HabitatSimulator:
         cache: where scenes are generated and exported to; None: the usual place.
         noise: of the sensors and of the reported pose; None: none.
         start_stamp_ns: simulated time of the first observation [ns].
+        objects: file with objects to add to somebody else's scene, see `rearranged`; None: none.
+        physics: rigid objects that are added fall until they lie still (Bullet); the scene's own things stay where they are put.
         timeout: for every answer of the worker but the first [s].
         report: is told when a worker died and had to be replaced.
 
     Attributes:
-        added: rigid objects that are added to the scene, moved and removed; every change takes 1 ns.
+        added: rigid objects that are added to the scene, moved and removed; every change takes 1 ns, and as long as it falls.
 
     Raises:
         HabitatError: habitat_sim is missing or does not work.
@@ -73,6 +77,8 @@ class HabitatSimulator:
         cache: Path | None = None,
         noise: NoiseParameters | None = None,
         start_stamp_ns: int = 1_000_000_000,
+        objects: Path | None = None,
+        physics: bool = False,
         timeout: float = TIMEOUT,
         report: Callable[[str], None] = lambda message: None,
     ) -> None:
@@ -80,7 +86,7 @@ class HabitatSimulator:
         source = find_source(scene, dataset, self.parameters, cache)
         self._map_id, self.scene = source.map_id, source.scene
         try:
-            self.client = Client(source.opening, python, timeout=timeout, report=report)
+            self.client = Client(replace(source.opening, physics=physics), python, timeout=timeout, report=report)
         except RefusedError as error:
             raise SceneError(str(error)) from error
         try:
@@ -100,8 +106,12 @@ class HabitatSimulator:
             else:
                 table = table_of_semantics(self.client.opened["semantics"])
                 self._start = (*self._floor.start(), 0.0)
-            self.added = AddedObjects(self.client, table, lambda: self.advance(0.0))
+            self.added = AddedObjects(self.client, table, self.advance, physics)
             self._place(*self._start)
+            if objects is not None:
+                if self.scene is not None:
+                    raise SceneError(f"expected somebody else's scene to add objects to, got {self.map_id} of Loci's")
+                self._things = RearrangedThings(self.map_id, self.added, read_added(objects))
             if not self.is_navigable(*self.position()):
                 raise ValueError(f"expected a navigable start in scene {self.map_id}, got {self._start}")
         except BaseException:

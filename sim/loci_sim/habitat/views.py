@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from zlib import crc32
-
-import numpy as np
 
 from loci.geometry import Array, Camera
 from loci_sim.cameras import CameraMount
 from loci_sim.habitat.axes import camera_to_habitat
 from loci_sim.habitat.client import Client
 from loci_sim.habitat.labels import LabelTable
-from loci_sim.noise import NoiseParameters, noisy_color, noisy_depth
+from loci_sim.noise import NoiseParameters, noisy
 from loci_sim.protocol import SimulatorObservation
 
 
@@ -64,11 +61,7 @@ def look(
     for name, view in views.items():
         color, depth, ids = raw[name]
         depth[depth > view.max_range] = 0.0
-        if noise.depth > 0.0 or noise.color > 0.0:
-            # Drawn anew for every stamp and camera: noise does not depend on how often somebody looks.
-            rng = np.random.default_rng([noise.seed, stamp_ns, crc32(name.encode())])
-            depth = noisy_depth(depth, view.camera, rng, noise.depth) if noise.depth > 0.0 else depth
-            color = noisy_color(color, rng, noise.color) if noise.color > 0.0 else color
+        color, depth = noisy(color, depth, view.camera, noise, stamp_ns, name)
         semantic, instances = table.images(ids)
         for image in (color, depth, semantic, instances):
             image.setflags(write=False)

@@ -14,9 +14,11 @@ from loci_sim.evaluation.datasets.episodes import SceneReference, goal_viewpoint
 from loci_sim.evaluation.datasets.files import DatasetError
 from loci_sim.evaluation.datasets.goat import GoatEpisode, GoatSubtask, ImageGoal, SubtaskKind, read_goat
 from loci_sim.evaluation.datasets.objectnav import ObjectNavEpisode, read_objectnav
-from loci_sim.evaluation.tasks import Goal, GoalKind
+from loci_sim.evaluation.datasets.openeqa import Question as EqaQuestion
+from loci_sim.evaluation.datasets.openeqa import read_questions
+from loci_sim.evaluation.tasks import Goal, GoalKind, Question
 
-Benchmark = Literal["objectnav", "goat"]
+Benchmark = Literal["objectnav", "goat", "aeqa", "findingdory"]
 #: Where Habitat looks for scenes.
 SCENES_DIR = Path("data/scene_datasets")
 #: How Loci calls what GOAT-Bench calls so.
@@ -35,14 +37,14 @@ class EpisodeGoal:
     """
 
     episode_id: str
-    goal: Goal
+    goal: Goal | Question
     image: ImageGoal | None = field(default=None, repr=False)
     T_map_base: Array | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, eq=False)
 class Group:
-    """What one start of the processes is for: all chosen episodes of a scene (ObjectNav), or one episode (GOAT-Bench).
+    """What one start of the processes is for: all chosen episodes of a scene (ObjectNav, A-EQA), or one episode (GOAT-Bench).
 
     Attributes:
         name: unique.
@@ -70,8 +72,8 @@ def choose_groups(
 
     Args:
         benchmark: whose files they are.
-        data: folder with the splits.
-        split: e.g. "val".
+        data: folder with the splits; of A-EQA also the file itself.
+        split: e.g. "val"; of A-EQA the number in the file's name.
         scenes: only of these ("TEEsavR23oF"); none: all.
         n_episodes: so many, in the order of the files; None: all.
 
@@ -79,7 +81,9 @@ def choose_groups(
         DatasetError: a file is missing or damaged, or there are no episodes.
     """
     of = set(scenes) or None
-    if benchmark == "objectnav":
+    if benchmark == "aeqa":
+        groups = list(_aeqa_groups(islice(_aeqa_questions(data, split, of), n_episodes)))
+    elif benchmark == "objectnav":
         groups = list(_objectnav_groups(islice(read_objectnav(data, split, of), n_episodes)))
     else:
         groups = [_goat_group(e) for e in islice(read_goat(data, split, of), n_episodes)]
@@ -122,6 +126,33 @@ def _objectnav_groups(episodes: Iterable[ObjectNavEpisode]) -> Iterator[Group]:
     for e in episodes:
         goal = EpisodeGoal(e.episode_id, _objectnav_goal(e), None, e.T_map_base)
         by_scene.setdefault(e.scene, []).append(goal)
+    for scene, goals in by_scene.items():
+        yield Group(scene.scene_id, scene, tuple(goals))
+
+
+def aeqa_file(data: Path, split: str) -> Path:
+    """A-EQA's questions: the file itself, or ``aeqa_questions-{split}.json`` in a folder (as 3D-Mem publishes them)."""
+    return data / f"aeqa_questions-{split}.json" if data.is_dir() else data
+
+
+def _aeqa_questions(data: Path, split: str, scenes: set[str] | None) -> Iterator[EqaQuestion]:
+    path = aeqa_file(data, split)
+    questions = read_questions(path)
+    if not any(q.scene for q in questions):
+        raise DatasetError(
+            f"expected questions with a start (position, rotation) as A-EQA has them in {path}, got those of recorded walks (EM-EQA)"
+        )
+    for q in questions:
+        if q.scene is not None and (scenes is None or q.scene.name.split(".")[0] in scenes):
+            yield q
+
+
+def _aeqa_groups(questions: Iterable[EqaQuestion]) -> Iterator[Group]:
+    by_scene: dict[SceneReference, list[EpisodeGoal]] = {}
+    for q in questions:
+        assert q.scene is not None
+        task = Question(q.category, q.question, (q.answer, *q.extra_answers), (), ())
+        by_scene.setdefault(q.scene, []).append(EpisodeGoal(q.question_id, task, None, q.T_map_base))
     for scene, goals in by_scene.items():
         yield Group(scene.scene_id, scene, tuple(goals))
 

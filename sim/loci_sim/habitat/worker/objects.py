@@ -8,6 +8,8 @@ from .opening import RequestError
 
 #: Where objects go that are nowhere: far below the scene [m].
 _AWAY = -1000.0
+#: Steps of physics [s]; what was slower than so [m/s, rad/s] for so many of them lies still.
+_STEP, _STILL, _N_STILL = 1.0 / 120.0, 0.01, 30
 
 
 class Objects:
@@ -71,6 +73,32 @@ class Objects:
         if entry["pose"] is not None:
             thing.motion_type = kinds.STATIC
 
+    def settle(self, names: list[str], seconds: float) -> dict[str, Any]:
+        """Let objects fall until they lie still, or for so long: their poses then, row by row, and how long it took [s].
+
+        Everything else stays where it is. ``settled`` says whether all of them came to rest.
+
+        Raises:
+            RequestError: there is no such object.
+        """
+        for name in names:
+            if name not in self._by_name:
+                raise RequestError("no object " + repr(name))
+        kinds = self._habitat.physics.MotionType
+        things = [self._by_name[name] for name in names]
+        for thing in things:
+            thing.motion_type = kinds.DYNAMIC
+        n_still = n_steps = 0
+        while n_still < _N_STILL and n_steps * _STEP < seconds:
+            self._sim.step_physics(_STEP)
+            n_steps += 1
+            quick = [max(t.linear_velocity.length(), t.angular_velocity.length()) for t in things]
+            n_still = n_still + 1 if max(quick, default=0.0) < _STILL else 0
+        poses = {name: _rows(thing.transformation) for name, thing in zip(names, things)}  # noqa: B905 (Python 3.9)
+        for thing in things:
+            thing.motion_type = kinds.STATIC
+        return {"poses": poses, "seconds": n_steps * _STEP, "settled": n_still >= _N_STILL}
+
     def remove(self, name: str) -> None:
         """Remove an object for good.
 
@@ -109,6 +137,11 @@ def _set_semantic_id(thing: Any, number: int) -> None:
     for link in thing.get_link_ids():
         for node in thing.get_link_visual_nodes(link):
             node.semantic_id = number
+
+
+def _rows(matrix: Any) -> list[float]:
+    # Magnum's are columns.
+    return [float(matrix[column][row]) for row in range(4) for column in range(4)]
 
 
 def _transformation(pose: Any) -> Any:

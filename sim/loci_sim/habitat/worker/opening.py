@@ -14,9 +14,15 @@ def open_simulator(request: dict[str, Any]) -> tuple[Any, Any]:
     """The simulator with the scene of an ``open`` request, and the module habitat_sim.
 
     Raises:
-        RequestError: there is no such dataset, or no such scene in it.
+        RequestError: there is no such dataset, or no such scene in it, or physics are asked for that this build lacks.
     """
     import habitat_sim
+
+    if request["physics"] and not habitat_sim.built_with_bullet:
+        raise RequestError(
+            "physics need a habitat_sim that was built with Bullet (conda: the package's variant withbullet; from source: "
+            "--bullet), this one was not: open the scene without physics"
+        )
 
     settings = habitat_sim.SimulatorConfiguration()
     scene, dataset = str(request["scene"]), str(request["dataset"])
@@ -25,7 +31,7 @@ def open_simulator(request: dict[str, Any]) -> tuple[Any, Any]:
             raise RequestError("no dataset config " + dataset)
         settings.scene_dataset_config_file = dataset
     settings.scene_id = scene
-    # Where habitat_sim has Bullet, its objects can only be got at with physics on; time never passes there, nothing falls.
+    # Where habitat_sim has Bullet, its objects can only be got at with physics on. Unless something is to settle no time passes.
     settings.enable_physics = bool(habitat_sim.built_with_bullet)
     settings.load_semantic_mesh = True
     settings.random_seed = 0

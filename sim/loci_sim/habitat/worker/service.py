@@ -44,6 +44,7 @@ class Service:
         if self._sim is not None:
             raise RequestError("a scene is open already")
         self._sim, self._habitat = open_simulator(request)
+        self._has_physics = bool(request["physics"])
         self._objects = Objects(self._sim, self._habitat, bool(request["own"]))
         self._navmesh = Navmesh(self._sim, self._habitat, request["navmesh"])
         return {"semantics": self._objects.semantics(), "objects": self._objects.names()}
@@ -106,6 +107,13 @@ class Service:
             self._objects.place(entry)
         self._navmesh.is_stale = True
         return {}
+
+    def _do_settle(self, request: Request) -> dict[str, Any]:
+        if not self._has_physics:
+            raise RequestError("the scene was opened without physics: nothing falls")
+        settled = self._objects.settle([str(name) for name in request["names"]], float(request["seconds"]))
+        self._navmesh.is_stale = True
+        return settled
 
     def _do_remove(self, request: Request) -> dict[str, Any]:
         self._objects.remove(str(request["name"]))
