@@ -132,9 +132,9 @@ def _levels(
 def _parents(below: _Level, child: npt.NDArray[np.int64], binary: bool) -> _Level:
     there = child >= 0
     value = np.where(there, below.value[child], np.iinfo(np.int32).min)
-    leaf = (there & below.leaf[child]).all(axis=1) & (value == value[:, :1]).all(axis=1)
+    leaf = np.asarray((there & below.leaf[child] & (value == value[:, :1])).all(axis=1))
     sizes = np.where(there, below.size[child], 0).sum(axis=1)
-    exists = there.any(axis=1)
+    exists = np.asarray(there.any(axis=1))
     size = np.where(leaf, 0, 2 + sizes) if binary else np.where(leaf, 5, 5 + sizes)
     return _Level(exists, value.max(axis=1), leaf, np.where(exists, size, 0), child)
 
@@ -225,7 +225,7 @@ def _header(content: bytes, path: Path, leaf_size: float) -> tuple[Format, int, 
         end = content.find(b"\n", position, position + _MAX_HEADER)
         line = content[position : end if end >= 0 else position + 80].decode("ascii", "replace").strip()
         if number == 1:
-            format = next((f for f in ("bt", "ot") if line == _TITLES[f]), None)  # type: ignore[assignment]
+            format = next((f for f in ("bt", "ot") if line == _TITLES[f]), None)
             if format is None:
                 wanted = " or ".join(repr(t) for t in _TITLES.values())
                 raise OctoMapError(f"{path}: line 1: expected {wanted}, got {line[:60]!r}")

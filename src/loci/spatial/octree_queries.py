@@ -169,8 +169,8 @@ def query_box(
     first, last = grid.box(lower, upper, level)
     device = bricks.keys.device
     stamps = torch.from_numpy(stamps_ns).to(device)
-    corners = (torch.from_numpy(c).to(device) for c in (first, last))
-    choice = _Choice(*corners, occupied, free, None if changed_since_ns is None else stamps > changed_since_ns)
+    low, high = torch.from_numpy(first).to(device), torch.from_numpy(last).to(device)
+    choice = _Choice(low, high, occupied, free, None if changed_since_ns is None else stamps > changed_since_ns)
     n_total, n_kept = 0, 0
     kept: list[_Found] = []
     for found in _cubes_of(bricks, grid, _bricks_of(bricks, first, last, level), level, choice):
