@@ -16,6 +16,8 @@ from loci.observation import Observation
 from loci.perception.text import MiniLMTextEncoder
 from loci.query import Query
 from loci.questions import OtherMapError
+from loci.spatial.octomap_files import OctoMapError, write_octomap
+from loci.spatial.octree import Octree
 from synthetic import ROOM, tour
 
 TRUTH = {box.label: box for box in ROOM.boxes}
@@ -385,3 +387,44 @@ def test_parameters_are_used(tmp_path, encoder):
         for observation in tour(n=6):
             memory.observe(observation)
         assert memory.statistics()["keyframes"] == 1
+
+
+@pytest.fixture(scope="module")
+def shed(tmp_path_factory):
+    """An OctoMap file of a place that nobody observes, 40 m away, and centres of its occupied voxels."""
+    octree, frame = Octree(), tour()[0].frame
+    pose = frame.T_map_camera.copy()
+    pose[0, 3] += 40.0
+    octree.integrate(frame.depth, frame.camera, pose, 1)
+    path = tmp_path_factory.mktemp("octomap") / "shed.ot"
+    assert write_octomap(octree, path, "ot") > 1000
+    return path, octree.occupied()[0]
+
+
+def test_an_imported_map_is_known_beside_what_is_observed_and_outlives_corrections(memory, shed):
+    path, occupied = shed
+    memory.import_map(path)
+    assert memory.occupancy_map().cells.size > 100  # at once, before anything is observed
+    for observation in tour()[:4]:
+        memory.observe(observation)
+    keyframe = memory.timeline(limit=1).evidence[0].keyframe_id
+    memory.correct_poses({keyframe: memory.keyframe(keyframe).T_map_camera})
+    again = reopen(memory)
+    try:
+        assert np.all(again.query_occupancy(occupied)[0] == 1)
+        assert (again.occupied_voxels()[:, 0] < 20).sum() > 100  # what was observed
+        assert again.nearest_occupied(occupied[:5] + 0.01, 0.1).found.all()
+    finally:
+        again.close()
+
+
+def test_a_map_that_cannot_be_imported_changes_nothing(memory, shed, tmp_path):
+    memory.import_map(shed[0])
+    before = memory.occupied_voxels()
+    broken = tmp_path / "broken.ot"
+    broken.write_bytes(shed[0].read_bytes()[:-1])
+    with pytest.raises(OctoMapError, match="the file ends within node"):
+        memory.import_map(broken)
+    with pytest.raises(FileNotFoundError):
+        memory.import_map(tmp_path / "none.ot")
+    np.testing.assert_array_equal(memory.occupied_voxels(), before)

@@ -188,8 +188,9 @@ class MemoryQuestions:
             ValueError: corners not finite, lower > upper or outside of the map's world, no such level, limit out of range,
                 or neither occupied nor free cubes are asked for.
         """
-        choice = {"occupied": occupied, "free": free, "changed_since_ns": changed_since_ns, "limit": limit}
-        return self._memories.spatial.query_box(lower, upper, level, **choice)
+        return self._memories.spatial.query_box(
+            lower, upper, level, occupied=occupied, free=free, changed_since_ns=changed_since_ns, limit=limit
+        )
 
     def nearest_occupied(self, points: npt.ArrayLike, max_distance: float) -> NearestVoxels:
         """Nearest occupied voxel of each of N points [m] within a distance [m].

@@ -333,6 +333,32 @@ def test_maps_come_to_whoever_subscribes_late(rig: MemoryRig) -> None:
     assert {o.label for o in heard["objects"][0].objects} <= {b.label for b in ROOM.boxes}
 
 
+def test_the_cloud_is_as_coarse_as_the_parameter_says_and_made_only_for_subscribers(
+    own_domain: int, tmp_path: Path
+) -> None:
+    rig = MemoryRig(tmp_path, voxels_level=2)
+    try:
+        assert rig.bring_up() == [True] * 4
+        rig.observe(*(c.to_observation(o, "map", sequence=i) for i, o in enumerate(TOUR[:3])))
+        assert until(lambda: rig.memory.host.newest_stamp_ns >= TOUR[2].frame.stamp_ns, 60.0)
+        time.sleep(0.3)  # six publishing periods
+        spatial = next(node for node in rig.nodes if node.get_name() == "spatial_memory")
+        topics = [f"published /{name}" for name in ("occupied_voxels", "spatial_markers", "map")]
+        assert [spatial.monitor.counted(topic) for topic in topics] == [0, 0, 0]
+        heard = rig.hear_latched(PointCloud2, "occupied_voxels")
+        assert until(lambda: heard)
+        assert until(lambda: spatial.monitor.counted(topics[0]) == 1)
+        xyz = np.frombuffer(bytes(heard[0].data), "<f4").reshape(-1, 3)
+        with rig.memory.host.reading() as memory:
+            leaves = memory.occupied_voxels()
+        assert 50 < len(xyz) < len(leaves) / 4
+        np.testing.assert_allclose(xyz / 0.2 % 1, 0.5, atol=1e-3)
+        cubes = {tuple(v) for v in np.floor(xyz / 0.2).astype(int).tolist()}
+        assert cubes == {tuple(v) for v in np.floor(leaves / 0.2).astype(int).tolist()}
+    finally:
+        rig.close()
+
+
 def test_nothing_is_published_again_while_nothing_changes(rig: MemoryRig) -> None:
     heard = rig.hear_latched(m.SceneObjectArray, "objects")
     assert until(lambda: heard)

@@ -346,9 +346,10 @@ class SpatialMemory:
         limit: int = MAX_CUBES,
     ) -> Cubes:
         """Known cubes that a box overlaps; see `Octree.query_box`."""
-        choice = {"occupied": occupied, "free": free, "changed_since_ns": changed_since_ns, "limit": limit}
         with self._octree_lock:
-            return self._octree.query_box(lower, upper, level, **choice)
+            return self._octree.query_box(
+                lower, upper, level, occupied=occupied, free=free, changed_since_ns=changed_since_ns, limit=limit
+            )
 
     def nearest_occupied(self, points: npt.ArrayLike, max_distance: float) -> NearestVoxels:
         """Nearest occupied voxels; see `Octree.nearest_occupied`."""

@@ -52,16 +52,16 @@ class _Level:
 
     Attributes:
         exists: (P,) bool.
-        value: (P,) int64 of the most probably occupied voxel.
+        value: (P,) int32 of the most probably occupied voxel.
         leaf: (P,) bool, no children: a voxel, or a cube pruned because all in it is the same.
-        size: (P,) int64 of what is written for it and all below [bytes].
+        size: (P,) of what is written for it and all below [bytes].
         child: (P, 8) int64 index in the level below, -1: none.
     """
 
     exists: npt.NDArray[np.bool_]
-    value: npt.NDArray[np.int64]
+    value: npt.NDArray[np.int32]
     leaf: npt.NDArray[np.bool_]
-    size: npt.NDArray[np.int64]
+    size: npt.NDArray[np.int32 | np.int64]
     child: npt.NDArray[np.int64]
 
 
@@ -87,7 +87,7 @@ def write_octomap(octree: Octree, path: Path, format: Format) -> int:
 
 def _known_voxels(
     octree: Octree, binary: bool
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_], npt.NDArray[np.int32]]:
     """Codes (K,) of bricks in OctoMap's order, which voxels (K * 512,) are known, and their values: log-odds, or 1 and 0."""
     bricks, grid = octree.bricks, octree.grid
     corner = voxels.decode(bricks.keys).cpu() + (_OCTOMAP_HALF - grid.half) // BRICK_EDGE
@@ -100,21 +100,21 @@ def _known_voxels(
     order = np.argsort(codes)
     rows = bricks.rows.cpu().numpy()[order]
     known = bricks.count.cpu().numpy()[rows][:, _ORDER] > 0
-    values = bricks.log_odds.cpu().numpy()[rows][:, _ORDER].astype(np.int64)
+    values = bricks.log_odds.cpu().numpy()[rows][:, _ORDER].astype(np.int32)
     occupied = values > grid.threshold
     # OctoMap takes even odds for occupied, Loci for free.
-    values = occupied.astype(np.int64) if binary else np.where((values == 0) & ~occupied, -1, values)
+    values = occupied.astype(np.int32) if binary else np.where((values == 0) & ~occupied, np.int32(-1), values)
     there = known.any(axis=1)
     return codes[order][there], known[there].ravel(), values[there].ravel()
 
 
 def _levels(
-    codes: npt.NDArray[np.int64], known: npt.NDArray[np.bool_], values: npt.NDArray[np.int64], binary: bool
+    codes: npt.NDArray[np.int64], known: npt.NDArray[np.bool_], values: npt.NDArray[np.int32], binary: bool
 ) -> list[_Level]:
     """All levels of the tree, voxels first; those inside of bricks are dense."""
     n = known.size
     none = np.full((n, 0), -1, dtype=np.int64)
-    voxel_size = np.where(known, 0 if binary else 5, 0)
+    voxel_size = known * np.int32(0 if binary else 5)
     levels = [_Level(known, values, np.ones(n, dtype=np.bool_), voxel_size, none)]
     for level in range(1, DEPTH + 1):
         if level <= 3:
@@ -131,12 +131,12 @@ def _levels(
 
 def _parents(below: _Level, child: npt.NDArray[np.int64], binary: bool) -> _Level:
     there = child >= 0
-    value = np.where(there, below.value[child], np.iinfo(np.int64).min)
-    leaf = (there & below.leaf[child]).all(axis=1) & (value == value[:, :1]).all(axis=1)
+    value = np.where(there, below.value[child], np.iinfo(np.int32).min)
+    leaf = np.asarray((there & below.leaf[child] & (value == value[:, :1])).all(axis=1))
     sizes = np.where(there, below.size[child], 0).sum(axis=1)
-    exists = there.any(axis=1)
+    exists = np.asarray(there.any(axis=1))
     size = np.where(leaf, 0, 2 + sizes) if binary else np.where(leaf, 5, 5 + sizes)
-    return _Level(exists, value.max(axis=1, initial=np.iinfo(np.int64).min), leaf, np.where(exists, size, 0), child)
+    return _Level(exists, value.max(axis=1), leaf, np.where(exists, size, 0), child)
 
 
 def _serialised(levels: list[_Level], binary: bool) -> tuple[npt.NDArray[np.uint8], int]:
@@ -225,7 +225,7 @@ def _header(content: bytes, path: Path, leaf_size: float) -> tuple[Format, int, 
         end = content.find(b"\n", position, position + _MAX_HEADER)
         line = content[position : end if end >= 0 else position + 80].decode("ascii", "replace").strip()
         if number == 1:
-            format = next((f for f in ("bt", "ot") if line == _TITLES[f]), None)  # type: ignore[assignment]
+            format = next((f for f in ("bt", "ot") if line == _TITLES[f]), None)
             if format is None:
                 wanted = " or ".join(repr(t) for t in _TITLES.values())
                 raise OctoMapError(f"{path}: line 1: expected {wanted}, got {line[:60]!r}")

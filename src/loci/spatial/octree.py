@@ -483,9 +483,19 @@ class Octree:
                 neither occupied nor free cubes are asked for.
         """
         bricks = self._bricks
-        choice = {"occupied": occupied, "free": free, "changed_since_ns": changed_since_ns, "limit": limit}
         stamps = np.array(self._stamps, dtype=np.int64)
-        found, cubes = octree_queries.query_box(bricks, self.grid, stamps, lower, upper, level, **choice)
+        found, cubes = octree_queries.query_box(
+            bricks,
+            self.grid,
+            stamps,
+            lower,
+            upper,
+            level,
+            occupied=occupied,
+            free=free,
+            changed_since_ns=changed_since_ns,
+            limit=limit,
+        )
         labels, objects = self._annotations.of_cubes(cubes, level, bricks, self._model.threshold)
         return replace(found, labels=labels, object_ids=objects)
 

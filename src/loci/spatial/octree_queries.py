@@ -6,7 +6,7 @@ the directory where a box is larger than it. Knows bricks and metres, not scans:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,7 @@ import numpy.typing as npt
 import torch
 
 from loci.spatial import voxels
-from loci.spatial.bricks import BRICK_EDGE, BRICK_SIZE, LOG_ODDS_UNIT, NOTHING_KNOWN, Bricks
+from loci.spatial.bricks import BRICK_EDGE, LOG_ODDS_UNIT, NOTHING_KNOWN, Bricks
 from loci.spatial.cubes import Cubes, OccupiedCubes
 
 #: Level of a brick: its edge is 2^3 voxels.
@@ -100,21 +100,51 @@ class VoxelGrid:
 
 @dataclass(frozen=True)
 class _Found:
-    """Cubes and what is known of each: all (N,), cubes (N, 3). ``changed``: scan since which it is what it is."""
+    """What is known of N cubes, all (N,).
 
-    cubes: torch.Tensor
+    Attributes:
+        codes: Morton codes of the cubes in their level.
+        states: -1 unknown, 0 free, 1 occupied.
+        peaks: log-odds of the most probably occupied voxel.
+        last: scan that said something last, -1: none did.
+        changed: scan since which it is what it is.
+    """
+
+    codes: torch.Tensor
     states: torch.Tensor
     peaks: torch.Tensor
     last: torch.Tensor
     changed: torch.Tensor
 
-    def __getitem__(self, which: torch.Tensor | slice) -> _Found:
-        return _Found(self.cubes[which], self.states[which], self.peaks[which], self.last[which], self.changed[which])
-
     @staticmethod
     def joined(parts: list[_Found]) -> _Found:
-        names = ("cubes", "states", "peaks", "last", "changed")
+        names = ("codes", "states", "peaks", "last", "changed")
         return _Found(*(torch.cat([getattr(p, name) for p in parts]) for name in names))
+
+    def __getitem__(self, which: torch.Tensor) -> _Found:
+        return _Found(self.codes[which], self.states[which], self.peaks[which], self.last[which], self.changed[which])
+
+
+@dataclass(frozen=True)
+class _Choice:
+    """Which cubes are asked for: ``first`` to ``last`` (3,), of these states, changed in a scan of which ``changed`` (S,) says yes."""
+
+    first: torch.Tensor
+    last: torch.Tensor
+    occupied: bool
+    free: bool
+    changed: torch.Tensor | None
+
+    def by_state(self, states: torch.Tensor, changed: torch.Tensor) -> torch.Tensor:
+        """Places (M,) of those that fit, wherever they are."""
+        fits = states >= 0 if self.occupied and self.free else states == int(self.occupied)
+        places = torch.nonzero(fits.reshape(-1)).squeeze(1)
+        return places if self.changed is None else places[self.changed[changed.reshape(-1)[places].long()]]
+
+    def inside(self, codes: torch.Tensor) -> torch.Tensor:
+        """Whether cubes (M,) lie in the box."""
+        cubes = voxels.decode(codes)
+        return ((cubes >= self.first) & (cubes <= self.last)).all(dim=1)
 
 
 def query_box(
@@ -140,16 +170,14 @@ def query_box(
     device = bricks.keys.device
     stamps = torch.from_numpy(stamps_ns).to(device)
     low, high = torch.from_numpy(first).to(device), torch.from_numpy(last).to(device)
-    n_total, kept = 0, []
-    for found in _cubes_of(bricks, grid, _bricks_of(bricks, first, last, level, grid), level):
-        fits = ((found.cubes >= low) & (found.cubes <= high)).all(dim=1)
-        fits &= ((found.states == 1) & occupied) | ((found.states == 0) & free)
-        found = found[fits]
-        if changed_since_ns is not None and found.states.numel():
-            found = found[stamps[found.changed.long()] > changed_since_ns]
-        n_kept = sum(f.states.numel() for f in kept)
-        n_total += found.states.numel()
-        kept.append(found[: limit - n_kept])
+    choice = _Choice(low, high, occupied, free, None if changed_since_ns is None else stamps > changed_since_ns)
+    n_total, n_kept = 0, 0
+    kept: list[_Found] = []
+    for found in _cubes_of(bricks, grid, _bricks_of(bricks, first, last, level), level, choice):
+        n_total += found.codes.numel()
+        if n_kept < limit and found.codes.numel():
+            kept.append(found[torch.arange(min(limit - n_kept, found.codes.numel()), device=device)])
+            n_kept += kept[-1].codes.numel()
     if not n_total:
         nothing = np.zeros(0, dtype=np.int64)
         cubes = Cubes(
@@ -167,8 +195,9 @@ def query_box(
     all_found = _Found.joined(kept)
     probabilities = torch.sigmoid(all_found.peaks.to(torch.float32) / LOG_ODDS_UNIT)
     nobody = ("",) * all_found.states.numel()
+    where = voxels.decode(all_found.codes).cpu()
     cubes = Cubes(
-        centres=grid.centres(all_found.cubes, level),
+        centres=grid.centres(where, level),
         states=all_found.states.cpu().numpy(),
         probabilities=probabilities.cpu().numpy(),
         last_seen_ns=stamps[all_found.last.long()].cpu().numpy(),
@@ -178,12 +207,10 @@ def query_box(
         n_total=n_total,
         size=grid.leaf_size * (1 << level),
     )
-    return cubes, all_found.cubes.cpu()
+    return cubes, where
 
 
-def _bricks_of(
-    bricks: Bricks, first: npt.NDArray[np.int64], last: npt.NDArray[np.int64], level: int, grid: VoxelGrid
-) -> torch.Tensor:
+def _bricks_of(bricks: Bricks, first: npt.NDArray[np.int64], last: npt.NDArray[np.int64], level: int) -> torch.Tensor:
     """Places in the directory (K,), ascending, of the bricks that cubes ``first`` to ``last`` of a level consist of or lie in."""
     if level >= BRICK_LEVEL:
         over = level - BRICK_LEVEL
@@ -211,54 +238,61 @@ def places_between(bricks: Bricks, low: npt.NDArray[np.int64], high: npt.NDArray
     return place[bricks.keys[place] == keys]
 
 
-def _cubes_of(bricks: Bricks, grid: VoxelGrid, places: torch.Tensor, level: int) -> Iterator[_Found]:
-    """All cubes of a level that lie in bricks, or that consist of them, in parts."""
-    fine = min(level, BRICK_LEVEL)
-    parts = (_cubes_in_bricks(bricks, grid, places[i : i + _CHUNK], fine) for i in range(0, places.numel(), _CHUNK))
+def _cubes_of(bricks: Bricks, grid: VoxelGrid, places: torch.Tensor, level: int, choice: _Choice) -> Iterator[_Found]:
+    """The chosen cubes of a level that lie in bricks, or that consist of them, in parts."""
+    chunks = (places[i : i + _CHUNK] for i in range(0, places.numel(), _CHUNK))
     if level <= BRICK_LEVEL:
-        yield from parts
-    elif joined := list(parts):
-        yield _grouped(_Found.joined(joined), level - BRICK_LEVEL)
+        for chunk in chunks:
+            found = _cubes_in_bricks(bricks, grid, chunk, level, choice)
+            yield found[choice.inside(found.codes)]
+    elif joined := [_cubes_in_bricks(bricks, grid, chunk, BRICK_LEVEL, None) for chunk in chunks]:
+        found = _grouped(_Found.joined(joined), level - BRICK_LEVEL)
+        found = found[choice.by_state(found.states, found.changed)]
+        yield found[choice.inside(found.codes)]
 
 
-def _cubes_in_bricks(bricks: Bricks, grid: VoxelGrid, places: torch.Tensor, level: int) -> _Found:
-    """Cubes of a level up to that of bricks: (K * n^3,) for K bricks with n cubes per edge."""
+def _cubes_in_bricks(
+    bricks: Bricks, grid: VoxelGrid, places: torch.Tensor, level: int, choice: _Choice | None
+) -> _Found:
+    """Cubes of a level up to that of bricks, of K bricks: those whose state is chosen, or all K * n^3."""
     rows = bricks.rows[places]
     known, log_odds = bricks.count[rows] > 0, bricks.log_odds[rows]  # (K, 512)
     occupied = known & (log_odds > grid.threshold)
     changed, last = bricks.changed_scan[rows], bricks.last_scan[rows]
-    edge, n = 1 << level, BRICK_EDGE >> level
     if level == 0:
         states = occupied.to(torch.int8) - (~known).to(torch.int8)
     else:
-        log_odds = _pooled(torch.where(known, log_odds, NOTHING_KNOWN), edge, torch.Tensor.amax)
-        last = _pooled(torch.where(known, last, -1), edge, torch.Tensor.amax)
-        whole = _pooled(known, edge, torch.Tensor.amin)
-        since_occupied = _pooled(torch.where(occupied, changed, _NEVER), edge, torch.Tensor.amin)
+        log_odds = _pooled(torch.where(known, log_odds, NOTHING_KNOWN), level, torch.maximum)
+        last = _pooled(torch.where(known, last, -1), level, torch.maximum)
+        whole = _pooled(known, level, torch.logical_and)
+        since_occupied = _pooled(torch.where(occupied, changed, _NEVER), level, torch.minimum)
         any_occupied = log_odds > grid.threshold
-        changed = torch.where(any_occupied, since_occupied, _pooled(changed, edge, torch.Tensor.amax))
+        changed = torch.where(any_occupied, since_occupied, _pooled(changed, level, torch.maximum))
         states = any_occupied.to(torch.int8) - (~(whole | any_occupied)).to(torch.int8)
+    n = BRICK_EDGE >> level
+    everything = torch.arange(states.numel(), device=rows.device)
+    chosen = everything if choice is None else choice.by_state(states, changed)
     steps = torch.arange(n, device=rows.device)
-    local = torch.stack(torch.meshgrid(steps, steps, steps, indexing="ij"), dim=-1).reshape(1, -1, 3)
-    cubes = (voxels.decode(bricks.keys[places]) * n).unsqueeze(1) + local
-    flat = (a.reshape(-1) for a in (states, log_odds, last, changed))
-    return _Found(cubes.reshape(-1, 3), *flat)
+    local = voxels.encode(torch.stack(torch.meshgrid(steps, steps, steps, indexing="ij"), dim=-1).reshape(-1, 3))
+    brick = torch.div(chosen, n**3, rounding_mode="floor")
+    codes = (bricks.keys[places][brick] << (3 * (BRICK_LEVEL - level))) | local[chosen - brick * n**3]
+    return _Found(codes, *(a.reshape(-1)[chosen] for a in (states, log_odds, last, changed)))
 
 
-def _pooled(values: torch.Tensor, edge: int, extreme) -> torch.Tensor:  # type: ignore[no-untyped-def]
-    """Extremes (K, n, n, n) over cubes of ``edge`` voxels, of voxels (K, 512); one axis after the other is several times quicker."""
-    n = BRICK_EDGE // edge
-    values = extreme(values.reshape(-1, n, edge, BRICK_EDGE, BRICK_EDGE), 2)
-    values = extreme(values.reshape(-1, n, n, edge, BRICK_EDGE), 3)
-    result: torch.Tensor = extreme(values.reshape(-1, n, n, n, edge), 4)
-    return result
+def _pooled(values: torch.Tensor, level: int, combine: Callable[..., torch.Tensor]) -> torch.Tensor:
+    """Combine the voxels (K, 512) of cubes of a level, (K, n, n, n); halves at a time, which is quicker than reductions."""
+    values = values.reshape(-1, BRICK_EDGE, BRICK_EDGE, BRICK_EDGE)
+    for _ in range(level):
+        values = combine(values[:, 0::2], values[:, 1::2])
+        values = combine(values[:, :, 0::2], values[:, :, 1::2])
+        values = combine(values[..., 0::2], values[..., 1::2])
+    return values
 
 
 def _grouped(found: _Found, over: int) -> _Found:
     """Cubes of 2^over bricks per edge from what is known of their bricks (in the order of the keys)."""
-    prefixes = voxels.prefix(voxels.encode(found.cubes), over)
-    unique, group = torch.unique_consecutive(prefixes, return_inverse=True)
-    n, device = unique.numel(), prefixes.device
+    unique, group = torch.unique_consecutive(voxels.prefix(found.codes, over), return_inverse=True)
+    n, device = unique.numel(), unique.device
 
     def reduced(values: torch.Tensor, start: int, how: str) -> torch.Tensor:
         into = torch.full((n,), start, dtype=values.dtype, device=device)
@@ -271,7 +305,7 @@ def _grouped(found: _Found, over: int) -> _Found:
     since_occupied = reduced(torch.where(occupied, found.changed, _NEVER), _NEVER, "amin")
     since_free = reduced(torch.where(free, found.changed, -1), -1, "amax")
     return _Found(
-        voxels.decode(unique),
+        unique,
         any_occupied.to(torch.int8) - (~(any_occupied | all_free)).to(torch.int8),
         reduced(found.peaks, NOTHING_KNOWN, "amax"),
         reduced(found.last, -1, "amax"),
@@ -287,14 +321,9 @@ def downsampled(bricks: Bricks, grid: VoxelGrid, level: int, limit: int) -> Occu
     places = torch.nonzero(bricks.peak[bricks.rows] > grid.threshold).squeeze(1)
     rows, keys = bricks.rows[places], bricks.keys[places]
     fine = min(level, BRICK_LEVEL)
-    parts = [
-        _occupied_in_bricks(bricks.occupied_bits[rows[i : i + _CHUNK]], keys[i : i + _CHUNK], fine)
-        for i in range(0, rows.numel(), _CHUNK)
-    ]
-    cubes = torch.cat(parts) if parts else torch.zeros((0, 3), dtype=torch.int64)
-    codes = voxels.prefix(voxels.encode(cubes), level - fine)
+    codes = _occupied_in_bricks(bricks.occupied_bits[rows], keys, fine)
     if level > fine:
-        codes = torch.unique(codes)
+        codes = torch.unique_consecutive(voxels.prefix(codes, level - fine))
     while codes.numel() > limit:  # ends: the whole world is one cube
         level += 1
         codes = torch.unique(voxels.prefix(codes, 1))
@@ -303,10 +332,13 @@ def downsampled(bricks: Bricks, grid: VoxelGrid, level: int, limit: int) -> Occu
 
 
 def _occupied_in_bricks(bits: torch.Tensor, keys: torch.Tensor, level: int) -> torch.Tensor:
-    """Cubes (N, 3) of a level up to that of bricks with an occupied voxel, of bricks with these bits (K, 64)."""
-    z = torch.arange(BRICK_EDGE, device=bits.device)
-    occupied = ((bits.unsqueeze(-1) >> z) & 1).reshape(-1, BRICK_SIZE)
+    """Codes (N,) of the cubes of a level up to that of bricks with an occupied voxel, of bricks with these bits (K, 64)."""
+    bits = bits.reshape(-1, BRICK_EDGE, BRICK_EDGE)
+    for i in range(level):
+        bits = bits[:, 0::2] | bits[:, 1::2]
+        bits = bits[..., 0::2] | bits[..., 1::2]
+        bits = bits | (bits >> (1 << i))  # bit z of a cube is the lowest of its voxels'
     n = BRICK_EDGE >> level
-    pooled = _pooled(occupied, 1 << level, torch.Tensor.amax).reshape(-1, n, n, n)
-    brick, *local = torch.nonzero(pooled, as_tuple=True)
-    return voxels.decode(keys)[brick] * n + torch.stack(local, dim=1)
+    heights = torch.arange(n, device=bits.device, dtype=torch.uint8) << level
+    brick, *local = torch.nonzero((bits.unsqueeze(-1) >> heights) & 1, as_tuple=True)
+    return (keys[brick] << (3 * (BRICK_LEVEL - level))) | voxels.encode(torch.stack(local, dim=1))
