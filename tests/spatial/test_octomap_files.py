@@ -118,6 +118,10 @@ def test_what_octomap_writes_is_read_with_the_same_states(tree: Any, tmp_path: P
     if format == "ot":
         np.testing.assert_allclose(log_odds[some], want_log_odds, atol=1.1e-3)
     assert octree.stamp_ns == 77
+    if format == "bt":  # nothing was rounded: written again, it is the same stream
+        write_octomap(octree, tmp_path / "again.bt", "bt")
+        streams = [p.read_bytes().split(b"data\n", 1)[1] for p in (Path(path), tmp_path / "again.bt")]
+        assert streams[0] == streams[1]
     middle = np.full((1, 3), -24 * 0.05)
     assert octree.query(middle)[0].tolist() == [0] and octree.query(middle, 3)[0].tolist() == [0]
 

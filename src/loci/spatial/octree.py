@@ -554,10 +554,7 @@ class Octree:
         Raises:
             ValueError: points not (N, 3), not finite or outside of the world, or too many labels.
         """
-        array = self.grid.check_points(points)
-        voxel = torch.from_numpy(np.floor(array / self.parameters.leaf_size).astype(np.int64)) + int(self._half)
-        codes = torch.unique(voxels.encode(voxel.clamp(0, int(2 * self._half) - 1)))
-        voxel = voxels.decode(codes).to(self.device)
+        voxel = voxels.decode(torch.unique(self.grid.voxel_codes(points))).to(self.device)
         n_occupied, *_ = self._in_bricks(self._bricks, voxel, 0)
         voxel = voxel[n_occupied > 0].cpu()
         if voxel.numel():
@@ -572,9 +569,7 @@ class Octree:
         Raises:
             ValueError: points not (N, 3), not finite or outside of the world.
         """
-        array = self.grid.check_points(points)
-        voxel = torch.from_numpy(np.floor(array / self.parameters.leaf_size).astype(np.int64)) + int(self._half)
-        codes, inverse = torch.unique(voxels.encode(voxel.clamp(0, int(2 * self._half) - 1)), return_inverse=True)
+        codes, inverse = torch.unique(self.grid.voxel_codes(points), return_inverse=True)
         found = self._annotations.of_cubes(voxels.decode(codes), 0, self._bricks, self._model.threshold)
         labels, objects = ([names[i] for i in inverse.tolist()] for names in found)
         return tuple(labels), tuple(objects)

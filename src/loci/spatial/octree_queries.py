@@ -67,6 +67,15 @@ class VoxelGrid:
             raise ValueError(f"expected {name} within {reach:g} m of the origin, got {array[outside][0].tolist()}")
         return array
 
+    def voxel_codes(self, points: npt.ArrayLike) -> torch.Tensor:
+        """Morton codes (N,) of the voxels that hold points (N, 3) [m], on the host.
+
+        Raises:
+            ValueError: see `check_points`.
+        """
+        voxel = np.floor(self.check_points(points) / self.leaf_size).astype(np.int64) + self.half
+        return voxels.encode(torch.from_numpy(voxel.clip(0, 2 * self.half - 1)))
+
     def box(
         self, lower: npt.ArrayLike, upper: npt.ArrayLike, level: int
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:

@@ -17,6 +17,7 @@ def warm_up() -> None:
     octree.integrate(np.ones((8, 8), dtype=np.float32), Camera(8, 8, 8.0, 8.0, 3.5, 3.5), np.eye(4), 0)
     octree.insert_points(np.ones((1, 3)), np.zeros(3), 0)
     octree.cast_rays(np.zeros((1, 3)), np.ones((1, 3)), 1.0)
+    octree.nearest_occupied(np.zeros((1, 3)), 1.0)
     floor = OccupancyMap(np.full((8, 8), FREE, dtype=np.int8), (0.0, 0.0), 0.25)
     find_path(floor, (0.2, 0.2), (1.5, 1.5))
     segment_rooms(floor, (), lambda: "room/0")
