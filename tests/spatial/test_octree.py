@@ -145,7 +145,7 @@ def test_an_image_says_what_every_ray_says_about_every_voxel(rng: np.random.Gene
     solid = voxel_values(octree, points, "solid")
     expected = (log_odds(0.55) * said.votes[:, 0] + log_odds(0.3) * said.votes[:, 1]) / 16
     assert np.mean(np.abs(solid - expected) < 100) > 0.95
-    assert np.sum(said.hit) > 30 and np.sum(missed) > 300 and np.sum(solid > 0) > 20
+    assert np.sum(said.hit) > 15 and np.sum(missed) > 300 and np.sum(solid > 0) > 20
 
 
 @pytest.mark.parametrize("height", [0.70, 0.713, 0.725, 0.74])

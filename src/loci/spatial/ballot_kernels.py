@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from loci.spatial.ballots import MISS
+from loci.spatial.bricks import TOUCHED_HIT, TOUCHED_MAX, TOUCHED_MIN, TOUCHED_MISS
 
 
 @numba.njit(cache=True, nogil=True)
@@ -25,12 +26,14 @@ def apply_ballots(
     threshold: int,
     log_odds: npt.NDArray[np.int16],
     solid: npt.NDArray[np.int16],
+    touched: npt.NDArray[np.int8],
     last_scan: npt.NDArray[np.int32],
     changed_scan: npt.NDArray[np.int32],
     count: npt.NDArray[np.int16],
     occupied_bits: npt.NDArray[np.uint8],
     free_bits: npt.NDArray[np.uint8],
     solid_bits: npt.NDArray[np.uint8],
+    touched_bits: npt.NDArray[np.uint8],
     peak: npt.NDArray[np.int16],
 ) -> None:
     """Take one scan's ballots ``which[first:last]`` into the bricks ``rows[first:last]`` and bring their summaries up to date.
@@ -42,7 +45,7 @@ def apply_ballots(
         row, ballot_row = rows[b], ballots[which[b]]
         highest_seen = -32768
         for column in range(64):
-            occupied, free, blocking = 0, 0, 0
+            occupied, free, blocking, touch = 0, 0, 0, 0
             for k in range(8):
                 index = column * 8 + k
                 ballot = ballot_row[index]
@@ -65,6 +68,10 @@ def apply_ballots(
                         count[row, index] = n
                     vote = solid[row, index] + votes[(ballot >> 5) & 31, ballot & 31]
                     solid[row, index] = min(max(vote, lowest), highest)
+                    if (ballot >> 5) & 31 > 0:
+                        touched[row, index] = min(touched[row, index] + TOUCHED_HIT, TOUCHED_MAX)
+                    elif ballot & 31 == 16:
+                        touched[row, index] = max(touched[row, index] + TOUCHED_MISS, TOUCHED_MIN)
                 if n > 0:
                     highest_seen = max(highest_seen, value)
                     if value > threshold:
@@ -73,7 +80,10 @@ def apply_ballots(
                         free |= 1 << k
                 if solid[row, index] > 0:
                     blocking |= 1 << k
+                if touched[row, index] > 0:
+                    touch |= 1 << k
             occupied_bits[row, column] = occupied
             free_bits[row, column] = free
             solid_bits[row, column] = blocking
+            touched_bits[row, column] = touch
         peak[row] = highest_seen

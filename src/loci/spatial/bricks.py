@@ -16,8 +16,10 @@ BRICK_SIZE = BRICK_EDGE**3
 #: Log-odds are integers in units of 1 / LOG_ODDS_UNIT: the same on every device, and half the memory of floats.
 LOG_ODDS_UNIT = 1000
 #: Arrays of voxels, (R, 512) each; the summaries follow from them.
-VOXEL_ARRAYS = ("log_odds", "solid", "last_scan", "changed_scan", "count")
-SUMMARIES = ("occupied_bits", "free_bits", "solid_bits", "peak")
+VOXEL_ARRAYS = ("log_odds", "solid", "touched", "last_scan", "changed_scan", "count")
+SUMMARIES = ("occupied_bits", "free_bits", "solid_bits", "touched_bits", "peak")
+#: Steps and limits of `Bricks.touched`: OctoMap's log-odds (0.85, -0.41, -2, 3.5) in units of a miss.
+TOUCHED_HIT, TOUCHED_MISS, TOUCHED_MIN, TOUCHED_MAX = 2, -1, -5, 9
 #: Peak of a brick without known voxels.
 NOTHING_KNOWN = -32768
 
@@ -31,10 +33,12 @@ class Bricks:
         rows: (B,) int64 row of each.
         log_odds: (R, 512) int16 of being occupied, by OctoMap's model, in thousandths; x slowest, z fastest.
         solid: (R, 512) int16 the same, but with a vote for every ray: > 0 where most rays into the voxel end.
+        touched: (R, 512) int8, > 0 where surfaces were seen and not seen through since; a hit is `TOUCHED_HIT`, a scan all of whose
+            rays pass the voxel `TOUCHED_MISS`. What is thinner than a voxel shows up only here, and obstacles where they are.
         last_scan: (R, 512) int32 number of the scan that said something last.
         changed_scan: (R, 512) int32 number of the scan since which the voxel is what it is (occupied or free).
         count: (R, 512) int16 scans that said something (at most 32767); 0: unknown.
-        occupied_bits, free_bits, solid_bits: (R, 64) uint8, bit z of column (x, y).
+        occupied_bits, free_bits, solid_bits, touched_bits: (R, 64) uint8, bit z of column (x, y).
         peak: (R,) int16 largest log-odds of the known voxels.
     """
 
@@ -42,12 +46,14 @@ class Bricks:
     rows: torch.Tensor
     log_odds: torch.Tensor
     solid: torch.Tensor
+    touched: torch.Tensor
     last_scan: torch.Tensor
     changed_scan: torch.Tensor
     count: torch.Tensor
     occupied_bits: torch.Tensor
     free_bits: torch.Tensor
     solid_bits: torch.Tensor
+    touched_bits: torch.Tensor
     peak: torch.Tensor
 
     @staticmethod
@@ -65,12 +71,14 @@ class Bricks:
             rows=torch.zeros(0, dtype=torch.int64, device=device),
             log_odds=voxels(torch.int16),
             solid=voxels(torch.int16),
+            touched=voxels(torch.int8),
             last_scan=voxels(torch.int32),
             changed_scan=voxels(torch.int32),
             count=voxels(torch.int16),
             occupied_bits=bits(),
             free_bits=bits(),
             solid_bits=bits(),
+            touched_bits=bits(),
             peak=torch.full((n_rows,), NOTHING_KNOWN, dtype=torch.int16, device=device),
         )
 
@@ -118,8 +126,12 @@ class Bricks:
         log_odds, known = self.log_odds[rows], self.count[rows] > 0
         weights = 1 << torch.arange(BRICK_EDGE, device=log_odds.device)
         occupied = known & (log_odds > threshold)
-        solid = self.solid[rows] > 0
-        states = ((self.occupied_bits, occupied), (self.free_bits, known & ~occupied), (self.solid_bits, solid))
+        states = (
+            (self.occupied_bits, occupied),
+            (self.free_bits, known & ~occupied),
+            (self.solid_bits, self.solid[rows] > 0),
+            (self.touched_bits, self.touched[rows] > 0),
+        )
         for bits, state in states:
             bits[rows] = (state.reshape(-1, BRICK_EDGE**2, BRICK_EDGE) * weights).sum(dim=2).to(torch.uint8)
         self.peak[rows] = torch.where(known, log_odds, NOTHING_KNOWN).amax(dim=1)

@@ -122,9 +122,10 @@ class ColumnCache:
         order = np.argsort(codes)
         codes, coordinates = codes[order], coordinates[order]
         rows = bricks.rows.cpu().numpy()[order]
-        # Touched, too: a lamp's pole fills no voxel, but stops a robot.
-        solid = (bricks.occupied_bits | bricks.solid_bits).cpu().numpy()[rows]  # (B, 64)
-        free = bricks.free_bits.cpu().numpy()[rows]
+        # Obstacles are where surfaces are, not wherever one grazes a voxel: walls would grow by a cell, and doors shrink by two.
+        # Touched ones, too: a lamp's pole is not solid, but stops a robot.
+        solid = (bricks.solid_bits | bricks.touched_bits).cpu().numpy()[rows]  # (B, 64)
+        free = ((bricks.occupied_bits | bricks.free_bits) & ~bricks.solid_bits).cpu().numpy()[rows]
         old = self.columns
         place = np.searchsorted(old.codes, codes).clip(max=max(len(old.codes) - 1, 0))
         known = old.codes[place] == codes if len(old.codes) else np.zeros(len(codes), dtype=np.bool_)

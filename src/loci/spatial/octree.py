@@ -18,7 +18,18 @@ from loci.geometry import Array, Camera
 from loci.spatial import ballot_kernels, evidence, nearest, octree_queries, point_scans, rays, voxels
 from loci.spatial.annotations import Annotations
 from loci.spatial.ballots import FULL, MISS
-from loci.spatial.bricks import BRICK_EDGE, BRICK_SIZE, LOG_ODDS_UNIT, NOTHING_KNOWN, VOXEL_ARRAYS, Bricks
+from loci.spatial.bricks import (
+    BRICK_EDGE,
+    BRICK_SIZE,
+    LOG_ODDS_UNIT,
+    NOTHING_KNOWN,
+    TOUCHED_HIT,
+    TOUCHED_MAX,
+    TOUCHED_MIN,
+    TOUCHED_MISS,
+    VOXEL_ARRAYS,
+    Bricks,
+)
 from loci.spatial.compiled import ImageCollector, on_threads
 from loci.spatial.cubes import Cubes, NearestVoxels, OccupiedCubes
 from loci.spatial.evidence import MIN_CONFIDENCE, N_COARSE
@@ -272,6 +283,9 @@ class Octree:
         b.count[rows] = torch.where(said & (count < 32767), count + 1, count)
         vote = b.solid[rows].to(torch.int32) + votes[(ballots >> 5) & 31, ballots & 31]
         b.solid[rows] = vote.clamp(m.lowest, m.highest).to(torch.int16)
+        step = torch.where((ballots & 31) == N_COARSE, TOUCHED_MISS, 0)
+        step = torch.where(((ballots >> 5) & 31) > 0, TOUCHED_HIT, step)
+        b.touched[rows] = (b.touched[rows] + step).clamp(TOUCHED_MIN, TOUCHED_MAX).to(torch.int8)
         b.summarise(rows, m.threshold)
 
     def rebuild(self, images: Iterable[tuple[Depth, Camera, Array, int]]) -> Octree:
