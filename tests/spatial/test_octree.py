@@ -81,13 +81,12 @@ def brute_force(depth: np.ndarray, camera: Camera, T: np.ndarray, leaf: float, p
             if depth[v, u] <= 0:
                 continue
             ends.add(tuple(np.floor((T[:3, :3] @ seen[v, u] + T[:3, 3]) / leaf).astype(int)))
-            if v % 2 or not (3 <= u < width - 3 and 3 <= v < height - 3):
-                continue
             normal = seen[v, u]
-            a, b, c, d = depth[v, u - 3], depth[v, u + 3], depth[v - 3, u], depth[v + 3, u]
-            if min(a, b, c, d) > 0 and max(abs(b - a), abs(d - c)) <= 0.1 * depth[v, u]:
-                normal = np.cross(seen[v, u + 3] - seen[v, u - 3], seen[v + 3, u] - seen[v - 3, u])
-                normal *= np.sign(normal @ seen[v, u])
+            if 3 <= u < width - 3 and 3 <= v < height - 3:
+                a, b, c, d = depth[v, u - 3], depth[v, u + 3], depth[v - 3, u], depth[v + 3, u]
+                if min(a, b, c, d) > 0 and max(abs(b - a), abs(d - c)) <= 0.1 * depth[v, u]:
+                    normal = np.cross(seen[v, u + 3] - seen[v, u - 3], seen[v + 3, u] - seen[v - 3, u])
+                    normal *= np.sign(normal @ seen[v, u])
             point = seen[v, u] + normal / np.linalg.norm(normal) * evidence.INSET * leaf
             voxel = tuple(np.floor((T[:3, :3] @ point + T[:3, 3]) / leaf).astype(int))
             surfaces[voxel] = surfaces.get(voxel, 0) + 1
@@ -105,7 +104,7 @@ def brute_force(depth: np.ndarray, camera: Camera, T: np.ndarray, leaf: float, p
         enter, leave = t.min(axis=0).max(axis=1), t.max(axis=0).min(axis=1)
         crossed[n] = np.any((enter < leave) & (depth.ravel() > leave))
         face = (camera.fx * leaf / z) * (camera.fy * leaf / z)
-        votes[n, 0] = np.ceil(min(16 * 2 * surfaces.get(key, 0) / face, 16))
+        votes[n, 0] = np.ceil(min(16 * surfaces.get(key, 0) / face, 16))
         met = passed = 0
         for a in range(4):
             for b in range(4):
@@ -145,7 +144,7 @@ def test_an_image_says_what_every_ray_says_about_every_voxel(rng: np.random.Gene
     solid = voxel_values(octree, points, "solid")
     expected = (log_odds(0.55) * said.votes[:, 0] + log_odds(0.3) * said.votes[:, 1]) / 16
     assert np.mean(np.abs(solid - expected) < 100) > 0.95
-    assert np.sum(said.hit) > 15 and np.sum(missed) > 300 and np.sum(solid > 0) > 20
+    assert np.sum(said.hit) > 15 and np.sum(missed) > 300 and np.sum(solid > 0) > 10
 
 
 @pytest.mark.parametrize("height", [0.70, 0.713, 0.725, 0.74])

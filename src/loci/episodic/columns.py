@@ -135,7 +135,9 @@ class Columns:
 
     def append(self, episode: Episode, vectors: Mapping[str, Floats]) -> None:
         """Add an episode, in place of the one with its id, with its unit vectors (D,) by name."""
-        self.remove(episode.id)
+        replaced = self.row_of.get(episode.id)
+        if replaced is not None:
+            self._alive.view()[replaced] = False
         row = len(self._alive)
         nowhere = (np.nan,) * 3
         values: dict[str, Any] = {
@@ -170,6 +172,8 @@ class Columns:
         self._alive.append(True)
         self.row_of[episode.id] = row
         self._publish()
+        if replaced is not None:  # only now: until here, a reader that asks for the episode gets the old one
+            self._drop(replaced)
 
     def vectors_of(self, id: str) -> dict[str, Floats]:
         """Vectors of an episode by name."""
@@ -187,11 +191,15 @@ class Columns:
         if row is None:
             return False
         self._alive.view()[row] = False
+        self._drop(row)
+        return True
+
+    def _drop(self, row: int) -> None:
+        """Let go of a row that is not alive any more."""
         self._episodes[row] = None
         self._n_dead += 1
         if self._n_dead > 256 and 2 * self._n_dead > len(self._alive):
             self._compact()
-        return True
 
     def _intern(self, text: str) -> int:
         code = self._codes.get(text)

@@ -156,8 +156,10 @@ class LongTermMemory:
     def get(self, id: str) -> Episode | None:
         """The episode, or None."""
         episodes, row = self._columns.view.episodes, self._columns.row_of.get(id)
-        episode = None if row is None or row >= len(episodes) else episodes[row]
-        if episode is None or episode.id == id:
+        if row is None:
+            return None
+        episode = episodes[row] if row < len(episodes) else None
+        if episode is not None and episode.id == id:
             return episode
         return next((e for e in self.all() if e.id == id), None)  # rows moved meanwhile
 

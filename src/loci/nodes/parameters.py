@@ -184,7 +184,7 @@ MEMORY: tuple[Parameter, ...] = (
     Parameter(
         "max_range",
         4.0,
-        "What is farther from the camera is not built into the octree.",
+        "Depth beyond is not built into the octree.",
         "m",
         0.2,
         60.0,

@@ -20,7 +20,6 @@ from loci.spatial.evidence import (
     N_SCALES,
     NORMAL_REACH,
     POOL,
-    ROW_STEP,
     View,
 )
 
@@ -84,10 +83,10 @@ class ImageCollector:
         grid = np.array(view.grid_shape)
         ends = self._buffer("ends", depth.shape, np.int32)
         reach = self._buffer("reach", (height + height % POOL, width + width % POOL), np.float32)
-        surface = self._buffer("surface", ((height + ROW_STEP - 1) // ROW_STEP, width), np.int32)
+        surface = self._buffer("surface", depth.shape, np.int32)
         tables = (N_SCALES, reach.shape[0] // POOL, reach.shape[1] // POOL)
         nearest, farthest = self._buffer("nearest", tables, np.float32), self._buffer("farthest", tables, np.float32)
-        rays = (view.limits, view.columns, view.rows, to_voxels, view.position, grid)
+        rays = (np.float32(view.max_range), view.columns, view.rows, to_voxels, view.position, grid)
         kernels.fill_border(reach, height, width)
 
         def look(first: int, last: int) -> None:
@@ -98,9 +97,9 @@ class ImageCollector:
         inset, jump = leaf * np.float32(INSET), np.float32(MAX_JUMP)
 
         def surfaces(first: int, last: int) -> None:
-            kernels.surface_voxels(trusted, *rays, inset, jump, NORMAL_REACH, ROW_STEP, first, last, surface)
+            kernels.surface_voxels(trusted, *rays, inset, jump, NORMAL_REACH, first, last, surface)
 
-        on_threads(self.n_threads, surface.shape[0], surfaces)
+        on_threads(self.n_threads, height, surfaces)
         for scale in range(1, N_SCALES):
             on_threads(self.n_threads, tables[1], partial(kernels.widen, nearest, farthest, scale))
 

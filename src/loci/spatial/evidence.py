@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -32,9 +31,8 @@ MIN_DEPTH = 0.02
 #: Surfaces are taken so far behind the measured points, along the normal [voxel edges].
 INSET = 0.6
 #: Normals are taken from pixels so far away [px], unless depth changes by more than this share of it between them (an edge):
-#: there the ray itself is taken. Every second row of pixels is asked for its surface.
+#: there, and at the image's border, the ray itself is taken.
 NORMAL_REACH, MAX_JUMP = 3, 0.1
-ROW_STEP = 2
 #: A ray passes for solidity only if it ends farther than this behind the voxel [voxel edges]: one that grazes a table top crosses
 #: the upper parts of many voxels just before it ends, and would carve the surface away.
 PASS_MARGIN = 1.0
@@ -57,7 +55,7 @@ class View:
         rotation: (3, 3) float32, camera to map.
         position: (3,) float32, of the camera [voxel edges].
         leaf_size: [m].
-        limits: (H, W) float32, depth at which every pixel's ray has the maximum range [m].
+        max_range: depth up to which pixels are believed [m].
         columns, rows: (W,), (H,) float32 normalised image coordinates.
         fx, fy, cx, cy: intrinsics [px].
         radius: (2,) half the sides of a voxel's footprint at 1 m [px].
@@ -72,7 +70,7 @@ class View:
     rotation: npt.NDArray[np.float32]
     position: npt.NDArray[np.float32]
     leaf_size: float
-    limits: npt.NDArray[np.float32]
+    max_range: float
     columns: npt.NDArray[np.float32]
     rows: npt.NDArray[np.float32]
     fx: float
@@ -93,15 +91,6 @@ class View:
         return MIN_DEPTH, self.depth_limit + 2.0 * leaf, leaf * PASS_MARGIN, leaf * (0.9 + PASS_MARGIN), leaf
 
 
-@lru_cache(maxsize=8)
-def _optics(
-    camera: Camera, max_range: float
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """Normalised image coordinates, and the depth at which every pixel's ray has the maximum range."""
-    columns, rows = pixel_rays(camera)
-    return columns, rows, np.float32(max_range) / np.sqrt(np.float32(1) + columns[None, :] ** 2 + rows[:, None] ** 2)
-
-
 def prepare(
     deepest: float, camera: Camera, T_map_camera: Array, leaf_size: float, max_range: float, n_bricks_per_axis: int
 ) -> View | None:
@@ -109,7 +98,7 @@ def prepare(
     depth_limit = min(deepest, max_range)
     if not depth_limit > 0.0:
         return None
-    columns, rows, limits = _optics(camera, max_range)
+    columns, rows = pixel_rays(camera)
     left, right = (-0.5 - camera.cx) / camera.fx, (camera.width - 0.5 - camera.cx) / camera.fx
     top, bottom = (-0.5 - camera.cy) / camera.fy, (camera.height - 0.5 - camera.cy) / camera.fy
     corners = np.array([[x, y, 1.0] for x in (left, right) for y in (top, bottom)]) * depth_limit
@@ -130,7 +119,7 @@ def prepare(
         rotation=T_map_camera[:3, :3].astype(np.float32),
         position=(position - lowest * BRICK_EDGE).astype(np.float32),
         leaf_size=leaf_size,
-        limits=limits,
+        max_range=max_range,
         columns=columns,
         rows=rows,
         fx=camera.fx,
@@ -181,7 +170,7 @@ def collect(
     index, _ = _in_slots(_surface_voxels(trusted, view), slots)
     n_ended = torch.bincount(index, minlength=size)
 
-    reach = torch.minimum(trusted, torch.from_numpy(view.limits).to(device))
+    reach = trusted.clamp(max=float(np.float32(view.max_range)))
     ballots = _judge(reach, hit.reshape(-1, BRICK_SIZE), n_ended.reshape(-1, BRICK_SIZE), view, flat)
     kept = (ballots != 0).any(dim=1)
     flat, ballots = flat[kept], ballots[kept]
@@ -214,36 +203,33 @@ def _end_voxels(depth: torch.Tensor, view: View) -> torch.Tensor:
     columns, rows = torch.from_numpy(view.columns).to(device), torch.from_numpy(view.rows).to(device)
     R, t = (view.rotation / np.float32(view.leaf_size)).tolist(), view.position.tolist()
     x, y, z = (depth * (R[a][0] * columns[None, :] + (R[a][1] * rows + R[a][2])[:, None]) + t[a] for a in range(3))
-    return _flat_voxels(x, y, z, (depth > 0) & (depth <= torch.from_numpy(view.limits).to(device)), view)
+    return _flat_voxels(x, y, z, (depth > 0) & (depth <= float(np.float32(view.max_range))), view)
 
 
 def _surface_voxels(depth: torch.Tensor, view: View) -> torch.Tensor:
-    """Flat voxels of the grid that hold the surface at the pixels asked, (P,); -1: none."""
+    """Flat voxels of the grid that hold the surface at every pixel, (H * W,); -1: none."""
     device, r = depth.device, NORMAL_REACH
-    if min(depth.shape) <= 2 * r:
-        return torch.zeros(0, dtype=torch.int64, device=device)
-    first = r + -r % ROW_STEP
-    inner = np.s_[first : depth.shape[0] - r : ROW_STEP, r:-r]
     columns, rows = torch.from_numpy(view.columns).to(device), torch.from_numpy(view.rows).to(device)
-    above = np.s_[first - r : depth.shape[0] - 2 * r : ROW_STEP]
-    below = np.s_[first + r :: ROW_STEP]
-    z, column, row = depth[inner], columns[r:-r], rows[inner[0], None]
-    left, right = depth[inner[0], : -2 * r], depth[inner[0], 2 * r :]
-    upper, lower = depth[above, r:-r], depth[below, r:-r]
-    x, y, limit = z * column, z * row, z * float(np.float32(MAX_JUMP))
-    dz_u, dz_v = right - left, lower - upper
-    smooth = (left > 0) & (right > 0) & (upper > 0) & (lower > 0) & (dz_u.abs() <= limit) & (dz_v.abs() <= limit)
-    dx_u, dy_u = right * columns[2 * r :] - left * columns[: -2 * r], dz_u * row
-    dx_v, dy_v = dz_v * column, lower * rows[below, None] - upper * rows[above, None]
-    mx, my, mz = dy_u * dz_v - dz_u * dy_v, dz_u * dx_v - dx_u * dz_v, dx_u * dy_v - dy_u * dx_v
-    sign = torch.where((mx * x + my * y) + mz * z < 0, -1.0, 1.0)
-    mx, my, mz = (torch.where(smooth, sign * m, ray) for m, ray in ((mx, x), (my, y), (mz, z)))
+    x, y = depth * columns[None, :], depth * rows[:, None]
+    mx, my, mz = x.clone(), y.clone(), depth.clone()  # normals, pointing into the thing
+    if min(depth.shape) > 2 * r:
+        inner = np.s_[r:-r, r:-r]
+        left, right = depth[r:-r, : -2 * r], depth[r:-r, 2 * r :]
+        upper, lower = depth[: -2 * r, r:-r], depth[2 * r :, r:-r]
+        limit = depth[inner] * float(np.float32(MAX_JUMP))
+        dz_u, dz_v = right - left, lower - upper
+        smooth = (left > 0) & (right > 0) & (upper > 0) & (lower > 0) & (dz_u.abs() <= limit) & (dz_v.abs() <= limit)
+        dx_u, dy_u = right * columns[2 * r :] - left * columns[: -2 * r], dz_u * rows[r:-r, None]
+        dx_v, dy_v = dz_v * columns[r:-r], lower * rows[2 * r :, None] - upper * rows[: -2 * r, None]
+        nx, ny, nz = dy_u * dz_v - dz_u * dy_v, dz_u * dx_v - dx_u * dz_v, dx_u * dy_v - dy_u * dx_v
+        sign = torch.where((nx * x[inner] + ny * y[inner]) + nz * depth[inner] < 0, -1.0, 1.0)
+        for m, n in ((mx, nx), (my, ny), (mz, nz)):
+            m[inner] = torch.where(smooth, sign * n, m[inner])
     scale = float(np.float32(view.leaf_size) * np.float32(INSET)) / torch.sqrt((mx * mx + my * my) + mz * mz)
-    point = (x + mx * scale, y + my * scale, z + mz * scale)
+    point = (x + mx * scale, y + my * scale, depth + mz * scale)
     R, t = (view.rotation / np.float32(view.leaf_size)).tolist(), view.position.tolist()
     a, b, c = (((R[i][0] * point[0] + R[i][1] * point[1]) + R[i][2] * point[2]) + t[i] for i in range(3))
-    limits = torch.from_numpy(view.limits).to(device)[inner]
-    return _flat_voxels(a, b, c, (z > 0) & (z <= limits), view)
+    return _flat_voxels(a, b, c, (depth > 0) & (depth <= float(np.float32(view.max_range))), view)
 
 
 def _bricks_in_view(view: View, device: torch.device) -> torch.Tensor:
@@ -369,7 +355,7 @@ class _Footprints:
         crossed[unsure] = fine.any(dim=1)
         passed = torch.where(n_met > 0, (N_COARSE * passed + n_met // 2) // n_met.clamp(min=1), 0)
         face = (np.float32(self.view.fx) * np.float32(leaf)) * (np.float32(self.view.fy) * np.float32(leaf))
-        expected = (n_ended.to(torch.float32) * float(N_COARSE * ROW_STEP)) * (self.z * self.z)
+        expected = (n_ended.to(torch.float32) * float(N_COARSE)) * (self.z * self.z)
         ended = torch.ceil((expected * float(np.float32(1.0) / face)).clamp(max=float(N_COARSE))).to(torch.int64)
         missed = torch.where(crossed & (strength == 0), MISS, 0)
         return (passed | (ended << 5) | (strength << 10) | missed).to(torch.int16)

@@ -15,15 +15,13 @@ from loci.spatial.ballots import EVERYTHING_PASSED, MISS
 F32 = np.float32
 #: Smaller slopes of a ray along an axis [voxel edges per metre] are taken for this, so that nothing is divided by 0.
 MIN_SLOPE = F32(1e-4)
-#: Of so many pixels one is asked for the surface it shows.
-PIXELS_PER_SURFACE = F32(2.0)
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def end_voxels(
     depth: npt.NDArray[np.float32],
     trusted: npt.NDArray[np.float32],
-    limits: npt.NDArray[np.float32],
+    max_range: np.float32,
     columns: npt.NDArray[np.float32],
     rows: npt.NDArray[np.float32],
     rotation: npt.NDArray[np.float32],
@@ -36,7 +34,7 @@ def end_voxels(
 ) -> None:
     """Per pixel of the rows [first, last): how far its ray carves, and the flat voxel of the grid in which it ends (-1: none).
 
-    ``rotation`` is in voxel edges per metre; ``limits`` (H, W): depth at the range limit [m].
+    ``rotation`` is in voxel edges per metre.
     """
     width = depth.shape[1]
     nx, ny, nz = F32(grid_shape[0] * 8), F32(grid_shape[1] * 8), F32(grid_shape[2] * 8)
@@ -49,22 +47,22 @@ def end_voxels(
         row = rows[v]
         ax, ay, az = r01 * row + r02, r11 * row + r12, r21 * row + r22
         for u in range(width):
-            z, limit, column = depth[v, u], limits[v, u], columns[u]
+            z, column = depth[v, u], columns[u]
             x = np.floor(z * (r00 * column + ax) + px)
             y = np.floor(z * (r10 * column + ay) + py)
             w = np.floor(z * (r20 * column + az) + pz)
-            valid = (z > F32(0.0)) & (z <= limit)
+            valid = (z > F32(0.0)) & (z <= max_range)
             valid &= (x >= F32(0.0)) & (x < nx) & (y >= F32(0.0)) & (y < ny) & (w >= F32(0.0)) & (w < nz)
             i, j, k = np.int32(x), np.int32(y), np.int32(w)
             voxel = (((i >> 3) * by + (j >> 3)) * bz + (k >> 3)) << 9 | ((i & 7) << 6) | ((j & 7) << 3) | (k & 7)
             voxels[v, u] = voxel if valid else np.int32(-1)
-            reach[v, u] = min(trusted[v, u], limit)
+            reach[v, u] = min(trusted[v, u], max_range)
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def surface_voxels(
     depth: npt.NDArray[np.float32],
-    limits: npt.NDArray[np.float32],
+    max_range: np.float32,
     columns: npt.NDArray[np.float32],
     rows: npt.NDArray[np.float32],
     rotation: npt.NDArray[np.float32],
@@ -72,16 +70,14 @@ def surface_voxels(
     grid_shape: npt.NDArray[np.int64],
     inset: np.float32,
     jump: np.float32,
-    border: int,
-    step: int,
+    away: int,
     first: int,
     last: int,
     voxels: npt.NDArray[np.int32],
 ) -> None:
-    """Flat voxel of the grid that holds the surface at every pixel of each ``step``-th row: the measured point, moved behind it.
+    """Flat voxel of the grid that holds the surface at every pixel of the rows [first, last): the measured point, moved behind it.
 
-    ``border`` pixels around the image have none (-1), because normals are taken from pixels so far away. ``voxels``: (rows
-    looked at, W), of which [first, last) are written.
+    ``away``: normals are taken from pixels so far away; nearer to the image's border the ray is taken.
     """
     height, width = depth.shape
     nx, ny, nz = F32(grid_shape[0] * 8), F32(grid_shape[1] * 8), F32(grid_shape[2] * 8)
@@ -90,24 +86,23 @@ def surface_voxels(
     r10, r11, r12 = rotation[1]
     r20, r21, r22 = rotation[2]
     px, py, pz = position
-    for out in range(first, last):
-        v = out * step
-        if v < border or v >= height - border or width <= 2 * border:
-            voxels[out, :] = -1
-            continue
-        voxels[out, :border] = -1
-        voxels[out, width - border :] = -1
-        row, row_above, row_below = rows[v], rows[v - border], rows[v + border]
-        for u in range(border, width - border):
+    for v in range(first, last):
+        # Without pixels to either side the neighbour is the pixel itself, and the slope 0 along that axis tells nothing.
+        inner_row = v >= away and v < height - away and width > 2 * away
+        above, below = (v - away, v + away) if inner_row else (v, v)
+        row, row_above, row_below = rows[v], rows[above], rows[below]
+        for u in range(width):
+            inner = inner_row & (u >= away) & (u < width - away)
+            before, behind = (u - away, u + away) if inner else (u, u)
             z, column = depth[v, u], columns[u]
-            left, right = depth[v, u - border], depth[v, u + border]
-            upper, lower = depth[v - border, u], depth[v + border, u]
+            left, right = depth[v, before], depth[v, behind]
+            upper, lower = depth[above, u], depth[below, u]
             x, y = z * column, z * row
             limit = z * jump
             dz_u, dz_v = right - left, lower - upper
-            smooth = (left > F32(0.0)) & (right > F32(0.0)) & (upper > F32(0.0)) & (lower > F32(0.0))
+            smooth = inner & (left > F32(0.0)) & (right > F32(0.0)) & (upper > F32(0.0)) & (lower > F32(0.0))
             smooth &= (abs(dz_u) <= limit) & (abs(dz_v) <= limit)
-            dx_u, dy_u = right * columns[u + border] - left * columns[u - border], dz_u * row
+            dx_u, dy_u = right * columns[behind] - left * columns[before], dz_u * row
             dx_v, dy_v = dz_v * column, lower * row_below - upper * row_above
             mx, my, mz = dy_u * dz_v - dz_u * dy_v, dz_u * dx_v - dx_u * dz_v, dx_u * dy_v - dy_u * dx_v
             sign = F32(-1.0) if (mx * x + my * y) + mz * z < F32(0.0) else F32(1.0)
@@ -119,11 +114,11 @@ def surface_voxels(
             a = np.floor(((r00 * x + r01 * y) + r02 * w) + px)
             b = np.floor(((r10 * x + r11 * y) + r12 * w) + py)
             c = np.floor(((r20 * x + r21 * y) + r22 * w) + pz)
-            valid = (z > F32(0.0)) & (z <= limits[v, u])
+            valid = (z > F32(0.0)) & (z <= max_range)
             valid &= (a >= F32(0.0)) & (a < nx) & (b >= F32(0.0)) & (b < ny) & (c >= F32(0.0)) & (c < nz)
             i, j, k = np.int32(a), np.int32(b), np.int32(c)
             voxel = (((i >> 3) * by + (j >> 3)) * bz + (k >> 3)) << 9 | ((i & 7) << 6) | ((j & 7) << 3) | (k & 7)
-            voxels[out, u] = voxel if valid else np.int32(-1)
+            voxels[v, u] = voxel if valid else np.int32(-1)
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
@@ -497,7 +492,7 @@ def judge(
                             passed = (16 * passed + met // 2) // met
                         ended = 0
                         if n_hits > 0:
-                            expected = (F32(n_hits) * (F32(16.0) * PIXELS_PER_SURFACE)) * (z * z)
+                            expected = (F32(n_hits) * F32(16.0)) * (z * z)
                             ended = int(np.ceil(min(expected * per_face, F32(16.0))))
                         ballot = passed | (ended << 5) | (int(strength) << 10)
                         if crossed and strength == 0:

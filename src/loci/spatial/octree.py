@@ -59,7 +59,7 @@ class OctreeParameters:
     Attributes:
         leaf_size: edge of a voxel [m].
         levels: the world is a cube of 2^levels voxels around the map's origin (default: 3.3 km); 4 to 20.
-        max_range: measurements farther from the camera fill nothing and carve only up to it [m].
+        max_range: deeper measurements (along the optical axis) fill nothing and carve only up to it [m].
         p_hit, p_miss: probability of being occupied after one scan in which a ray ended in the voxel, or only crossed it, from 0.5.
         p_min, p_max: no voxel becomes surer than this, so that the map can follow changes.
         occupied_threshold: more probable voxels are occupied.
