@@ -427,6 +427,7 @@ class RobotMemory(MemoryQuestions):
             self._dirty = True
             self.refresh()
             self.commit()
+            self._spatial.begin_rebuilding()
 
     @property
     def is_rebuilding(self) -> bool:

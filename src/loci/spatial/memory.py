@@ -260,13 +260,18 @@ class SpatialMemory:
             self._went(keyframe.T_map_camera, keyframe.camera_name)
 
     def correct_poses(self) -> None:
-        """Follow the keyframes after their poses changed: places move now, the octree when a thread has made it anew.
-
-        Until then readers see the octree as it was. See `is_rebuilding` and `finish_rebuilding`.
-        """
+        """Follow the keyframes after their poses changed: places move; for the octree see `begin_rebuilding`."""
         self.stop_rebuilding()
         self.graph.correct_poses(self._keyframes.pose)
         self._track_again()
+
+    def begin_rebuilding(self) -> None:
+        """Make the octree follow corrected keyframes on a thread of its own; until it does, readers see it as it was.
+
+        The poses should be durable by now: the thread sets aside files that it finds damaged, and no commit could name them.
+        See `is_rebuilding` and `finish_rebuilding`.
+        """
+        self.stop_rebuilding()
         keyframes = self._stored()
         self._job = BackgroundJob(lambda stop: self._rebuild(keyframes, stop), f"rebuilding of {self.map_id}")
 
