@@ -288,6 +288,7 @@ def test_after_a_correction_the_memory_equals_the_one_built_right(tmp_path, tour
             keyframe_id = bent.observe(replace(observation, frame=frame)).keyframe_id
             true_poses[keyframe_id] = observation.frame.T_map_camera
         bent.correct_poses(true_poses)
+        assert bent.finish_rebuilding(60.0)
         for label in ("sofa", "plant", "table"):
             truth = next(o for o in toured.objects() if o.label == label).center
             nearest = min(np.linalg.norm(np.subtract(o.center, truth)) for o in bent.objects() if o.label == label)

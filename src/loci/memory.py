@@ -228,7 +228,7 @@ class RobotMemory(MemoryQuestions):
             watch.lap("encode")
         keyframe = self._keyframes.add(observation, session=self.session, map_id=self.map_id)
         watch.lap("keyframe")
-        self._spatial.integrate(frame)
+        self._spatial.integrate(frame, keyframe)
         watch.lap("octree")
         place = self._spatial.visit(keyframe)
         update = self._scene.observe(observation, keyframe)
@@ -405,7 +405,10 @@ class RobotMemory(MemoryQuestions):
             return len(wanted)
 
     def correct_poses(self, poses: Mapping[str, npt.ArrayLike]) -> None:
-        """Better poses (4, 4) ``T_map_camera`` for keyframes: everything that hangs on them moves with them.
+        """Better poses (4, 4) ``T_map_camera`` for keyframes: everything that hangs on them moves with them; durable on return.
+
+        The octree follows in the background (`is_rebuilding`, `finish_rebuilding`), and with it map, rooms and frontiers; until
+        then questions are answered from the one before. `save`, `forget` and `close` wait for it.
 
         Raises:
             ValueError: not a pose.
@@ -424,6 +427,21 @@ class RobotMemory(MemoryQuestions):
             self._dirty = True
             self.refresh()
             self.commit()
+            self._spatial.begin_rebuilding()
+
+    @property
+    def is_rebuilding(self) -> bool:
+        """Whether the octree does not follow the last correction of poses yet."""
+        return self._spatial.is_rebuilding
+
+    @property
+    def n_rebuilds(self) -> int:
+        """How often the octree was replaced since the memory was opened: then maps made of it are to be asked for anew."""
+        return self._spatial.n_rebuilds
+
+    def finish_rebuilding(self, timeout: float | None = None) -> bool:
+        """Wait until the octree follows the last correction of poses, at most ``timeout`` seconds; whether it does."""
+        return self._spatial.finish_rebuilding(timeout)
 
     def report_traversal(
         self, source: str, target: str, succeeded: bool, duration: float = 0.0, blocked: bool = False
@@ -510,6 +528,8 @@ class RobotMemory(MemoryQuestions):
     def save(self, name: str | None = None) -> Path:
         """Commit, and store the octree too so that opening is quick; with ``name``, copy the memory beside this one.
 
+        Waits for a rebuilding after corrected poses; observations are taken in meanwhile.
+
         Returns:
             Folder of the memory, or of the copy.
 
@@ -519,7 +539,9 @@ class RobotMemory(MemoryQuestions):
         """
         if name is not None:
             check_name(name, "memory name")
+        self.finish_rebuilding()
         with self._write:
+            self.finish_rebuilding()  # of a correction that came meanwhile
             self.refresh()
             self._spatial.save_octree()
             self.commit()
@@ -534,6 +556,7 @@ class RobotMemory(MemoryQuestions):
     def clear(self) -> int:
         """Forget everything; ids are not used again. Returns how many records there were."""
         with self._write:
+            self._spatial.stop_rebuilding()
             count = self._store.clear()
             self._begin()
             return count
@@ -563,6 +586,7 @@ class RobotMemory(MemoryQuestions):
         """Take the content of another memory into this one; see `loci.transfer.merge_memory`."""
         T = None if T_this_other is None else check_pose(T_this_other, "transform between the maps")
         with self._write:
+            self._spatial.stop_rebuilding()
             self.commit()
             result = merge_memory(self._store, Path(path), self.map_id, T, progress)
             self._begin()

@@ -471,15 +471,6 @@ def test_damaged_or_foreign_arrays_are_refused(change: object, message: str) -> 
         Octree.from_arrays(arrays)
 
 
-def test_rebuilding_with_corrected_poses_moves_the_wall() -> None:
-    octree = Octree()
-    see(octree, 2.01)
-    moved = FORWARD.copy()
-    moved[0, 3] += 1.0
-    rebuilt = octree.rebuild([(wall(2.01), SMALL, moved, 5)])
-    assert (probe(octree, 2.01), probe(rebuilt, 2.01), probe(rebuilt, 3.01)) == (1, 0, 1)
-
-
 def test_queries_beside_integration_see_whole_voxels() -> None:
     octree = Octree()
     see(octree, 2.01)

@@ -289,6 +289,7 @@ class MemoryHost:
 
     def _work(self) -> None:
         period = self.parameters.commit_period_s
+        n_rebuilds = 0  # the map follows corrected poses later than all else: then it is published anew
         while True:
             try:
                 message = self.queue.get(timeout=period)
@@ -299,6 +300,9 @@ class MemoryHost:
                     self._take_in(message)
                 with self.reading() as memory:
                     memory.commit_if_due()
+                    if memory.n_rebuilds != n_rebuilds:
+                        n_rebuilds = memory.n_rebuilds
+                        self.touch()
             except RequestError:
                 # No memory is open just now: another one is being loaded.
                 self.monitor.count("observations dropped", int(message is not None))

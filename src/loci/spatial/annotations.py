@@ -98,6 +98,18 @@ class Annotations:
             labels[cube], objects[cube] = self._labels[label_number], self._objects[object_number]
         return tuple(labels), tuple(objects)
 
+    def without(self, keys: npt.NDArray[np.int64]) -> Annotations:
+        """A copy that knows nothing of the bricks with these keys (B,)."""
+        gone = set(keys.tolist())
+        kept = [(key, slot) for key, slot in self._slots.items() if key not in gone]
+        slots = np.array([slot for _, slot in kept], dtype=np.int64)
+        copy = Annotations()
+        copy._slots = {key: i for i, (key, _) in enumerate(kept)}
+        copy._arrays = {name: a[slots] for name, a in self._arrays.items()}
+        copy._labels, copy._objects = list(self._labels), list(self._objects)
+        copy._label_index, copy._object_index = dict(self._label_index), dict(self._object_index)
+        return copy
+
     def rename_objects(self, mapping: Mapping[str, str | None]) -> None:
         """Follow merges: {old id: new id, or None where the object is gone}. The table changes, not the voxels."""
         self._objects = [(mapping.get(name, name) or "") if name else "" for name in self._objects]

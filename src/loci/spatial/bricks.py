@@ -15,6 +15,8 @@ BRICK_EDGE = 8
 BRICK_SIZE = BRICK_EDGE**3
 #: Log-odds are integers in units of 1 / LOG_ODDS_UNIT: the same on every device, and half the memory of floats.
 LOG_ODDS_UNIT = 1000
+#: Rows allocated at first; doubled whenever they are full.
+INITIAL_ROWS = 256
 #: Arrays of voxels, (R, 512) each; the summaries follow from them.
 VOXEL_ARRAYS = ("log_odds", "solid", "touched", "last_scan", "changed_scan", "count")
 SUMMARIES = ("occupied_bits", "free_bits", "solid_bits", "touched_bits", "peak")
@@ -120,6 +122,22 @@ class Bricks:
         keys[is_new], keys[~is_new] = new_keys, self.keys
         rows[is_new], rows[~is_new] = torch.arange(n_old, n_old + n_new, device=device), self.rows
         return replace(self, keys=keys, rows=rows, **arrays)
+
+    @staticmethod
+    def joined(*parts: tuple[Bricks, torch.Tensor]) -> Bricks:
+        """Copies of chosen bricks of several, no key twice: each with a mask (B,) bool over its directory."""
+        keys, order = torch.sort(torch.cat([bricks.keys[chosen] for bricks, chosen in parts]))
+        n_rows = INITIAL_ROWS
+        while n_rows < keys.numel():
+            n_rows *= 2
+        joined = Bricks.allocate(n_rows, keys.device)
+        first = 0
+        for bricks, chosen in parts:
+            rows, arrays = bricks.rows[chosen], bricks.row_arrays
+            for name, array in joined.row_arrays.items():
+                array[first : first + rows.numel()] = arrays[name][rows]
+            first += rows.numel()
+        return replace(joined, keys=keys, rows=order)
 
     def summarise(self, rows: torch.Tensor, threshold: int) -> None:
         """Bring bits and peaks of bricks up to date with their voxels; ``threshold``: log-odds above which one is occupied."""

@@ -1,7 +1,7 @@
 """The spatial memory of one map: octree, floors with maps, frontiers and rooms, and places, kept consistent with one another.
 
-One thread writes (`integrate`, `visit`, `refresh`, `rebuild`); any thread reads. What readers see of the floors is a
-`SpatialView` that is replaced in one assignment and never written to afterwards.
+One thread writes (`integrate`, `visit`, `refresh`, `rebuild`, `correct_poses`); any thread reads. What readers see of the
+floors is a `SpatialView` that is replaced in one assignment. After a correction a thread of its own makes the octree anew.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from loci.spatial.octomap_files import Format, write_octomap
 from loci.spatial.octree import Octree, OctreeParameters, RayHits
 from loci.spatial.octree_queries import MAX_CUBES
 from loci.spatial.paths import PathResult, line_of_sight
+from loci.spatial.rebuilding import BackgroundJob, check_going, integrate_stored, poses_digest, touched_bricks
 from loci.spatial.regions import Room
 from loci.spatial.room_names import name_room
 from loci.spatial.topology import PlaceParameters, Sight, TopologicalGraph
@@ -39,6 +40,11 @@ from loci.store.errors import StoreError
 from loci.store.store import Store
 
 log = logging.getLogger("loci.spatial")
+
+#: A rebuilding that is so many keyframes behind at most takes them in while readers wait ...
+_FEW_BEHIND = 1
+#: ... and so does one that has not come nearer after so many attempts.
+_CATCH_UPS = 8
 
 
 @dataclass(frozen=True)
@@ -91,7 +97,11 @@ class SpatialMemory:
         # Of each keyframe: camera position [m], number of the camera.
         self._track: list[tuple[float, float, float, int]] = []
         self._camera_numbers: dict[str, int] = {}
-        self._n_integrated = 0
+        # What the octree is made of, in this order and with these poses; changed together with it, under its lock.
+        self._made_of: dict[str, Keyframe] = {}
+        self._job: BackgroundJob | None = None
+        self._is_swapped = False  # since the view was made
+        self.n_rebuilds = 0
         self._n_unsaved = 0
         self.graph = TopologicalGraph(lambda: self._new_id("place"), self.parameters.places)
         self.current_place = ""
@@ -130,11 +140,11 @@ class SpatialMemory:
 
     # --- writing ------------------------------------------------------------------------------------------------------
 
-    def integrate(self, frame: Frame) -> None:
-        """Take one keyframe's depth into the octree."""
+    def integrate(self, frame: Frame, keyframe: Keyframe) -> None:
+        """Take the depth of a frame that became a keyframe into the octree."""
         with self._octree_lock:
             self._octree.integrate(frame.depth, frame.camera, frame.T_map_camera, frame.stamp_ns)
-        self._n_integrated += 1
+            self._made_of[keyframe.id] = keyframe
         self._went(frame.T_map_camera, frame.camera_name)
         self.newest_stamp_ns = frame.stamp_ns
 
@@ -168,9 +178,12 @@ class SpatialMemory:
     def refresh(self, landmarks: Sequence[Landmark] = ()) -> SpatialView:
         """Bring map, rooms and frontiers up to date; the landmarks name the rooms."""
         view = self._view
-        if view is None or view.n_keyframes != self._n_integrated:
+        if view is None or not self.is_fresh:
             with self._octree_lock:
-                n_keyframes = self._n_integrated
+                if self._is_swapped:
+                    self._layers.begin_again(view)
+                    self._is_swapped = False
+                n_keyframes = len(self._made_of)
                 taken = self._layers.take(self._octree)
             track = np.array(self._track).reshape(-1, 4)
             track_of = Track(track[:, :3], track[:, 3].astype(np.int64))
@@ -198,34 +211,88 @@ class SpatialMemory:
             self._view = self._view.with_frontier_keyframe(frontier_id, keyframe_id)
 
     def rebuild(self) -> None:
-        """Make the octree anew from the stored depth of the map's keyframes, and swap it in at once."""
-        octree = self._new_octree()
-        ids = self._keyframes.ids(self.map_id)
-        for keyframe_id in ids:
-            self._integrate_stored(octree, keyframe_id)
-        with self._octree_lock:
-            self._octree = octree
-            self._n_integrated = len(ids)
-        self._layers.begin_again(self._view)
-        self._view = None
-        self._track_again(ids)
+        """Make the octree anew from the stored depth of all the map's keyframes, and swap it in at once; waits for it."""
+        self.stop_rebuilding()
+        self._rebuild(self._stored(), threading.Event(), whole=True)
+        self._track_again()
 
-    def _track_again(self, keyframe_ids: Sequence[str]) -> None:
+    def _stored(self) -> list[Keyframe]:
+        return [self._keyframes.get(i) for i in self._keyframes.ids(self.map_id)]
+
+    def _rebuild(self, keyframes: Sequence[Keyframe], stop: threading.Event, whole: bool = False) -> None:
+        """Make the octree anew of these keyframes and of those integrated meanwhile; on any thread, one at a time.
+
+        Raises:
+            Stopped: it was called off; nothing has changed then.
+        """
+        depth_of = self._keyframes.depth
+        with self._octree_lock:
+            before = list(self._made_of.values())
+        base = self._new_octree()
+        empty = Octree(self.parameters.octree, self._device)
+        touched = None if whole else touched_bricks(before, keyframes, depth_of, empty, stop)
+        octree = base if touched is None else base.only(touched)
+        for keyframe in keyframes:
+            check_going(stop)
+            integrate_stored(octree, keyframe, depth_of, touched)
+        n_done = len(before)
+        for attempt in range(_CATCH_UPS + 1):
+            with self._octree_lock:
+                newer = list(self._made_of.values())[n_done:]
+                if len(newer) <= _FEW_BEHIND or attempt == _CATCH_UPS:
+                    check_going(stop)
+                    for keyframe in newer:
+                        integrate_stored(octree, keyframe, depth_of, touched)
+                    meanwhile = list(self._made_of.values())[len(before) :]
+                    self._octree = octree if touched is None else self._octree.with_bricks_of(octree, touched)
+                    self._made_of = {k.id: k for k in (*keyframes, *meanwhile)}
+                    self._is_swapped = True
+                    self.n_rebuilds += 1
+                    return
+            for keyframe in newer:
+                check_going(stop)
+                integrate_stored(octree, keyframe, depth_of, touched)
+            n_done += len(newer)
+
+    def _track_again(self) -> None:
         self._track.clear()
-        for keyframe_id in keyframe_ids:
-            self._went(self._keyframes.pose(keyframe_id), self._keyframes.get(keyframe_id).camera_name)
+        for keyframe in self._stored():
+            self._went(keyframe.T_map_camera, keyframe.camera_name)
 
     def correct_poses(self) -> None:
-        """Follow the keyframes after their poses changed: places move, the octree is rebuilt."""
+        """Follow the keyframes after their poses changed: places move; for the octree see `begin_rebuilding`."""
+        self.stop_rebuilding()
         self.graph.correct_poses(self._keyframes.pose)
-        self.rebuild()
+        self._track_again()
 
-    def _integrate_stored(self, octree: Octree, keyframe_id: str) -> None:
-        keyframe = self._keyframes.get(keyframe_id)
-        octree.integrate(self._keyframes.depth(keyframe_id), keyframe.camera, keyframe.T_map_camera, keyframe.stamp_ns)
+    def begin_rebuilding(self) -> None:
+        """Make the octree follow corrected keyframes on a thread of its own; until it does, readers see it as it was.
+
+        The poses should be durable by now: the thread sets aside files that it finds damaged, and no commit could name them.
+        See `is_rebuilding` and `finish_rebuilding`.
+        """
+        self.stop_rebuilding()
+        keyframes = self._stored()
+        self._job = BackgroundJob(lambda stop: self._rebuild(keyframes, stop), f"rebuilding of {self.map_id}")
+
+    @property
+    def is_rebuilding(self) -> bool:
+        """Whether the octree does not follow the last correction yet."""
+        return self._job is not None and self._job.is_running
+
+    def finish_rebuilding(self, timeout: float | None = None) -> bool:
+        """Wait until the octree follows the last correction, at most ``timeout`` seconds; whether it does."""
+        return self._job is None or self._job.wait(timeout)
+
+    def stop_rebuilding(self) -> None:
+        """Call the rebuilding off; the octree stays as it was."""
+        if self._job is not None:
+            self._job.call_off()
 
     def remove_keyframes(self, keyframe_ids: Iterable[str]) -> None:
         """Let go of keyframes that are about to be forgotten: places that hang on them take another anchor or go."""
+        self.stop_rebuilding()
+        self._store.delete("octree", self.map_id)
         self.graph.remove_keyframes(set(keyframe_ids), self._keyframes.pose)
 
     def import_octree(self, octree: Octree, source: str) -> None:
@@ -268,34 +335,45 @@ class SpatialMemory:
         """Put the octree into the store, so that opening need not rebuild it."""
         with self._octree_lock:
             data = save_arrays({name: np.ascontiguousarray(a) for name, a in self._octree.arrays().items()})
-            n_keyframes = self._n_integrated
+            made_of = list(self._made_of.values())
         digest = self._store.put_blob(data)
-        fields = {"digest": digest, "n_keyframes": n_keyframes, "leaf_size": self.parameters.octree.leaf_size}
+        fields = {
+            "digest": digest,
+            "n_keyframes": len(made_of),
+            "poses": poses_digest(made_of),
+            "leaf_size": self.parameters.octree.leaf_size,
+        }
         self._store.put("octree", self.map_id, fields, map_id=self.map_id, blobs=[digest])
 
     def _load(self) -> None:
-        """Open what the store holds of this map; keyframes newer than the stored octree are integrated again."""
+        """Open what the store holds of this map; keyframes newer than the stored octree are integrated again.
+
+        A stored octree that was made of other keyframes or poses is not used: those were corrected or forgotten since.
+        """
         self.graph.restore(self._store.records("place"), self._store.records("place_edge"), self._keyframes.pose)
-        ids = self._keyframes.ids(self.map_id)
-        record = self._store.get("octree", self.map_id)
+        keyframes = self._stored()
         done = 0
+        record = self._store.get("octree", self.map_id)
         if record is not None and record.fields["leaf_size"] == self.parameters.octree.leaf_size:
-            try:
-                arrays = load_arrays(self._store.blob(record.fields["digest"]))
-                self._octree = Octree.from_arrays(arrays, self.parameters.octree, self._device)
-                done = int(record.fields["n_keyframes"])
-            except (StoreError, SafetensorError, ValueError) as error:
-                log.warning("the stored octree of map %s cannot be used (%s): it is made anew", self.map_id, error)
-        for keyframe_id in ids[done:]:
-            self._integrate_stored(self._octree, keyframe_id)
-        self._n_integrated = len(ids)
-        self._track_again(ids)
-        if ids:
-            last = self._keyframes.get(ids[-1])
-            self.newest_stamp_ns = last.stamp_ns
-            self.current_place = last.place
+            n_keyframes = int(record.fields["n_keyframes"])
+            if record.fields.get("poses") != poses_digest(keyframes[:n_keyframes]):
+                log.info("keyframes of map %s moved after its octree was stored: it is made anew", self.map_id)
+            else:
+                try:
+                    arrays = load_arrays(self._store.blob(record.fields["digest"]))
+                    self._octree = Octree.from_arrays(arrays, self.parameters.octree, self._device)
+                    done = n_keyframes
+                except (StoreError, SafetensorError, ValueError) as error:
+                    log.warning("the stored octree of map %s cannot be used (%s): it is made anew", self.map_id, error)
+        for keyframe in keyframes[done:]:
+            integrate_stored(self._octree, keyframe, self._keyframes.depth)
+        self._made_of = {k.id: k for k in keyframes}
+        self._track_again()
+        if keyframes:
+            self.newest_stamp_ns = keyframes[-1].stamp_ns
+            self.current_place = keyframes[-1].place
         stored = self._store.get("rooms", self.map_id)
-        if stored is not None and ids:
+        if stored is not None and keyframes:
             rooms = tuple(
                 Room(id=r["id"], name="", confidence=0.0, position=tuple(r["position"]), area=0.0)
                 for r in stored.fields["rooms"]
@@ -312,8 +390,9 @@ class SpatialMemory:
 
     @property
     def is_fresh(self) -> bool:
-        """Whether the view knows all integrated keyframes."""
-        return self._view is not None and self._view.n_keyframes == self._n_integrated
+        """Whether the view knows all that the octree does."""
+        view = self._view
+        return view is not None and not self._is_swapped and view.n_keyframes == len(self._made_of)
 
     @property
     def n_bricks(self) -> int:
@@ -408,6 +487,7 @@ class SpatialMemory:
         """Counts and sizes."""
         with self._octree_lock:
             octree = {"octree_bricks": self._octree.n_bricks, "octree_bytes": self._octree.n_bytes}
+        octree["octree_rebuilding"] = int(self.is_rebuilding)
         view = self._view
         return {
             **octree,

@@ -6,7 +6,7 @@ and directory are published in one assignment, and a voxel that is being updated
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -21,6 +21,7 @@ from loci.spatial.ballots import FULL, MISS
 from loci.spatial.bricks import (
     BRICK_EDGE,
     BRICK_SIZE,
+    INITIAL_ROWS,
     LOG_ODDS_UNIT,
     NOTHING_KNOWN,
     TOUCHED_HIT,
@@ -36,9 +37,6 @@ from loci.spatial.evidence import MIN_CONFIDENCE, N_COARSE
 from loci.spatial.octree_queries import MAX_CUBES, VoxelGrid
 
 UNKNOWN_STATE, FREE_STATE, OCCUPIED_STATE = -1, 0, 1
-
-#: Rows allocated at first; doubled whenever they are full.
-_INITIAL_ROWS = 256
 
 Depth = npt.NDArray[np.float32]
 
@@ -156,14 +154,20 @@ class Octree:
         self._half = float(1 << (self.parameters.levels - 1))  # the map's origin [voxel edges]
         self._model = _Model.of(self.parameters)
         self._images = ImageCollector(self.parameters.n_threads)
-        self._bricks = Bricks.allocate(_INITIAL_ROWS, self.device)
+        self._bricks = Bricks.allocate(INITIAL_ROWS, self.device)
         self._stamps: list[int] = []
         self._annotations = Annotations()
 
     # --- writing ------------------------------------------------------------------------------------------------------
 
     def integrate(
-        self, depth: Depth, camera: Camera, T_map_camera: Array, stamp_ns: int, confidence: Depth | None = None
+        self,
+        depth: Depth,
+        camera: Camera,
+        T_map_camera: Array,
+        stamp_ns: int,
+        confidence: Depth | None = None,
+        within: torch.Tensor | None = None,
     ) -> None:
         """Take one depth image in: what is seen becomes more occupied, what is seen through becomes more free.
 
@@ -174,6 +178,7 @@ class Octree:
             stamp_ns: time of the image [ns].
             confidence: (H, W) float32, 0 to 1: how far each measurement is trusted; a hit counts for so much, and below
                 `evidence.MIN_CONFIDENCE` nothing is carved. None: fully.
+            within: (B,) keys of the only bricks that are changed; None: all.
 
         Raises:
             ValueError: shape or type of the depth or the confidence does not fit the camera, or a value is no confidence.
@@ -187,20 +192,50 @@ class Octree:
                 raise ValueError(f"expected confidences {shape} from 0 to 1, got shape {confidence.shape}")
             strength = np.rint(confidence * FULL).astype(np.uint8).ravel()
             trusted = np.where(confidence >= MIN_CONFIDENCE, depth, np.float32(0.0))
-        p = self.parameters
         scan = self._begin_scan(stamp_ns)
-        view = evidence.prepare(
-            float(depth.max()), camera, T_map_camera, p.leaf_size, p.max_range, self._n_bricks_per_axis
-        )
+        view = self._view_of(float(depth.max()), camera, T_map_camera)
         if view is None:
             return
+        keys, ballots, which = self._collect(depth, trusted, strength, view)
+        if within is not None:
+            inside = torch.isin(keys, within)
+            keys, which = keys[inside], which[inside]
+        self._take(keys, ballots, which, scan)
+
+    def _view_of(self, deepest: float, camera: Camera, T_map_camera: Array) -> evidence.View | None:
+        p = self.parameters
+        return evidence.prepare(deepest, camera, T_map_camera, p.leaf_size, p.max_range, self._n_bricks_per_axis)
+
+    def _collect(
+        self, depth: Depth, trusted: Depth, strength: npt.NDArray[np.uint8], view: evidence.View
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Keys (B,) of the bricks that the image says anything about, ballots (C, 512), and the row of each brick's, (B,)."""
         if self._compiled:
             bricks, ballots, which = self._images.collect(depth, trusted, strength, view)
-            self._take(voxels.encode(torch.from_numpy(bricks)), ballots, torch.from_numpy(which), scan)
-        else:
-            images = [torch.from_numpy(np.array(a)).to(self.device) for a in (depth, trusted, strength)]
-            found, votes = evidence.collect(images[0], images[1], images[2], view)
-            self._take(voxels.encode(found), votes, torch.arange(found.shape[0], device=self.device), scan)
+            return voxels.encode(torch.from_numpy(bricks)), ballots, torch.from_numpy(which)
+        images = [torch.from_numpy(np.array(a)).to(self.device) for a in (depth, trusted, strength)]
+        found, votes = evidence.collect(images[0], images[1], images[2], view)
+        return voxels.encode(found), votes, torch.arange(found.shape[0], device=self.device)
+
+    def seen_bricks(self, depth: Depth, camera: Camera, T_map_camera: Array) -> torch.Tensor:
+        """Keys (B,) of the bricks that `integrate` would change, here or not; not while another thread integrates."""
+        view = self._view_of(float(depth.max()), camera, T_map_camera)
+        if view is None:
+            return torch.zeros(0, dtype=torch.int64, device=self.device)
+        return self._collect(depth, depth, np.full(1, FULL, dtype=np.uint8), view)[0]
+
+    def may_see(self, camera: Camera, T_map_camera: Array, keys: torch.Tensor) -> bool:
+        """Whether an image of any depth could change one of the bricks with these keys (B,); never wrongly False."""
+        view = self._view_of(self.parameters.max_range, camera, T_map_camera)
+        if view is None:
+            return False
+        lowest = torch.from_numpy(view.lowest_brick).to(keys.device)
+        inside = voxels.decode(keys) - lowest
+        return bool(((inside >= 0) & (inside < torch.tensor(view.grid_shape, device=keys.device))).all(dim=1).any())
+
+    def pass_over(self, stamp_ns: int) -> None:
+        """Count a scan that says nothing here, so that the scans after it keep their numbers."""
+        self._begin_scan(stamp_ns)
 
     def insert_points(
         self, points: npt.ArrayLike, origin: npt.ArrayLike, stamp_ns: int, max_range: float | None = None
@@ -288,14 +323,23 @@ class Octree:
         b.touched[rows] = (b.touched[rows] + step).clamp(TOUCHED_MIN, TOUCHED_MAX).to(torch.int8)
         b.summarise(rows, m.threshold)
 
-    def rebuild(self, images: Iterable[tuple[Depth, Camera, Array, int]]) -> Octree:
-        """A new octree with the same parameters from (depth, camera, T_map_camera, stamp_ns) of keyframes.
+    def only(self, keys: torch.Tensor) -> Octree:
+        """A copy that has no other bricks than those with these keys (B,), and no annotations."""
+        octree = Octree(self.parameters, str(self.device), compiled=self._compiled)
+        octree._bricks = Bricks.joined((self._bricks, torch.isin(self._bricks.keys, keys)))
+        octree._stamps = list(self._stamps)
+        return octree
 
-        For corrected poses: build beside the old one, then let readers have the new one.
+    def with_bricks_of(self, other: Octree, keys: torch.Tensor) -> Octree:
+        """A copy in which the bricks with these keys (B,) are as in another octree, made of the same scans.
+
+        What was annotated in these bricks is let go of.
         """
         octree = Octree(self.parameters, str(self.device), compiled=self._compiled)
-        for depth, camera, T_map_camera, stamp_ns in images:
-            octree.integrate(depth, camera, T_map_camera, stamp_ns)
+        kept = ~torch.isin(self._bricks.keys, keys)
+        octree._bricks = Bricks.joined((self._bricks, kept), (other._bricks, torch.isin(other._bricks.keys, keys)))
+        octree._stamps = list(self._stamps)
+        octree._annotations = self._annotations.without(keys.cpu().numpy())
         return octree
 
     # --- reading ------------------------------------------------------------------------------------------------------
