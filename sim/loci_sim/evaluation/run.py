@@ -188,10 +188,6 @@ def _checked_scene(name: str) -> Scene:
         scene = load_scene(name)
     except (SceneError, ValueError) as error:
         raise UserError(str(error), "loci sim scenes list") from error
-    if len(scene.floors) > 1:
-        raise UserError(
-            f"{name} has {len(scene.floors)} floors, but exploration keeps to one so far", "loci sim scenes list"
-        )
     found = difficulty_of(scene)
     if not found.reaches(LEAST):
         raise UserError(

@@ -23,6 +23,8 @@ Angle = TypeVar("Angle", float, Array)
 GOAL_TOLERANCE = 0.15
 #: A robot is on the floor of points so far above or below its base [m]; what stands on its floor is no higher above it.
 SAME_FLOOR, STANDS_UP_TO = 0.5, 2.0
+#: Having come so much nearer to a goal [m], contact on the way is forgiven: narrow stairs are touched, and climbed all the same.
+_PROGRESS = 0.5
 #: Actions between two plans on the way to a goal.
 _STRETCH_STEPS = 4
 
@@ -36,6 +38,15 @@ class PathSource(Protocol):
         """Path to a point; no path is told by ``reason``."""
 
 
+@dataclass
+class _Allowance:
+    """Steps that are left for a goal, how near to it by path the robot has come [m], and contacts since then."""
+
+    steps: int
+    nearest: float
+    contacts: int = 0
+
+
 class Driver:
     """A robot, the memory that takes in its images, and where it has bumped.
 
@@ -44,7 +55,7 @@ class Driver:
         robot: that is driven.
         max_steps: refuses to do more actions than this.
         arrival_distance: a goal this close is reached [m].
-        max_collisions: on the way to goals in the same square metre, before they count as not to be reached.
+        max_collisions: without coming nearer to goals in the same cubic metre, before these count as not to be reached.
 
     Attributes:
         n_steps, n_collisions: actions done, and those that ended at an obstacle.
@@ -70,7 +81,7 @@ class Driver:
         self.views: list[tuple[float, float, float, float]] = []
         self._max_collisions = max_collisions
         self._follower = PathFollower()
-        self._allowance: dict[tuple[int, int, int], int] = {}  # steps left for goals in the same cubic metre
+        self._allowances: dict[tuple[int, int, int], _Allowance] = {}  # for goals in the same cubic metre
 
     @property
     def has_steps(self) -> bool:
@@ -105,18 +116,19 @@ class Driver:
             return "arrived" if is_at(self.robot.position(), goal, tolerance) else "stuck"
         points = dense_path(path.points)
         key = (round(goal[0]), round(goal[1]), round(goal[2]))
-        allowed = 40 + round(4 * path.length / STEP_LENGTH)
-        self._allowance.setdefault(key, allowed)
+        steps = 40 + round(4 * path.length / STEP_LENGTH)
+        allowance = self._allowances.setdefault(key, _Allowance(steps, path.length))
+        if path.length < allowance.nearest - _PROGRESS:
+            allowance.nearest, allowance.contacts = path.length, 0
         actions = self._follower.actions(self.robot.position(), self.robot.heading(), points, self.arrival_distance)
         n_collisions = self.n_collisions
         for action in actions[:n_steps]:
-            self._allowance[key] -= 1
-            if self._allowance[key] < 0 or not self.has_steps:
+            if allowance.steps == 0 or allowance.contacts >= self._max_collisions or not self.has_steps:
                 return "stuck"
+            allowance.steps -= 1
             yield self.act(action)
             if self.n_collisions > n_collisions:
-                # Contact costs as much of the goal's allowance as the detour that it causes.
-                self._allowance[key] -= allowed // self._max_collisions
+                allowance.contacts += 1
                 return "driving"
         if is_at(self.robot.position(), points[-1], self.arrival_distance):
             return "arrived"
@@ -129,7 +141,7 @@ class Driver:
 
     def allow_again(self) -> None:
         """Goals that were not reached may be tried again."""
-        self._allowance = {}
+        self._allowances = {}
 
 
 @dataclass(frozen=True)

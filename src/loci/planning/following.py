@@ -23,6 +23,8 @@ STRETCH = 2.0
 #: Cost in actions of ending a step 0.1 m further beside the path than the slack [m] that is free; it grows with the square up to a limit,
 #: beyond which a detour around an unknown obstacle costs no more.
 _BESIDE, _SLACK, _MOST_BESIDE = 2.0, 0.04, 4.0
+#: A stretch that rises or falls more is on stairs [m]: beside its way is a wall or an edge, and no step leads from flight to flight.
+_RISE, _BESIDE_STAIRS = 0.3, 30.0
 #: Cost in actions of a step that ends within so far [m] of where one failed, for every time that it failed.
 _BUMP_RADIUS, _BUMP = 0.12, 6.0
 #: Room beside the path for detours, and cells of the table of distances to it [m].
@@ -65,9 +67,10 @@ class PathFollower:
         """
         x, y, z = position
         near = int(np.argmin(np.linalg.norm(path - position, axis=1)))
-        ahead = path[near : near + ceil(STRETCH / DENSITY) + 1, :2]
+        stretch = path[near : near + ceil(STRETCH / DENSITY) + 1]
+        ahead, most_beside = stretch[:, :2], _BESIDE_STAIRS if np.ptp(stretch[:, 2]) > _RISE else _MOST_BESIDE
         goal_x, goal_y = (float(v) for v in ahead[-1])
-        costs, corner = self._step_costs(np.vstack([ahead, (x, y)]), z)
+        costs, corner = self._step_costs(np.vstack([ahead, (x, y)]), z, most_beside)
         height, width = costs.shape
         steps = [
             (STEP_LENGTH * cos(heading + k * TURN_ANGLE), STEP_LENGTH * sin(heading + k * TURN_ANGLE))
@@ -112,12 +115,13 @@ class PathFollower:
             chosen.append(action)
         return chosen[::-1]
 
-    def _step_costs(self, points: Array, z: float) -> tuple[npt.NDArray[np.float64], Array]:
+    def _step_costs(self, points: Array, z: float, most_beside: float) -> tuple[npt.NDArray[np.float64], Array]:
         """Cost in actions of a step by the cell (row = y) in which it ends, and the lower corner (x, y) of the cells [m].
 
         Args:
             points: (N, 2) of the path, with the robot's own last [m].
             z: of the robot [m].
+            most_beside: largest cost of being beside the path.
         """
         corner = points.min(axis=0) - _MARGIN
         width, height = np.ceil((points.max(axis=0) + _MARGIN - corner) / _CELL).astype(int)
@@ -125,7 +129,7 @@ class PathFollower:
         columns, rows = ((dense_path(points[:-1]) - corner) / _CELL).astype(int).T
         beside[rows, columns] = False
         distances = ndimage.distance_transform_edt(beside) * _CELL
-        costs = 1.0 + np.minimum(_BESIDE * (np.maximum(distances - _SLACK, 0.0) / 0.1) ** 2, _MOST_BESIDE)
+        costs = 1.0 + np.minimum(_BESIDE * (np.maximum(distances - _SLACK, 0.0) / 0.1) ** 2, most_beside)
         centers_x = corner[0] + (np.arange(width) + 0.5) * _CELL
         centers_y = corner[1] + (np.arange(height) + 0.5) * _CELL
         bumps = self._bumps[np.abs(self._bumps[:, 2] - z) < _BUMP_HEIGHT, :2]
