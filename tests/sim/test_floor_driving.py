@@ -1,4 +1,4 @@
-"""A robot in a home on two floors drives over the stairs, by the simulator's paths or by what its memory knows."""
+"""A robot in a home on two floors drives over the stairs, by the simulator's paths or by what its memory knows, and tells of both."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -13,9 +14,11 @@ pytest.importorskip("open3d", reason="Open3D cannot be imported: pip install '.[
 
 from loci.memory import RobotMemory
 from loci.observation import Observation
+from loci.perception.simulated import SimulatedDetector
 from loci.planning.driving import DriveProgress, Driver, drive_to, is_at
 from loci.planning.local import LocalReader
 from loci.planning.protocols import Action, KnownPath, Point, StepResult
+from loci.report import collect, write_report
 from loci_sim.embedded import EmbeddedSimulator, RobotParameters
 from loci_sim.floorplan import STOREY
 from loci_sim.scenes import Scene, generate_scene, load_scene
@@ -28,6 +31,7 @@ class ClimbingRobot:
 
     def __init__(self, simulator: EmbeddedSimulator, memory: RobotMemory) -> None:
         self.simulator, self._memory = simulator, memory
+        self._detector = SimulatedDetector(simulator.instance_labels)
         self.way: list[Point] = [simulator.position()]
 
     def position(self) -> Point:
@@ -38,7 +42,8 @@ class ClimbingRobot:
 
     def step(self, action: Action) -> StepResult:
         result = self.simulator.step(action)
-        self._memory.observe(Observation(self.simulator.observe().frame(), ()))
+        seen = self.simulator.observe()
+        self._memory.observe(Observation(seen.frame(), self._detector.detect_instances(seen.instances)))
         self.way.append(self.position())
         return result
 
@@ -125,3 +130,43 @@ def test_the_memorys_paths_lead_down_and_up_again(home: Home) -> None:
         driven = float(np.linalg.norm(np.diff([start, *home.robot.way[begun:]], axis=0), axis=1).sum())
         assert driven < 1.3 * shortest.length + 0.5
         assert driver.n_collisions < 0.15 * driver.n_steps
+
+
+def test_the_report_has_a_map_of_each_floor_with_what_is_on_it(home: Home, tmp_path: Path) -> None:
+    data = collect(home.memory, title="A home with stairs")
+    assert [part.title for part in data.floors] == ["floor 1", "floor 2"]
+    assert dict(data.figures)["floors"] == "2"
+    for part, height in zip(data.floors, (0.0, STOREY), strict=True):
+        assert part.objects
+        assert all(height - 0.3 < o.center[2] < height + STOREY for o in part.objects)
+        assert part.rooms
+        assert np.isfinite(part.path).any()
+    # What lies on one floor is on no other, and nothing is lost.
+    assert sorted(o.id for part in data.floors for o in part.objects) == sorted(o.id for o in data.objects)
+    assert sorted(r.id for part in data.floors for r in part.rooms) == sorted(r.id for r in data.rooms)
+    page = write_report(data, tmp_path).read_text()
+    assert page.index("floor 1") < page.index("floor 2")
+    maps = [cv2.imread(str(tmp_path / name)) for name in ("map.png", "map-2.png")]
+    assert all(m is not None and m.std() > 10 for m in maps)
+    assert not (tmp_path / "map-3.png").exists()
+
+
+def test_the_scene_graph_tells_rooms_and_things_under_their_floor(home: Home) -> None:
+    text, truncated = home.memory.scene_graph("text")
+    assert not truncated
+    lines = text.splitlines()
+    floors = home.memory.floors()
+    begins = [lines.index(f"{f.name} ({f.id}), at {f.height:.1f} m:") for f in floors]
+    assert begins[0] == 0
+    assert len(begins) == 2
+    for floor, first, last in zip(floors, begins, (begins[1], len(lines)), strict=True):
+        told = "\n".join(lines[first:last])
+        assert all(f"({room_id})" in told for room_id in floor.room_ids)
+    on_floor = home.memory.floors_of([o.center for o in home.memory.objects()])
+    rooms = [home.memory.room_of(o) for o in home.memory.objects()]
+    for o, floor, room in zip(home.memory.objects(), on_floor, rooms, strict=True):
+        if room is not None:
+            line = next(
+                i for i, text_line in enumerate(lines) if text_line.startswith("  ") and f"({o.id})" in text_line
+            )
+            assert (line > begins[1]) == (floor.id == floors[1].id)
