@@ -201,9 +201,9 @@ def _draw_path(canvas: _Canvas, path: Array) -> None:
             (pixels[i], pixels[i + 1]), fill=(*(int(v) for v in blend), 235), width=3 * SCALE, joint="curve"
         )
     r = 7 * SCALE
-    for i, outline, fill, width in ((0, PATH, FREE, 3), (-1, FREE, PATH, 2)):
-        if valid[i]:
-            x, y = pixels[i]
+    for end, outline, fill, width in ((0, PATH, FREE, 3), (-1, FREE, PATH, 2)):
+        if valid[end]:
+            x, y = pixels[end]
             canvas.draw.ellipse((x - r, y - r, x + r, y + r), outline=outline, width=width * SCALE, fill=fill)
 
 
