@@ -18,7 +18,7 @@ from loci.report import ReportAnswer, ReportData, write_report
 from loci.report.collect import footprint
 from loci.report.data import ReportGrid, ReportObject, ReportRoom, ReportSnapshot
 from loci.report.labels import overlap, place_labels
-from loci.report.map_image import draw_map
+from loci.report.map_image import PATH, draw_map
 from loci.report.sheets import counted
 
 
@@ -212,3 +212,40 @@ def test_a_footprint_is_the_box_from_above_whichever_axis_is_up(yaw: float, upri
 
 def test_equal_labels_are_counted() -> None:
     assert counted(("mug", "chair", "mug", "")) == "mug x2, chair, object"
+
+
+def test_the_legend_of_a_narrow_map_ends_within_the_picture() -> None:
+    data = flat()
+    assert data.grid is not None
+    narrow = replace(
+        data,
+        grid=replace(
+            data.grid,
+            cells=data.grid.cells[:, 10:60],
+            heights=data.grid.heights[:, 10:60],
+            rooms=data.grid.rooms[:, 10:60],
+        ),
+        objects=(),
+        snapshots=(),
+        path=np.empty((0, 3)),
+        frontiers=np.empty((0, 2)),
+    )
+    image = np.asarray(draw_map(narrow).image).astype(int)
+    legend = image[-45:, :, :]
+    written = np.flatnonzero((legend.max(axis=2) < 120).any(axis=0))
+    assert written[-1] < image.shape[1] - 10  # nothing is cut off by the edge
+
+
+def test_a_path_that_goes_on_upstairs_ends_without_a_mark_on_the_lower_map() -> None:
+    data = replace(flat(), objects=(), snapshots=(), rooms=())
+    whole, left = np.asarray(draw_map(data).image).astype(int), data.path.copy()
+    left[60:] = np.nan
+    part = np.asarray(draw_map(replace(data, path=left)).image).astype(int)
+
+    def dots(image: np.ndarray) -> int:
+        """Pixels of the end's dot: the largest disc of the path's full colour."""
+        blue = (np.abs(image - np.array(PATH)).max(axis=2) < 12).astype(np.uint8)
+        return int(cv2.erode(blue[:-60], np.ones((5, 5), np.uint8)).sum())
+
+    assert dots(whole) > 0
+    assert dots(part) == 0

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from grid_world import APARTMENT, CELL, GridWorld, walls_of
 
-from loci.planning.driving import DriveProgress, Driver, distance, drive_to, wrap
+from loci.planning.driving import DriveProgress, Driver, distance, drive_to, is_at, wrap
 from loci.planning.exploration import explore
 from loci.planning.protocols import Action, KnownPath, Point, StepResult
 
@@ -87,3 +87,18 @@ def test_a_robot_that_cannot_move_gives_up() -> None:
     last = list(drive_to(Driver(wall, wall, 10_000), (3.0, 0.0, 0.0)))[-1]
     assert last.outcome == "stuck"
     assert "obstacles" in last.reason
+
+
+@pytest.mark.parametrize(
+    ("goal", "there"),
+    [
+        ((0.1, 0.0, 0.0), True),
+        ((0.1, 0.0, 1.8), True),  # a thing on a shelf
+        ((0.3, 0.0, 0.0), False),
+        ((0.1, 0.0, 2.7), False),  # the floor above
+        ((0.1, 0.0, -0.9), False),  # a shelf on the floor below
+    ],
+)
+def test_only_what_is_on_its_floor_is_reached(goal: Point, there: bool) -> None:
+    assert is_at((0.0, 0.0, 0.0), goal, 0.25) == there
+    assert is_at((0.0, 0.0, 5.4), (goal[0], goal[1], goal[2] + 5.4), 0.25) == there

@@ -49,7 +49,7 @@ class SteppedRobot:
         self._get_pose = self._node.create_client(GetRobotPose, "get_robot_pose")
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self._node)
-        self._x, self._y, self._yaw = 0.0, 0.0, 0.0
+        self._x, self._y, self._z, self._yaw = 0.0, 0.0, 0.0, 0.0
         self.trace: list[tuple[int, float, float, float]] = []
 
     def __enter__(self) -> SteppedRobot:
@@ -84,7 +84,7 @@ class SteppedRobot:
         return True
 
     def position(self) -> Point:
-        return (self._x, self._y, 0.0)
+        return (self._x, self._y, self._z)
 
     def heading(self) -> float:
         return self._yaw
@@ -103,7 +103,8 @@ class SteppedRobot:
 
     def _place(self, pose: Any) -> None:
         T = from_pose(pose, "robot pose")
-        self._x, self._y, self._yaw = float(T[0, 3]), float(T[1, 3]), float(np.arctan2(T[1, 0], T[0, 0]))
+        self._x, self._y, self._z = (float(v) for v in T[:3, 3])
+        self._yaw = float(np.arctan2(T[1, 0], T[0, 0]))
 
     def _call(self, client: Any, request: Any) -> Any:
         future = client.call_async(request)

@@ -1,4 +1,4 @@
-"""Driving a robot to a point with what a memory knows: its paths, and contact with obstacles.
+"""Driving a robot to a point with what a memory knows: its paths, over stairs, too, and contact with obstacles.
 
 Nothing here asks a simulator or a map server. Each stretch is planned anew with what the newest images showed, and steps that
 failed are kept away from.
@@ -21,6 +21,10 @@ Angle = TypeVar("Angle", float, Array)
 
 #: Paths may end this far from their goal [m]: a border's free point is a cell's centre, and may lie at an obstacle by now.
 GOAL_TOLERANCE = 0.15
+#: A robot is on the floor of points so far above or below its base [m]; what stands on its floor is no higher above it.
+SAME_FLOOR, STANDS_UP_TO = 0.5, 2.0
+#: Having come so much nearer to a goal [m], contact on the way is forgiven: narrow stairs are touched, and climbed all the same.
+_PROGRESS = 0.5
 #: Actions between two plans on the way to a goal.
 _STRETCH_STEPS = 4
 
@@ -34,6 +38,15 @@ class PathSource(Protocol):
         """Path to a point; no path is told by ``reason``."""
 
 
+@dataclass
+class _Allowance:
+    """Steps that are left for a goal, how near to it by path the robot has come [m], and contacts since then."""
+
+    steps: int
+    nearest: float
+    contacts: int = 0
+
+
 class Driver:
     """A robot, the memory that takes in its images, and where it has bumped.
 
@@ -42,12 +55,12 @@ class Driver:
         robot: that is driven.
         max_steps: refuses to do more actions than this.
         arrival_distance: a goal this close is reached [m].
-        max_collisions: on the way to goals in the same square metre, before they count as not to be reached.
+        max_collisions: without coming nearer to goals in the same cubic metre, before these count as not to be reached.
 
     Attributes:
         n_steps, n_collisions: actions done, and those that ended at an obstacle.
         stamp_ns: of the newest image [ns].
-        views: x, y [m] and heading [rad] of every image taken.
+        views: x, y, z [m] and heading [rad] of every image taken.
     """
 
     def __init__(
@@ -65,10 +78,10 @@ class Driver:
         self.n_steps = 0
         self.n_collisions = 0
         self.stamp_ns = 0
-        self.views: list[tuple[float, float, float]] = []
+        self.views: list[tuple[float, float, float, float]] = []
         self._max_collisions = max_collisions
         self._follower = PathFollower()
-        self._allowance: dict[tuple[int, int], int] = {}  # steps left for goals in the same square metre
+        self._allowances: dict[tuple[int, int, int], _Allowance] = {}  # for goals in the same cubic metre
 
     @property
     def has_steps(self) -> bool:
@@ -77,16 +90,15 @@ class Driver:
 
     def act(self, action: Action) -> StepResult:
         """Do one action; contact is remembered."""
-        x, y, _ = self.robot.position()
+        before = self.robot.position()
         heading = self.robot.heading()
         result = self.robot.step(action)
         self.n_steps += 1
         self.stamp_ns = max(self.stamp_ns, result.stamp_ns)
         if result.collided:
             self.n_collisions += 1
-            self._follower.bumped(x, y, heading)
-        x, y, _ = self.robot.position()
-        self.views.append((x, y, self.robot.heading()))
+            self._follower.bumped(before, heading)
+        self.views.append((*self.robot.position(), self.robot.heading()))
         return result
 
     def towards(
@@ -101,24 +113,24 @@ class Driver:
         """
         path = self.memory.path_to(goal, self.robot.position(), tolerance, self.stamp_ns)
         if path.reason or len(path.points) == 0:
-            return "arrived" if distance(self.robot.position(), goal) < tolerance else "stuck"
-        points = dense_path(path.points[:, :2])
-        key = (round(goal[0]), round(goal[1]))
-        allowed = 40 + round(4 * path.length / STEP_LENGTH)
-        self._allowance.setdefault(key, allowed)
-        x, y, _ = self.robot.position()
-        actions = self._follower.actions(x, y, self.robot.heading(), points, self.arrival_distance)
+            return "arrived" if is_at(self.robot.position(), goal, tolerance) else "stuck"
+        points = dense_path(path.points)
+        key = (round(goal[0]), round(goal[1]), round(goal[2]))
+        steps = 40 + round(4 * path.length / STEP_LENGTH)
+        allowance = self._allowances.setdefault(key, _Allowance(steps, path.length))
+        if path.length < allowance.nearest - _PROGRESS:
+            allowance.nearest, allowance.contacts = path.length, 0
+        actions = self._follower.actions(self.robot.position(), self.robot.heading(), points, self.arrival_distance)
         n_collisions = self.n_collisions
         for action in actions[:n_steps]:
-            self._allowance[key] -= 1
-            if self._allowance[key] < 0 or not self.has_steps:
+            if allowance.steps == 0 or allowance.contacts >= self._max_collisions or not self.has_steps:
                 return "stuck"
+            allowance.steps -= 1
             yield self.act(action)
             if self.n_collisions > n_collisions:
-                # Contact costs as much of the goal's allowance as the detour that it causes.
-                self._allowance[key] -= allowed // self._max_collisions
+                allowance.contacts += 1
                 return "driving"
-        if distance(self.robot.position(), points[-1]) < self.arrival_distance:
+        if is_at(self.robot.position(), points[-1], self.arrival_distance):
             return "arrived"
         return "driving" if actions else "stuck"
 
@@ -129,7 +141,7 @@ class Driver:
 
     def allow_again(self) -> None:
         """Goals that were not reached may be tried again."""
-        self._allowance = {}
+        self._allowances = {}
 
 
 @dataclass(frozen=True)
@@ -191,9 +203,25 @@ def _why(driver: Driver, goal: Point, tolerance: float) -> str:
     return path.reason or "obstacles that the map does not show are in the way"
 
 
-def distance(a: Sequence[float] | Array, b: Sequence[float] | Array) -> float:
-    """Horizontal distance [m]."""
+def is_at(position: Sequence[float] | Array, goal: Sequence[float] | Array, within: float) -> bool:
+    """Whether a robot at a position is at a goal: so near to it horizontally [m], and on its floor.
+
+    Args:
+        position: (x, y, z) of the robot's base [m].
+        goal: (x, y, z) on a floor, or of a thing that stands on it [m].
+        within: [m]
+    """
+    return level_distance(position, goal) < within and -SAME_FLOOR <= goal[2] - position[2] <= STANDS_UP_TO
+
+
+def level_distance(a: Sequence[float] | Array, b: Sequence[float] | Array) -> float:
+    """Horizontal distance [m], whatever the floors."""
     return float(np.hypot(a[0] - b[0], a[1] - b[1]))
+
+
+def distance(a: Sequence[float] | Array, b: Sequence[float] | Array) -> float:
+    """Straight distance of two points (x, y, z) [m]."""
+    return float(np.linalg.norm(np.subtract(a, b)))
 
 
 def bearing(a: Sequence[float], b: Sequence[float]) -> float:

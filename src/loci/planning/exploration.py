@@ -12,7 +12,8 @@ from typing import Literal
 
 import numpy as np
 
-from loci.planning.driving import GOAL_TOLERANCE, Drive, Driver, bearing, distance, wrap
+from loci.geometry import Array
+from loci.planning.driving import GOAL_TOLERANCE, SAME_FLOOR, Drive, Driver, bearing, distance, level_distance, wrap
 from loci.planning.protocols import (
     STEP_LENGTH,
     TURN_ANGLE,
@@ -184,7 +185,7 @@ class _Explorer:
         bonus = min(self._p.size_bonus * f.area, self._p.max_size_bonus)
         turn = (
             abs(wrap(bearing(position, f.position) - self._robot.heading()))
-            if distance(position, f.position) > 0.3
+            if level_distance(position, f.position) > 0.3
             else 0.0
         )
         return f.path_length - bonus + STEP_LENGTH * turn / TURN_ANGLE
@@ -196,14 +197,13 @@ class _Explorer:
         """
         if _is_near(f.position, self._given_up) or _is_near(f.position, self._stuck):
             return True
-        views = np.array(self._driver.views)  # (N, 3)
-        near = views[np.hypot(views[:, 0] - f.position[0], views[:, 1] - f.position[1]) < self._p.look_distance]
+        near = self._views_from(f.position, self._p.look_distance)  # (N, 4)
         if not len(near):
             return False
         to_x, to_y = f.centroid[0] - near[:, 0], f.centroid[1] - near[:, 1]
         close = np.hypot(to_x, to_y) < 0.3  # standing on it: its direction says more than its centre
         bearings = np.where(close, np.arctan2(f.direction[1], f.direction[0]), np.arctan2(to_y, to_x))
-        return bool(np.any(np.abs(wrap(bearings - near[:, 2])) < self._p.field_of_view / 2 - np.radians(5.0)))
+        return bool(np.any(np.abs(wrap(bearings - near[:, 3])) < self._p.field_of_view / 2 - np.radians(5.0)))
 
     def _pursue(self, frontier: KnownFrontier) -> Iterator[ExplorationProgress]:
         """Some steps towards a frontier; once there, look at it."""
@@ -211,7 +211,7 @@ class _Explorer:
         if drive == "arrived":
             position = self._robot.position()
             direction = bearing(position, frontier.centroid)
-            if distance(position, frontier.centroid) < 0.3:
+            if level_distance(position, frontier.centroid) < 0.3:
                 direction = float(np.arctan2(frontier.direction[1], frontier.direction[0]))
             yield from self._face(direction, "looking at a frontier")
         if drive == "stuck" and not _is_near(frontier.position, self._retried):
@@ -287,10 +287,15 @@ class _Explorer:
     def _seen_directions(self, position: Point, distance: float) -> np.ndarray:
         """Which directions were seen from within ``distance`` of a point, (_N_BINS,) bool."""
         seen = np.zeros(_N_BINS, dtype=bool)
-        for x, y, heading in self._driver.views:
-            if np.hypot(x - position[0], y - position[1]) < distance:
-                seen |= self._bins_seen(heading)
+        for heading in self._views_from(position, distance)[:, 3]:
+            seen |= self._bins_seen(heading)
         return seen
+
+    def _views_from(self, position: Point, distance: float) -> Array:
+        """Those of the robot's views (N, 4) that were taken so near to a point on its floor."""
+        views = np.array(self._driver.views).reshape(-1, 4)
+        offsets = views[:, :3] - position
+        return views[(np.hypot(offsets[:, 0], offsets[:, 1]) < distance) & (np.abs(offsets[:, 2]) < SAME_FLOOR)]
 
     def _bins_seen(self, heading: float) -> np.ndarray:
         centers = (np.arange(_N_BINS) + 0.5) * 2 * np.pi / _N_BINS

@@ -189,7 +189,7 @@ def _draw_frontiers(canvas: _Canvas, data: ReportData) -> None:
 
 
 def _draw_path(canvas: _Canvas, path: Array) -> None:
-    """The path from pale (first) to full colour (last), with a ring at its start and a dot at its end."""
+    """The path from pale (first) to full colour (last), with a ring at its start and a dot at its end, if they are on this floor."""
     valid = np.isfinite(path[:, 0])
     if valid.sum() < 1:
         return
@@ -200,12 +200,11 @@ def _draw_path(canvas: _Canvas, path: Array) -> None:
         canvas.draw.line(
             (pixels[i], pixels[i + 1]), fill=(*(int(v) for v in blend), 235), width=3 * SCALE, joint="curve"
         )
-    first, last = (pixels[i] for i in np.flatnonzero(valid)[[0, -1]])
     r = 7 * SCALE
-    canvas.draw.ellipse(
-        (first[0] - r, first[1] - r, first[0] + r, first[1] + r), outline=PATH, width=3 * SCALE, fill=FREE
-    )
-    canvas.draw.ellipse((last[0] - r, last[1] - r, last[0] + r, last[1] + r), outline=FREE, width=2 * SCALE, fill=PATH)
+    for end, outline, fill, width in ((0, PATH, FREE, 3), (-1, FREE, PATH, 2)):
+        if valid[end]:
+            x, y = pixels[end]
+            canvas.draw.ellipse((x - r, y - r, x + r, y + r), outline=outline, width=width * SCALE, fill=fill)
 
 
 def _draw_object(canvas: _Canvas, o: ReportObject) -> None:
@@ -271,27 +270,30 @@ def _draw_labels(canvas: _Canvas, data: ReportData, taken: list[Box]) -> None:
 
 
 def _draw_legend(canvas: _Canvas, data: ReportData) -> None:
-    """Scale bar and symbols along the lower edge."""
+    """Scale bar and symbols along the lower edge, smaller where the map is narrow."""
     y = canvas.height - 26 * SCALE
-    writing = font(12)
     metres = next((m for m in (1.0, 2.0, 5.0, 10.0) if m * canvas.per_metre > 80 * SCALE), 10.0)
     x = MARGIN * SCALE / 2
     canvas.draw.line((x, y, x + metres * canvas.per_metre, y), fill=INK, width=3 * SCALE)
     for end in (x, x + metres * canvas.per_metre):
         canvas.draw.line((end, y - 5 * SCALE, end, y + 5 * SCALE), fill=INK, width=2 * SCALE)
     x += metres * canvas.per_metre + 8 * SCALE
-    canvas.draw.text((x, y), f"{metres:.0f} m", fill=INK, font=writing, anchor="lm")
-    x += 60 * SCALE
     entries: list[tuple[Color, str]] = [(PATH, "path (pale: earlier)"), (SNAPSHOT, "snapshot, looking this way")]
     if len(data.frontiers):
         entries.append((FRONTIER, "frontier to the unknown"))
     entries += [((205, 200, 190), "low"), ((58, 62, 72), "high"), (UNKNOWN, "not seen")]
+    full = font(12)
+    wanted = 60 * SCALE + sum(canvas.draw.textlength(text, font=full) + 36 * SCALE for _, text in entries)
+    share = min(1.0, (canvas.width - x - MARGIN * SCALE / 2) / wanted)
+    writing = font(12 * share)
+    canvas.draw.text((x, y), f"{metres:.0f} m", fill=INK, font=writing, anchor="lm")
+    x += 60 * SCALE * share
+    r = 5 * SCALE * share
     for color, text in entries:
-        r = 5 * SCALE
         canvas.draw.ellipse((x, y - r, x + 2 * r, y + r), fill=color, outline=(160, 158, 150), width=1)
-        x += 2 * r + 6 * SCALE
+        x += 2 * r + 6 * SCALE * share
         canvas.draw.text((x, y), text, fill=INK, font=writing, anchor="lm")
-        x += canvas.draw.textlength(text, font=writing) + 20 * SCALE
+        x += canvas.draw.textlength(text, font=writing) + 20 * SCALE * share
 
 
 def _bounds(canvas: _Canvas, points: Array) -> Box:

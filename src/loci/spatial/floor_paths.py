@@ -124,6 +124,8 @@ def _spot(view: SpatialView, xyz: Array, robot_radius: float) -> _Spot:
         best = ON_STAIRS
         found = _Spot(xyz, floor)
         for i, stairs in enumerate(view.stairs):
+            if not stairs.floors[1] and found.stairs >= 0:
+                break  # on stairs that are known both ends lead on, not only the one that the robot comes from
             above = xyz[2] - stairs.points[:, 2]
             fits = np.minimum(np.abs(above), np.abs(above - view.storeys.camera_height)) <= ON_STAIRS_Z
             beside = np.where(fits, np.linalg.norm(stairs.points[:, :2] - xyz[:2], axis=1), np.inf)

@@ -260,16 +260,24 @@ def _stairs(bases: Array, cameras: Ints, floor_of: Ints, floors: Sequence[Floor]
 
 
 def _add(found: list[Stairs], new: Stairs) -> None:
-    """Keep the shorter of two ways over the same stairs."""
+    """Keep the shorter of two ways over the same stairs, but one that comes to a floor, not only to its edge."""
     if new.points[0, 2] > new.points[-1, 2]:
         new = Stairs((new.floors[1], new.floors[0]), new.points[::-1])
     for i, old in enumerate(found):
         ends = np.linalg.norm(old.points[[0, -1], :2] - new.points[[0, -1], :2], axis=1)
         if old.floors == new.floors and np.all(ends < SAME_STAIRS + RUN_UP):
-            if new.length < old.length:
-                found[i] = new
+            found[i] = min(old, new, key=lambda s: (-min(_run_up(s.points), RUN_UP / 2), s.length))
             return
     found.append(new)
+
+
+def _run_up(points: Array) -> float:
+    """How much of a way (N, 3) is level at its shorter end [m]."""
+    lengths = []
+    for way in (points, points[::-1]):
+        level = int(np.argmax(np.append(way[:, 2] != way[0, 2], True)))
+        lengths.append(float(np.linalg.norm(np.diff(way[:level], axis=0), axis=1).sum()))
+    return min(lengths)
 
 
 def _way(bases: Array, i: int, j: int, ends: tuple[Floor, Floor | None]) -> Array:
