@@ -16,7 +16,7 @@ import torch
 
 from loci.spatial import octomap_kernels as kernels
 from loci.spatial import voxels
-from loci.spatial.bricks import BRICK_EDGE, BRICK_SIZE, LOG_ODDS_UNIT
+from loci.spatial.bricks import BRICK_EDGE, BRICK_SIZE, LOG_ODDS_UNIT, TOUCHED_HIT, TOUCHED_MISS
 from loci.spatial.octomap_kernels import DEPTH, FREE_LEAF, INNER, OCCUPIED_LEAF
 from loci.spatial.octree import Octree, OctreeParameters, log_odds
 
@@ -200,7 +200,8 @@ def read_octomap(
     arrays: dict[str, npt.NDArray[np.generic]] = {
         "keys": keys,
         "log_odds": said,
-        "solid": said,  # whatever is occupied in the file stops rays
+        "solid": said,  # whatever is occupied in the file stops rays, and robots
+        "touched": np.where(known, np.where(said > 0, TOUCHED_HIT, TOUCHED_MISS), 0).astype(np.int8),
         "last_scan": scans,
         "changed_scan": scans,
         "count": known.astype(np.int16),
