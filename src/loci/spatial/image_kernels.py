@@ -60,6 +60,31 @@ def end_voxels(
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
+def _voxel_along_ray(
+    x: np.float32,
+    y: np.float32,
+    z: np.float32,
+    inset: np.float32,
+    max_range: np.float32,
+    rotation: npt.NDArray[np.float32],
+    position: npt.NDArray[np.float32],
+    grid_shape: npt.NDArray[np.int64],
+) -> int:
+    """Flat voxel of the grid that holds a measured point (camera frame, [m]) moved behind it along its ray; -1: none."""
+    if not (z > F32(0.0) and z <= max_range):
+        return -1
+    scale = inset / np.sqrt((x * x + y * y) + z * z)
+    x, y, w = x + x * scale, y + y * scale, z + z * scale
+    i = int(np.floor(((rotation[0, 0] * x + rotation[0, 1] * y) + rotation[0, 2] * w) + position[0]))
+    j = int(np.floor(((rotation[1, 0] * x + rotation[1, 1] * y) + rotation[1, 2] * w) + position[1]))
+    k = int(np.floor(((rotation[2, 0] * x + rotation[2, 1] * y) + rotation[2, 2] * w) + position[2]))
+    bi, bj, bk = i >> 3, j >> 3, k >> 3
+    if bi < 0 or bj < 0 or bk < 0 or bi >= grid_shape[0] or bj >= grid_shape[1] or bk >= grid_shape[2]:
+        return -1
+    return (((bi * grid_shape[1] + bj) * grid_shape[2] + bk) << 9) | ((i & 7) << 6) | ((j & 7) << 3) | (k & 7)
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def surface_voxels(
     depth: npt.NDArray[np.float32],
     max_range: np.float32,
@@ -87,22 +112,29 @@ def surface_voxels(
     r20, r21, r22 = rotation[2]
     px, py, pz = position
     for v in range(first, last):
-        # Without pixels to either side the neighbour is the pixel itself, and the slope 0 along that axis tells nothing.
+        row = rows[v]
         inner_row = v >= away and v < height - away and width > 2 * away
-        above, below = (v - away, v + away) if inner_row else (v, v)
-        row, row_above, row_below = rows[v], rows[above], rows[below]
-        for u in range(width):
-            inner = inner_row & (u >= away) & (u < width - away)
-            before, behind = (u - away, u + away) if inner else (u, u)
+        for u in range(away if inner_row else width):
+            z = depth[v, u]
+            x, y = z * columns[u], z * row
+            voxels[v, u] = _voxel_along_ray(x, y, z, inset, max_range, rotation, position, grid_shape)
+        if not inner_row:
+            continue
+        for u in range(width - away, width):
+            z = depth[v, u]
+            x, y = z * columns[u], z * row
+            voxels[v, u] = _voxel_along_ray(x, y, z, inset, max_range, rotation, position, grid_shape)
+        row_above, row_below = rows[v - away], rows[v + away]
+        for u in range(away, width - away):
             z, column = depth[v, u], columns[u]
-            left, right = depth[v, before], depth[v, behind]
-            upper, lower = depth[above, u], depth[below, u]
+            left, right = depth[v, u - away], depth[v, u + away]
+            upper, lower = depth[v - away, u], depth[v + away, u]
             x, y = z * column, z * row
             limit = z * jump
             dz_u, dz_v = right - left, lower - upper
-            smooth = inner & (left > F32(0.0)) & (right > F32(0.0)) & (upper > F32(0.0)) & (lower > F32(0.0))
+            smooth = (left > F32(0.0)) & (right > F32(0.0)) & (upper > F32(0.0)) & (lower > F32(0.0))
             smooth &= (abs(dz_u) <= limit) & (abs(dz_v) <= limit)
-            dx_u, dy_u = right * columns[behind] - left * columns[before], dz_u * row
+            dx_u, dy_u = right * columns[u + away] - left * columns[u - away], dz_u * row
             dx_v, dy_v = dz_v * column, lower * row_below - upper * row_above
             mx, my, mz = dy_u * dz_v - dz_u * dy_v, dz_u * dx_v - dx_u * dz_v, dx_u * dy_v - dy_u * dx_v
             sign = F32(-1.0) if (mx * x + my * y) + mz * z < F32(0.0) else F32(1.0)
