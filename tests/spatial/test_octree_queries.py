@@ -49,6 +49,7 @@ class Dense:
             "keys": keys[order].numpy()[keep],
             "log_odds": rows(self.log_odds, np.int16),
             "solid": rows(self.log_odds, np.int16),
+            "touched": rows(np.sign(self.log_odds), np.int8),
             "last_scan": rows(self.last, np.int32),
             "changed_scan": rows(self.changed, np.int32),
             "count": known.astype(np.int16)[keep],
