@@ -408,7 +408,7 @@ class RobotMemory(MemoryQuestions):
         """Better poses (4, 4) ``T_map_camera`` for keyframes: everything that hangs on them moves with them; durable on return.
 
         The octree follows in the background (`is_rebuilding`, `finish_rebuilding`), and with it map, rooms and frontiers; until
-        then questions are answered from the one before. `save`, `forget` and `close` wait for it.
+        then questions are answered from the one before. `save` and `close` wait for it; `forget` and `merge` make all of it anew.
 
         Raises:
             ValueError: not a pose.

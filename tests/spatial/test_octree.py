@@ -304,15 +304,16 @@ def test_points_by_the_compiled_walk_and_by_torch_give_the_same_bits(rng: np.ran
 
 
 def test_points_without_a_return_say_nothing_and_far_ones_only_carve() -> None:
-    octree = Octree()
-    octree.insert_points([[np.nan, 0, 0], [np.inf, 0, 0]], (0, 0, 0), 1)
-    assert octree.n_bricks == 0
+    for octree in (Octree(compiled=False), Octree()):
+        octree.insert_points([[np.nan, 0, 0], [np.inf, 0, 0]], (0, 0, 0), 1)
+        assert octree.n_bricks == 0
     octree.insert_points([[3.01, 0.01, 0.01]], (0.01, 0.01, 0.01), 2, max_range=2.0)
     assert [probe(octree, x) for x in (0.5, 1.9, 2.2, 3.01)] == [0, 0, -1, -1]
     for points, origin, message in (
         (np.zeros((0, 3)), (0, 0, 0), "at least one"),
         (np.zeros((3, 2)), (0, 0, 0), r"shape \(3, 2\)"),
         (np.zeros((1, 3)), (0, np.nan, 0), "finite origin"),
+        (np.zeros((1, 3)), (1e9, 0, 0), r"within 1638\.4 m"),
     ):
         with pytest.raises(ValueError, match=message):
             octree.insert_points(points, origin, 3)
@@ -499,6 +500,9 @@ def test_bad_input_is_refused_with_what_was_wrong() -> None:
     octree = Octree()
     with pytest.raises(ValueError, match=r"expected depth \(48, 64\) float32"):
         octree.integrate(np.zeros((4, 4), dtype=np.float32), SMALL, FORWARD, 0)
+    with pytest.raises(ValueError, match="finite depths"):
+        octree.integrate(wall(np.nan), SMALL, FORWARD, 0)
+    assert octree.n_scans == 0
     with pytest.raises(ValueError, match="finite points"):
         octree.query(np.array([[np.nan, 0, 0]]))
     with pytest.raises(ValueError, match="level from 0 to 16"):

@@ -119,7 +119,7 @@ class _Model:
 
 @dataclass(frozen=True)
 class RayHits:
-    """First occupied voxels along N rays.
+    """First voxels along N rays that stop them.
 
     Attributes:
         hits: (N,) bool.
@@ -135,7 +135,7 @@ class RayHits:
 
 
 class Octree:
-    """Occupancy of space, learnt from depth images; numpy at the interface, torch inside."""
+    """Occupancy of space, learnt from depth images and scans of points; numpy at the interface, torch inside."""
 
     def __init__(
         self, parameters: OctreeParameters | None = None, device: str = "cpu", *, compiled: bool | None = None
@@ -181,11 +181,15 @@ class Octree:
             within: (B,) keys of the only bricks that are changed; None: all.
 
         Raises:
-            ValueError: shape or type of the depth or the confidence does not fit the camera, or a value is no confidence.
+            ValueError: shape or type of the depth or the confidence does not fit the camera, a depth is not finite, or a value
+                is no confidence.
         """
         shape = (camera.height, camera.width)
         if depth.shape != shape or depth.dtype != np.float32:
             raise ValueError(f"expected depth {shape} float32 metres, got {depth.shape} {depth.dtype}")
+        deepest = float(depth.max())
+        if not np.isfinite(deepest):
+            raise ValueError("expected finite depths [m], 0 where nothing was measured; got NaN or infinity")
         strength, trusted = np.full(1, FULL, dtype=np.uint8), depth
         if confidence is not None:
             if confidence.shape != shape or not np.all((confidence >= 0) & (confidence <= 1)):
@@ -193,7 +197,7 @@ class Octree:
             strength = np.rint(confidence * FULL).astype(np.uint8).ravel()
             trusted = np.where(confidence >= MIN_CONFIDENCE, depth, np.float32(0.0))
         scan = self._begin_scan(stamp_ns)
-        view = self._view_of(float(depth.max()), camera, T_map_camera)
+        view = self._view_of(deepest, camera, T_map_camera)
         if view is None:
             return
         keys, ballots, which = self._collect(depth, trusted, strength, view)
@@ -249,7 +253,8 @@ class Octree:
             max_range: farther points fill nothing and carve only up to it [m]; None: as far as there are points.
 
         Raises:
-            ValueError: no points, wrong shapes, an origin that is not finite, or max_range not > 0.
+            ValueError: no points, wrong shapes, an origin that is not finite or outside of the octree's world, or max_range not
+                > 0.
         """
         cloud, start = np.asarray(points, dtype=np.float64), np.asarray(origin, dtype=np.float64)
         if cloud.ndim != 2 or cloud.shape[1] != 3 or not len(cloud):
@@ -258,16 +263,18 @@ class Octree:
             raise ValueError(f"expected a finite origin (x, y, z) [m], got {start.tolist()}")
         if max_range is not None and not (np.isfinite(max_range) and max_range > 0):
             raise ValueError(f"expected a finite max_range > 0 m, got {max_range}")
+        leaf, half = self.parameters.leaf_size, self._half
+        if np.any(np.abs(start) >= half * leaf):
+            raise ValueError(f"expected an origin within {half * leaf:g} m of the map's, got {start.tolist()}")
         ways = cloud[np.isfinite(cloud).all(axis=1)] - start
         lengths = np.linalg.norm(ways, axis=1)
         shares = np.minimum(max_range / np.maximum(lengths, 1e-9), 1.0) if max_range else np.ones(len(ways))
         scan = self._begin_scan(stamp_ns)
-        if not len(ways):
-            return
-        leaf, half = self.parameters.leaf_size, self._half
         ends = np.ascontiguousarray((start + ways * shares[:, None]) / leaf + half)
         # A ray longer than the world's diagonal could not be walked along in a bounded time.
         inside = np.all((ends > -2 * half) & (ends < 4 * half), axis=1)
+        if not inside.any():
+            return
         keys, ballots = point_scans.collect(
             start / leaf + half, ends[inside], shares[inside] == 1.0, int(2 * half), self.device, self._compiled
         )
