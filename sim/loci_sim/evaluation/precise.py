@@ -11,9 +11,10 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from loci.geometry import Array
+from loci.planning.driving import wrap
 from loci.planning.protocols import STEP_LENGTH, TURN_ANGLE, Action
 from loci_sim.evaluation.policies import OraclePolicy
-from loci_sim.evaluation.robot import SimulatedRobot
+from loci_sim.evaluation.robot import NearestGoal, SimulatedRobot
 from loci_sim.evaluation.tasks import Goal, Stop
 
 #: Viewpoints that are looked at from where a step would end: those around the nearest one.
@@ -24,6 +25,8 @@ _OFF = 0.02
 _AGAIN, _PLACE = 2.0, 0.1
 #: Cost of a turn: it is made once, and who spared it would drive on away from the goal.
 _TURN = 0.1
+#: Headings next to the way's that are always looked at.
+_N_LIKELY = 3
 _N_HEADINGS = round(2 * np.pi / TURN_ANGLE)
 
 
@@ -48,7 +51,7 @@ class PreciseOracle(OraclePolicy):
                 return Stop(True, "arrived")
             around = np.linalg.norm(np.subtract(points, found.points[-1]), axis=1)
             near = [points[i] for i in np.argsort(around)[:_N_AROUND]]
-            turns = self._best_turns(found.points[0], near, was_at, bumps)
+            turns = self._best_turns(found, near, was_at, bumps)
             if turns is None:
                 return Stop(False, "obstacles all around")
             action: Action = "turn_left" if turns > 0 else "turn_right"
@@ -68,15 +71,24 @@ class PreciseOracle(OraclePolicy):
 
     def _best_turns(
         self,
-        here: Array,
+        left: NearestGoal,
         goals: Sequence[Sequence[float]],
         was_at: Counter[tuple[int, int]],
         bumps: set[tuple[int, int, int]],
     ) -> int | None:
-        """Turns to the left (positive) before the next step; None: no step is free."""
+        """Turns to the left (positive) before the next step on a way that is left; None: no step is free."""
+        here = left.points[0]
+        ahead = _first_apart(left.points)
+        towards = (
+            float(np.arctan2(ahead[1] - here[1], ahead[0] - here[0])) if ahead is not None else self._robot.heading()
+        )
+        every = range(1 - _N_HEADINGS // 2, 1 + _N_HEADINGS // 2)
+        headings = {turns: self._robot.heading() + turns * TURN_ANGLE for turns in every}
         costs: dict[int, float] = {}
-        for turns in range(1 - _N_HEADINGS // 2, 1 + _N_HEADINGS // 2):
-            heading = self._robot.heading() + turns * TURN_ANGLE
+        for n, turns in enumerate(sorted(every, key=lambda t: abs(wrap(headings[t] - towards)))):
+            if n >= _N_LIKELY and costs and min(costs.values()) < (left.length - STEP_LENGTH / 2) / STEP_LENGTH:
+                break  # the way leads there, and it is free: every further question is a call of the simulator
+            heading = headings[turns]
             if (*_place(here[0], here[1]), _heading_index(heading)) in bumps:
                 continue
             end = here + STEP_LENGTH * np.array([np.cos(heading), np.sin(heading), 0.0])
@@ -86,6 +98,12 @@ class PreciseOracle(OraclePolicy):
             again = was_at[_place(end[0], end[1])]
             costs[turns] = _TURN * abs(turns) + found.length / STEP_LENGTH + _AGAIN * again
         return min(costs, key=lambda turns: costs[turns]) if costs else None
+
+
+def _first_apart(path: Array) -> Array | None:
+    """First point of a path (N, 3) that is not where it begins."""
+    far = np.flatnonzero(np.hypot(*(path - path[0])[:, :2].T) > _OFF)
+    return path[far[0]] if len(far) else None
 
 
 def _place(x: float, y: float) -> tuple[int, int]:
