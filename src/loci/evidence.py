@@ -218,7 +218,7 @@ def attach_images(memories: Memories, evidence: Sequence[Evidence], max_bytes: i
         image = None
         if item.kind == "object" and item.id in objects:
             image = memories.scene.object_image(objects[item.id])
-        elif item.keyframe_id:
+        elif item.keyframe_id and not memories.keyframes.get(item.keyframe_id).is_faded:
             image = memories.keyframes.color_jpeg(item.keyframe_id)
         if image is not None and len(image) <= left:
             left -= len(image)

@@ -28,6 +28,10 @@ _JPEG_QUALITY = 90
 _CACHED_DEPTHS = 8
 
 
+class FadedError(StoreError):
+    """The images of a keyframe were forgotten under the memory's byte budget; nothing is damaged."""
+
+
 @dataclass(frozen=True)
 class KeyframeParameters:
     """When a frame becomes a keyframe.
@@ -67,7 +71,7 @@ class Keyframe:
         stamp_ns: time of the image [ns].
         camera, camera_name: rectified intrinsics of both images, and which camera it was.
         T_map_camera: (4, 4) pose of the camera's optical frame, as corrected last.
-        color_blob, depth_blob: digests of the JPEG and of the depth image (16-bit PNG, millimetres).
+        color_blob, depth_blob: digests of the JPEG and of the depth image (16-bit PNG, millimetres); empty: faded (see `fade`).
         labels: categories seen in it, each once, sorted.
         object_ids: objects seen in it.
         place: id of the place where it was taken; empty: none.
@@ -92,6 +96,11 @@ class Keyframe:
     embedding: npt.NDArray[np.float32] | None = field(default=None, repr=False)
     depth_grid: npt.NDArray[np.float32] | None = field(default=None, repr=False, compare=False)
     grid: int = 16
+
+    @property
+    def is_faded(self) -> bool:
+        """Whether its images were forgotten, and only words, pose and embedding are left."""
+        return not self.color_blob
 
 
 class Keyframes:
@@ -157,7 +166,7 @@ class Keyframes:
             KeyError: there is no such keyframe.
             StoreError: its file is missing or damaged.
         """
-        return self._store.blob(self.get(id).color_blob)
+        return self._store.blob(self._with_images(id).color_blob)
 
     def depth(self, id: str) -> npt.NDArray[np.float32]:
         """The depth image, (H, W) float32 [m], 0 where nothing was measured; exact to half a millimetre; read-only.
@@ -166,7 +175,7 @@ class Keyframes:
             KeyError: there is no such keyframe.
             StoreError: its file is missing or damaged.
         """
-        digest = self.get(id).depth_blob
+        digest = self._with_images(id).depth_blob
         with self._depths_lock:
             if digest in self._depths:
                 self._depths.move_to_end(digest)
@@ -178,6 +187,34 @@ class Keyframes:
             while len(self._depths) > _CACHED_DEPTHS:
                 self._depths.popitem(last=False)
         return depth
+
+    def _with_images(self, id: str) -> Keyframe:
+        keyframe = self.get(id)
+        if keyframe.is_faded:
+            raise FadedError(f"the images of {id} were forgotten, because the memory may not grow any more")
+        return keyframe
+
+    def fade(self, id: str) -> None:
+        """Forget the images of a keyframe; pose, labels and embedding stay. Harmless if they are gone already.
+
+        Raises:
+            KeyError: there is no such keyframe.
+        """
+        keyframe = self.get(id)
+        if keyframe.is_faded:
+            return
+        with self._depths_lock:
+            self._depths.pop(keyframe.depth_blob, None)
+        self._put(dataclasses.replace(keyframe, color_blob="", depth_blob=""))
+
+    def image_bytes(self, id: str) -> int:
+        """Bytes of both images on disk; 0 if they were forgotten, or their files are missing.
+
+        Raises:
+            KeyError: there is no such keyframe.
+        """
+        keyframe = self.get(id)
+        return sum(self._store.blob_size(b) for b in (keyframe.color_blob, keyframe.depth_blob) if b)
 
     def add(
         self, observation: Observation, *, session: str, map_id: str, place: str = "", object_ids: Sequence[str] = ()
@@ -320,7 +357,7 @@ class Keyframes:
             session=keyframe.session,
             map_id=keyframe.map_id,
             arrays={} if keyframe.embedding is None else {"embedding": keyframe.embedding},
-            blobs=(keyframe.color_blob, keyframe.depth_blob),
+            blobs=tuple(b for b in (keyframe.color_blob, keyframe.depth_blob) if b),
         )
         self._by_id[keyframe.id] = keyframe
         self._note(keyframe)

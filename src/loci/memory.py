@@ -17,11 +17,14 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from loci.episodic.habits import HabitParameters
 from loci.episodic.long_term import ConsolidationResult
 from loci.episodic.memory import EpisodicMemory
 from loci.episodic.records import Episode
 from loci.evidence import Memories
+from loci.forgetting import Forgetting, ForgettingParameters
 from loci.geometry import check_pose
+from loci.habits import Habits
 from loci.keyframes import Keyframe, KeyframeParameters, Keyframes, is_keyframe, quantize_depth
 from loci.observation import Observation, check_name
 from loci.perception.descriptor import DescriptorEncoder
@@ -57,6 +60,8 @@ class MemoryParameters:
         keyframes: what makes an observation worth keeping.
         spatial, scene: settings of these memories.
         short_term_capacity: records in the short-term memory.
+        forgetting: how large the memory may grow on disk, and what goes first.
+        habits: what is said to be usual.
         commit_period_s: at most so much is lost when the machine dies [s, wall clock]; `remember` commits at once.
         refresh_period: keyframes after which map, rooms and frontiers are brought up to date without being asked for.
     """
@@ -65,6 +70,8 @@ class MemoryParameters:
     spatial: SpatialParameters = field(default_factory=SpatialParameters)
     scene: SceneParameters = field(default_factory=SceneParameters)
     short_term_capacity: int = 100
+    forgetting: ForgettingParameters = field(default_factory=ForgettingParameters)
+    habits: HabitParameters = field(default_factory=HabitParameters)
     commit_period_s: float = 1.0
     refresh_period: int = 10
 
@@ -117,6 +124,8 @@ class RobotMemory(MemoryQuestions):
         self._spatial = SpatialMemory(store, self._keyframes, self.map_id, parameters.spatial, self.device)
         self._scene = SceneMemory(store, self._keyframes, parameters.scene)
         self._episodic = EpisodicMemory(store, self._text_encoder, parameters.short_term_capacity)
+        self._forgetting = Forgetting(store, parameters.forgetting)
+        self._habits = Habits(store, self._scene.objects(), parameters.habits)
         self._memories = Memories(
             self._keyframes,
             self._spatial,
@@ -248,6 +257,7 @@ class RobotMemory(MemoryQuestions):
         self._n_since_refresh += 1
         if self._n_since_refresh >= self.parameters.refresh_period:
             self.refresh()
+            self.note_habits()
             watch.lap("refresh")
         self.commit_if_due()
         watch.lap("commit")
@@ -256,6 +266,7 @@ class RobotMemory(MemoryQuestions):
     def _follow_merges(self, merged: Mapping[str, str]) -> None:
         self._keyframes.replace_objects(merged)
         self._episodic.replace_objects(merged)
+        self._habits.replace_objects(merged)
 
     def _remember_experience(self, keyframe: Keyframe, created: Sequence[str]) -> None:
         text = f"saw {', '.join(keyframe.labels)}" if keyframe.labels else "saw nothing known"
@@ -396,9 +407,11 @@ class RobotMemory(MemoryQuestions):
                     self._keyframes.remove(keyframe_id)
                 self._last_keyframe = {c: k for c, k in self._last_keyframe.items() if k.id not in set(keyframes)}
                 self._spatial.rebuild()
+            self._habits.forget(gone)
             hanging = self._episodic.ids_about(gone, set(keyframes))
             self._episodic.forget([*episodes, *hanging])
             self._keyframes.replace_objects(dict.fromkeys(gone))
+            self._forgetting.log({*wanted, *gone, *hanging}, "somebody asked to forget it", self.newest_stamp_ns)
             self.refresh()
             self.commit()
             self._store.purge()
@@ -484,6 +497,7 @@ class RobotMemory(MemoryQuestions):
             self._last_keyframe.clear()
             self.newest_stamp_ns = 0
             self._spatial.graph.begin_segment()
+            self._habits.begin_session()
             return self.session
 
     def _new_session(self) -> str:
@@ -509,9 +523,23 @@ class RobotMemory(MemoryQuestions):
         with self._write:
             if not self._dirty or time.monotonic() - self._committed_at < self.parameters.commit_period_s:
                 return False
+            self.forget_slice()
             self._put_changes()
             self._store.commit_soon()
             return True
+
+    def note_habits(self) -> int:
+        """Note where things are that were seen since the last time, and what is usual; how many facts changed.
+
+        It is done after every `MemoryParameters.refresh_period` keyframes, and by `consolidate` and `save`.
+        """
+        with self._write:
+            return self._habits.note(self._memories, self.session, self.newest_stamp_ns)
+
+    def forget_slice(self) -> int:
+        """Forget a few things if the memory is larger than its budget; how many. `commit_if_due` does so by itself."""
+        with self._write:
+            return self._forgetting.step(self._memories, self._last_keyframe.values(), self.newest_stamp_ns)
 
     def commit(self) -> None:
         """Make everything that was taken in durable."""
@@ -522,6 +550,7 @@ class RobotMemory(MemoryQuestions):
     def _put_changes(self) -> None:
         self._scene.save()
         self._spatial.save_graph()
+        self._forgetting.save()
         self._dirty = False
         self._committed_at = time.monotonic()
 
@@ -543,6 +572,7 @@ class RobotMemory(MemoryQuestions):
         with self._write:
             self.finish_rebuilding()  # of a correction that came meanwhile
             self.refresh()
+            self.note_habits()
             self._spatial.save_octree()
             self.commit()
             if name is None or name == self.path.name:
@@ -577,6 +607,7 @@ class RobotMemory(MemoryQuestions):
         """Move short-term records (all, or the older half) to the long term and merge near-duplicates there."""
         with self._write:
             result = self._episodic.consolidate(everything, progress)
+            self.note_habits()
             self.commit()
             return result
 

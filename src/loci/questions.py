@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from loci.evidence import Memories, rooms_of_objects
+from loci.forgetting import Explanation, Forgetting
 from loci.geometry import Array
 from loci.keyframes import Keyframe
 from loci.query import Query, check_limit
@@ -54,6 +55,7 @@ class MemoryQuestions:
 
     map_id: str
     _memories: Memories
+    _forgetting: Forgetting
 
     def refresh(self) -> None:
         """Bring map, rooms and frontiers up to date."""
@@ -69,7 +71,17 @@ class MemoryQuestions:
         Raises:
             ValueError: the query's embeddings do not fit this memory's encoders.
         """
-        return recall(self._memories, query)
+        found = recall(self._memories, query)
+        self._forgetting.note_uses(i for e in found.evidence for i in {e.id, e.keyframe_id})
+        return found
+
+    def explain(self, id: str) -> Explanation:
+        """Why an episode, keyframe or object is kept, or why it was forgotten.
+
+        Raises:
+            LookupError: this memory does not know of it, and never forgot it.
+        """
+        return self._forgetting.explain(self._memories, id)
 
     def timeline(
         self,
@@ -136,6 +148,7 @@ class MemoryQuestions:
 
         Raises:
             KeyError: no such keyframe.
+            StoreError: its file is damaged, or its images have faded (`Keyframe.is_faded`).
         """
         return self._memories.keyframes.color_jpeg(keyframe_id)
 

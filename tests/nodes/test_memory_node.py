@@ -271,6 +271,15 @@ def test_the_scene_graph_is_text_or_json(client: MemoryClient) -> None:
     assert json.loads(client.scene_graph("json"))
 
 
+def test_why_something_is_kept_is_told(client: MemoryClient) -> None:
+    episode = client.remember("the blue chair belongs to Ada", "operator")
+    assert client.explain(episode).is_kept and "no byte budget" in client.explain(episode).reasons[0]
+    client.forget([episode])
+    assert not client.explain(episode).is_kept
+    with pytest.raises(MemoryServiceError):
+        client.explain("episode/9999")
+
+
 def test_what_is_told_is_remembered_and_what_is_forgotten_is_gone(client: MemoryClient) -> None:
     episode = client.remember(
         "the mug belongs to Ada", "operator", labels=["mug"], position=(1.0, 1.0, 1.0), pinned=True

@@ -173,6 +173,18 @@ class LongTermMemory:
         hanging = {e.id for e in self.all() if e.keyframe_id in keyframes or e.id in keyframes}
         return tuple(e.id for e in self.all() if e.id in hanging or objects.intersection(e.all_object_ids))
 
+    def pinned(self) -> tuple[Episode, ...]:
+        """Episodes that are never forgotten by budget."""
+        return tuple(e for e in self.all() if e.pinned)
+
+    def n_events_at(self, keyframe_ids: Sequence[str]) -> npt.NDArray[np.int64]:
+        """How many events and remarks hang on each of N keyframes, (N,)."""
+        view, columns = self._columns.view, self._columns
+        slots = np.array([columns.poses.slot(i) for i in keyframe_ids], dtype=np.int64)
+        is_event = view.alive & (view.kind == columns.code("episode")) & (view.keyframe >= 0)
+        counts = np.bincount(view.keyframe[is_event], minlength=int(slots.max(initial=-1)) + 1)
+        return counts[slots]
+
     def time_key(self, episode: Episode) -> tuple[int, int]:
         """Sorts episodes by time over all sessions: stamps may start anew with each."""
         return (self._columns.rank(episode.session), episode.stamp_ns)

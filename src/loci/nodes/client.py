@@ -28,6 +28,7 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
+from loci.forgetting import Explanation
 from loci.geometry import Array
 from loci.nodes import images
 from loci.nodes.conversions import (
@@ -209,6 +210,11 @@ class MemoryClient:
     def forget(self, ids: Sequence[str]) -> int:
         """Really forget episodes, keyframes or objects; returns how many."""
         return int(self._call(srv.Forget, "forget", ids=list(ids)).n_forgotten)
+
+    def explain(self, id: str) -> Explanation:
+        """Why an episode, keyframe or object is kept, or why it was forgotten."""
+        answer = self._call(srv.Explain, "explain", id=id)
+        return Explanation(bool(answer.is_kept), tuple(answer.reasons))
 
     def scene_graph(self, format: str = "text", max_characters: int = 100_000) -> str:
         """Rooms, objects and relations as text for a prompt, or as JSON."""

@@ -13,12 +13,13 @@ from loci.nodes.part import HostHolder, MemoryPart
 
 
 class EpisodicMemoryNode(MemoryPart):
-    """Answers `remember`, `forget`, `timeline` and `scene_graph`."""
+    """Answers `remember`, `forget`, `explain`, `timeline` and `scene_graph`."""
 
     def __init__(self, holder: HostHolder, context: Context | None = None, **options: Any) -> None:
         super().__init__("episodic_memory", EPISODIC, holder, context, **options)
         self.serve(srv.Remember, "remember", self._remember)
         self.serve(srv.Forget, "forget", self._forget)
+        self.serve(srv.Explain, "explain", self._explain)
         self.serve(srv.Timeline, "timeline", self._timeline)
         self.serve(srv.SceneGraph, "scene_graph", self._scene_graph)
 
@@ -40,6 +41,11 @@ class EpisodicMemoryNode(MemoryPart):
             raise ValueError("expected ids of what to forget, got none")
         with self.changing(request) as (memory, _):
             response.n_forgotten = memory.forget(request.ids)
+
+    def _explain(self, request: Any, response: Any) -> None:
+        with self.reading(request) as (memory, _):
+            explanation = memory.explain(request.id)
+        response.is_kept, response.reasons = explanation.is_kept, list(explanation.reasons)
 
     def _timeline(self, request: Any, response: Any) -> None:
         with self.reading(request) as (memory, frame):

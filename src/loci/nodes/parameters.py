@@ -226,6 +226,15 @@ MEMORY: tuple[Parameter, ...] = (
         "short_term_capacity", 100, "Records in the short-term memory.", "", 1, 100000, setting="short_term_capacity"
     ),
     Parameter(
+        "store_budget",
+        0,
+        "The memory on disk may grow to so much; then images that nothing needs are forgotten first. 0: no limit.",
+        "bytes",
+        0,
+        1 << 50,
+        setting="forgetting.budget_bytes",
+    ),
+    Parameter(
         "refresh_period",
         10,
         "Keyframes after which map, rooms and frontiers are brought up to date unasked.",

@@ -97,6 +97,8 @@ def touched_bricks(
     touched = [torch.zeros(0, dtype=torch.int64, device=empty.device)]
     for old, new in moved:
         check_going(stop)
+        if new.is_faded:
+            continue  # its depth was forgotten: what it showed stays where it was
         try:
             depth = depth_of(new.id)
         except StoreError as error:

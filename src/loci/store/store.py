@@ -290,6 +290,14 @@ class Store:
         self._check_writable()
         return self._blobs.put(data)
 
+    def blob_size(self, digest: str) -> int:
+        """Bytes of a blob on disk; 0 if its file is missing."""
+        self._check_open()
+        try:
+            return self._blobs.size(digest)
+        except StoreError:
+            return 0
+
     def blob(self, digest: str) -> bytes:
         """Content of a blob.
 
