@@ -154,7 +154,12 @@ class Bricks:
         """All voxels' memory as int8, int16 and int32, and the bytes of a row, for kernels; on the CPU."""
         memory = self.memory["voxels"]
         flat = memory.rows().reshape(-1)
-        return flat.view(torch.int8).numpy(), flat.view(torch.int16).numpy(), flat.view(torch.int32).numpy(), memory.row_bytes
+        return (
+            flat.view(torch.int8).numpy(),
+            flat.view(torch.int16).numpy(),
+            flat.view(torch.int32).numpy(),
+            memory.row_bytes,
+        )
 
     @property
     def bytes_per_brick(self) -> int:
@@ -226,7 +231,9 @@ class Bricks:
         first = 0
         for bricks, chosen in parts:
             own = bricks.rows[chosen]
-            for rows, to in zip(own.split(CHUNK_ROWS), row_of[first : first + own.numel()].split(CHUNK_ROWS), strict=True):
+            for rows, to in zip(
+                own.split(CHUNK_ROWS), row_of[first : first + own.numel()].split(CHUNK_ROWS), strict=True
+            ):
                 bricks.use(rows)
                 joined.use(to)
                 arrays = bricks.row_arrays

@@ -332,7 +332,9 @@ class Octree:
         which = torch.arange(keys.numel(), device=self.device)
         self._take(keys, ballots, which, stamp_ns, start)
 
-    def _take(self, keys: torch.Tensor, ballots: torch.Tensor, which: torch.Tensor, stamp_ns: int, origin: Array) -> None:
+    def _take(
+        self, keys: torch.Tensor, ballots: torch.Tensor, which: torch.Tensor, stamp_ns: int, origin: Array
+    ) -> None:
         """Take a scan from ``origin`` (3,) [m] into the voxels: ballots (C, 512) on the bricks with these keys (B,), in rows
         ``which`` (B,)."""
         rows = self._bricks.find(keys)

@@ -11,14 +11,14 @@ import threading
 import numpy as np
 import numpy.typing as npt
 
-from loci.spatial.row_memory import RowMemory
+from loci.spatial.row_memory import FAULT_AROUND, RowMemory
 
 Ints = npt.NDArray[np.int64]
 
-#: Rows of a block: 64 kB, so much does Linux bring into memory at once when one page is touched.
+#: Rows of a block.
 BLOCK_ROWS = 8
-#: Bytes of a row, so that a block is that large.
-ROW_BYTES = 8192
+#: Bytes of a row, so that a block is what the system brings into memory at once.
+ROW_BYTES = FAULT_AROUND // BLOCK_ROWS
 #: When the budget is exceeded, so much of it stays: nothing is let go of row by row.
 _KEPT_SHARE = 7 / 8
 #: The robot has to move by this share of the radius before bricks behind it are let go of.
@@ -89,6 +89,7 @@ class Residency:
             self._n_resident += new.size
             self._is_resident[new] = True
             self._keep_to_budget()
+            self._memory.fetch(_runs(new))
 
     def share(self, share: float) -> None:
         """Use only this share of the budget, 0 to 1, until told otherwise."""
@@ -137,6 +138,13 @@ class Residency:
         self._is_resident[gone] = False
         self._n_resident = kept.size
         self._resident[: kept.size] = kept
-        ends = np.flatnonzero(np.diff(gone, append=-1) != 1)  # where runs of consecutive blocks end
-        firsts = gone[np.concatenate([[0], ends[:-1] + 1])] * BLOCK_ROWS
-        self._memory.let_go(zip(firsts.tolist(), ((gone[ends] + 1) * BLOCK_ROWS).tolist(), strict=True))
+        self._memory.let_go(_runs(gone))
+
+
+def _runs(blocks: Ints) -> list[tuple[int, int]]:
+    """Ranges of rows [first, last) of blocks (ascending), one of consecutive ones."""
+    if not blocks.size:
+        return []
+    ends = np.flatnonzero(np.diff(blocks, append=-1) != 1)
+    firsts = blocks[np.concatenate([[0], ends[:-1] + 1])] * BLOCK_ROWS
+    return list(zip(firsts.tolist(), ((blocks[ends] + 1) * BLOCK_ROWS).tolist(), strict=True))

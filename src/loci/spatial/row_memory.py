@@ -21,6 +21,8 @@ import torch
 _MAP_NORESERVE = getattr(mmap, "MAP_NORESERVE", 0x4000)
 #: Large pages of the processors in question.
 _HUGE = 2 << 20
+#: Touching one page of a file brings in what is cached of so much around it; rows begin at a border of it.
+FAULT_AROUND = 64 << 10
 #: Least that is reserved, where the system refuses more, and most of a scratch file, which is sparse.
 _LEAST, _MOST = 16 << 20, 1 << 40
 #: Scratch files grow by so much, or by this share of their size, whichever is more.
@@ -52,15 +54,18 @@ class RowMemory:
         if folder is None:
             size = reserve or os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
             self._map, size = _reserve(size + _HUGE)
-            address = torch.frombuffer(self._map, dtype=torch.uint8, count=1).data_ptr()
-            self._start = -address % _HUGE
+            self._start = -_address(self._map) % _HUGE
             size -= _HUGE
             if large_pages and hasattr(mmap, "MADV_HUGEPAGE"):
                 with contextlib.suppress(OSError):  # a system without large pages: small ones do
                     self._map.madvise(mmap.MADV_HUGEPAGE, self._start, size)
         else:
             self._map, self._scratch, size = _scratch_file(folder, reserve)
-            self._file, self._start = self._scratch.fileno(), 0
+            self._file = self._scratch.fileno()
+            self._start = -_address(self._map) % FAULT_AROUND
+            size -= FAULT_AROUND
+            # No more than that: from Linux 6.18 on, what was read ahead in large pieces is mapped in large pieces, too.
+            self._map.madvise(mmap.MADV_RANDOM)
         self.max_rows = size // row_bytes
 
     def rows(self) -> torch.Tensor:
@@ -95,9 +100,9 @@ class RowMemory:
 
     def _extend(self, n_rows: int) -> None:
         assert self._file is not None
-        more = max(_GROWTH_BYTES // self.row_bytes, int(self.n_rows * _GROWTH_SHARE))
+        more = max(_GROWTH_BYTES // self.row_bytes, int(self.n_rows * _GROWTH_SHARE)) if self.n_rows else 0
         n_rows = max(n_rows, min(self.n_rows + more, self.max_rows))
-        begin, end = self.n_rows * self.row_bytes, n_rows * self.row_bytes
+        begin, end = self._start + self.n_rows * self.row_bytes, self._start + n_rows * self.row_bytes
         where = f"the scratch file of the octree in {self.folder} cannot grow to {end / 1e6:.0f} MB"
         if n_rows > self.max_rows:
             raise OSError(errno.ENOSPC, f"{where}: the disk is not that large")
@@ -107,6 +112,13 @@ class RowMemory:
         except OSError as error:
             raise OSError(error.errno, f"{where}: {error.strerror}; free some space there") from error
         self.n_rows = n_rows
+
+    def fetch(self, ranges: Iterable[tuple[int, int]]) -> None:
+        """Begin to read rows [first, last) of a scratch file from the disk, where they are not cached: they are touched soon."""
+        assert self._file is not None
+        for first, last in ranges:
+            begin, size = self._start + first * self.row_bytes, (last - first) * self.row_bytes
+            os.posix_fadvise(self._file, begin, size, os.POSIX_FADV_WILLNEED)
 
     def let_go(self, ranges: Iterable[tuple[int, int]]) -> None:
         """Take rows [first, last) of a scratch file out of memory; they come back when touched. Each range: whole pages.
@@ -118,11 +130,15 @@ class RowMemory:
             os.posix_fadvise(self._file, begin, size, os.POSIX_FADV_DONTNEED)
         self._written_out = []
         for first, last in ranges:
-            begin, size = first * self.row_bytes, (last - first) * self.row_bytes
+            begin, size = self._start + first * self.row_bytes, (last - first) * self.row_bytes
             self._map.madvise(mmap.MADV_DONTNEED, begin, size)
             # On Linux this begins to write what is dirty, and drops what is clean.
             os.posix_fadvise(self._file, begin, size, os.POSIX_FADV_DONTNEED)
             self._written_out.append((begin, size))
+
+
+def _address(memory: mmap.mmap) -> int:
+    return torch.frombuffer(memory, dtype=torch.uint8, count=1).data_ptr()
 
 
 def _reserve(size: int) -> tuple[mmap.mmap, int]:
@@ -153,4 +169,6 @@ def _scratch_file(folder: Path, reserve: int | None) -> tuple[mmap.mmap, tempfil
                     raise
                 size //= 2
     except OSError as error:
-        raise OSError(error.errno, f"no scratch file for the octree can be made in {folder}: {error.strerror}") from error
+        raise OSError(
+            error.errno, f"no scratch file for the octree can be made in {folder}: {error.strerror}"
+        ) from error
