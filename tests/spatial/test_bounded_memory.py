@@ -235,19 +235,17 @@ def test_rows_in_memory_grow_in_place_and_are_copied_where_addresses_are_short()
 
 
 def test_an_octree_grows_past_the_addresses_it_got(monkeypatch: pytest.MonkeyPatch, unbounded: Octree) -> None:
-    real = row_memory._reserve
-    monkeypatch.setattr(row_memory, "_reserve", lambda size: real(min(size, 6 << 20)))  # as under `ulimit -v`
-    monkeypatch.setattr(row_memory.os, "sysconf", lambda name: 2048 if name == "SC_PAGE_SIZE" else 2048)
+    monkeypatch.setattr(row_memory.resource, "getrlimit", lambda _: (8 << 30, 8 << 30))  # as under `ulimit -v`
+    monkeypatch.setattr(row_memory, "_FEW", 6 << 20)
     octree = Octree()
     assert octree.bricks.memory["voxels"].max_rows < unbounded.n_bricks // 2
-    monkeypatch.setattr(row_memory, "_reserve", real)
     assert_same(walked(octree), unbounded)
 
 
 def test_a_scratch_file_leaves_nothing_behind_even_when_the_process_is_killed(tmp_path: Path) -> None:
     code = (
         "import os, signal, sys; from pathlib import Path; from loci.spatial.row_memory import RowMemory\n"
-        f"m = RowMemory(8192, Path(sys.argv[1])).grown(1000); m.rows()[:] = 1; print(os.listdir(sys.argv[1]), flush=True)\n"
+        "m = RowMemory(8192, Path(sys.argv[1])).grown(1000); m.rows()[:] = 1; print(os.listdir(sys.argv[1]), flush=True)\n"
         "os.kill(os.getpid(), signal.SIGKILL)"
     )
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, timeout=100)
@@ -283,15 +281,14 @@ def test_a_full_disk_is_an_error_that_changes_nothing(tmp_path: Path, monkeypatc
     with monkeypatch.context() as patch:
         patch.setattr(row_memory.os, "posix_fallocate", full)
         with pytest.raises(OSError, match=f"scratch file of the octree in {tmp_path}.*No space left") as caught:
-            for depth, pose in corridor()[half:]:
-                octree.integrate(depth, CAMERA, pose, 10_000)
+            walked(octree, corridor()[half:])
     assert caught.value.errno == errno.ENOSPC
     stopped = octree.n_scans - n_scans
     if not stopped:
         for name, array in octree.arrays().items():
             np.testing.assert_array_equal(array, before[name])
     for i, (depth, pose) in enumerate(corridor()[: half + stopped]):
-        free.integrate(depth, CAMERA, pose, i if i < half else 10_000)
+        free.integrate(depth, CAMERA, pose, i if i < half else i - half)
     assert_same(octree, free)
 
 
@@ -313,7 +310,7 @@ def test_a_bound_needs_a_scratch_folder_on_the_cpu(tmp_path: Path) -> None:
     bounded = OctreeParameters(memory_budget=BUDGET)
     with pytest.raises(ValueError, match="scratch folder"):
         Octree(bounded)
-    with pytest.raises(ValueError, match="bound the host's memory.*'meta'"):
+    with pytest.raises(ValueError, match=r"bound the host's memory.*'meta'"):
         Octree(bounded, "meta", scratch=tmp_path)
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(OSError, match="no scratch file for the octree can be made in"):

@@ -131,8 +131,8 @@ class SpatialMemory:
             except (StoreError, ValueError) as error:
                 log.warning("the octree imported into map %s cannot be used: %s", self.map_id, error)
             else:
-                for error in opened.errors:
-                    log.warning("a part of the octree imported into map %s is lost: %s", self.map_id, error)
+                for lost in opened.errors:
+                    log.warning("a part of the octree imported into map %s is lost: %s", self.map_id, lost)
                 return opened.octree
         elif record is not None:
             log.warning(

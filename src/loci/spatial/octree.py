@@ -6,7 +6,7 @@ and directory are published in one assignment, and a voxel that is being updated
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal

@@ -11,9 +11,11 @@ import contextlib
 import errno
 import mmap
 import os
+import resource
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
+from typing import BinaryIO
 
 import torch
 
@@ -23,8 +25,8 @@ _MAP_NORESERVE = getattr(mmap, "MAP_NORESERVE", 0x4000)
 _HUGE = 2 << 20
 #: Touching one page of a file brings in what is cached of so much around it; rows begin at a border of it.
 FAULT_AROUND = 64 << 10
-#: Least that is reserved, where the system refuses more, and most of a scratch file, which is sparse.
-_LEAST, _MOST = 16 << 20, 1 << 40
+#: What is reserved at first where addresses are limited or counted, and the most of a scratch file, which is sparse.
+_FEW, _MOST = 64 << 20, 1 << 40
 #: Scratch files grow by so much, or by this share of their size, whichever is more.
 _GROWTH_BYTES, _GROWTH_SHARE = 16 << 20, 1 / 8
 
@@ -52,10 +54,9 @@ class RowMemory:
         self._file: int | None = None
         self._written_out: list[tuple[int, int]] = []
         if folder is None:
-            size = reserve or os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-            self._map, size = _reserve(size + _HUGE)
+            size = _many_addresses() if reserve is None else reserve
+            self._map = _reserve(size + _HUGE)
             self._start = -_address(self._map) % _HUGE
-            size -= _HUGE
             if large_pages and hasattr(mmap, "MADV_HUGEPAGE"):
                 with contextlib.suppress(OSError):  # a system without large pages: small ones do
                     self._map.madvise(mmap.MADV_HUGEPAGE, self._start, size)
@@ -92,8 +93,6 @@ class RowMemory:
             return self
         size = 2 * n_rows * self.row_bytes
         larger = RowMemory(self.row_bytes, reserve=size, large_pages=self._large_pages)
-        if n_rows > larger.max_rows:
-            raise OSError(errno.ENOMEM, f"the octree needs {size} bytes of address space: the system refused them")
         larger.n_rows = n_rows
         larger.rows()[: self.n_rows] = self.rows()
         return larger
@@ -141,33 +140,34 @@ def _address(memory: mmap.mmap) -> int:
     return torch.frombuffer(memory, dtype=torch.uint8, count=1).data_ptr()
 
 
-def _reserve(size: int) -> tuple[mmap.mmap, int]:
-    """Anonymous memory that takes up nothing until it is touched, and its size: half as often as the system refuses more."""
-    while True:
-        try:
-            flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _MAP_NORESERVE
-            return mmap.mmap(-1, size, flags=flags), size
-        except (OSError, ValueError, OverflowError) as error:
-            if size // 2 < _LEAST:
-                raise OSError(errno.ENOMEM, f"the octree got no {size} bytes of address space: {error}") from error
-            size //= 2
+def _many_addresses() -> int:
+    """More than will ever be needed [bytes], unless the system counts what is reserved and not used: then others would lack it."""
+    setting = Path("/proc/sys/vm/overcommit_memory")
+    is_counted = setting.exists() and setting.read_text().strip() == "2"
+    if is_counted or resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY:
+        return _FEW
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
-def _scratch_file(folder: Path, reserve: int | None) -> tuple[mmap.mmap, tempfile._TemporaryFileWrapper[bytes], int]:
+def _reserve(size: int) -> mmap.mmap:
+    """Anonymous memory that takes up nothing until it is touched."""
+    try:
+        return mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _MAP_NORESERVE)
+    except OSError as error:
+        raise OSError(
+            error.errno, f"the octree needs {size} bytes of addresses, the system refused: {error.strerror}"
+        ) from error
+
+
+def _scratch_file(folder: Path, reserve: int | None) -> tuple[mmap.mmap, BinaryIO, int]:
     """A sparse file without a name, mapped as a whole, and its size."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         file = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115 (lives as long as the memory)
         space = os.statvfs(folder)
         size = reserve or min(space.f_blocks * space.f_frsize, _MOST)
-        while True:
-            try:
-                os.ftruncate(file.fileno(), size)
-                return mmap.mmap(file.fileno(), size, flags=mmap.MAP_SHARED), file, size
-            except (OSError, ValueError, OverflowError):
-                if size // 2 < _LEAST:
-                    raise
-                size //= 2
+        os.ftruncate(file.fileno(), size)
+        return mmap.mmap(file.fileno(), size, flags=mmap.MAP_SHARED), file, size
     except OSError as error:
         raise OSError(
             error.errno, f"no scratch file for the octree can be made in {folder}: {error.strerror}"
