@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -68,12 +69,9 @@ def save_octree(store: Store, octree: Octree, before: StoredCubes | None) -> tup
         fields for a record, which must name the files (see `files_of`) as its blobs; and the files by cube.
     """
     bricks = octree.bricks
-    prefixes = voxels.prefix(bricks.keys, _CUBE_LEVEL).cpu().numpy()
-    firsts = np.flatnonzero(np.diff(prefixes, prepend=-1))
     newest = bricks.newest_scan[bricks.rows].cpu().numpy()
     digests: dict[int, str] = {}
-    for first, last in zip(firsts.tolist(), [*firsts[1:].tolist(), len(prefixes)], strict=True):
-        cube = int(prefixes[first])
+    for cube, first, last in _cubes(bricks.keys):
         digest = before.digests.get(cube) if before is not None else None
         if digest is None or before is None or newest[first:last].max() >= before.n_scans:
             digest = store.put_blob(encode_arrays(octree.voxel_arrays(first, last)))
@@ -106,22 +104,27 @@ def open_octree(
     outline = decode_arrays(store.blob(fields["outline"]))
     octree = Octree.from_outline(outline, parameters, device, scratch=scratch)
     keys = octree.bricks.keys
-    prefixes = voxels.prefix(keys, _CUBE_LEVEL).cpu().numpy()
-    firsts = np.flatnonzero(np.diff(prefixes, prepend=-1))
-    if len(fields["cubes"]) != len(firsts):
-        raise ValueError(f"expected {len(firsts)} files of the octree's cubes, got {len(fields['cubes'])}")
-    lasts = [*firsts[1:].tolist(), len(prefixes)]
+    cubes = _cubes(keys)
+    if len(fields["cubes"]) != len(cubes):
+        raise ValueError(f"expected {len(cubes)} files of the octree's cubes, got {len(fields['cubes'])}")
     digests: dict[int, str] = {}
     damaged, errors = [nothing], []
-    for first, last, digest in zip(firsts.tolist(), lasts, fields["cubes"], strict=True):
+    for (cube, first, last), digest in zip(cubes, fields["cubes"], strict=True):
         try:
             _put_cube(octree, first, last, decode_arrays(store.blob(digest)))
         except (StoreError, ValueError) as error:
             damaged.append(keys[first:last].cpu())
             errors.append(str(error))
         else:
-            digests[int(prefixes[first])] = digest
+            digests[cube] = digest
     return Opened(octree, StoredCubes(octree.n_scans, digests), torch.cat(damaged), tuple(errors))
+
+
+def _cubes(keys: torch.Tensor) -> list[tuple[int, int, int]]:
+    """Morton code of each cube that holds bricks with these keys (B,), ascending, and its range [first, last) of them."""
+    codes = voxels.prefix(keys, _CUBE_LEVEL).cpu().numpy()
+    bounds = [*np.flatnonzero(np.diff(codes, prepend=-1)).tolist(), len(codes)]
+    return [(int(codes[first]), first, last) for first, last in pairwise(bounds)]
 
 
 def _put_cube(octree: Octree, first: int, last: int, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
