@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache, partial
@@ -51,7 +52,7 @@ class ImageCollector:
 
     def _buffer(self, name: str, shape: tuple[int, ...], dtype: type[np.generic]) -> npt.NDArray[Any]:
         """Memory from the last image, where it is large enough: fresh pages cost more than what is done with them."""
-        size = int(np.prod(shape))
+        size = math.prod(shape)
         have = self._buffers.get(name)
         if have is None or have.size < size:
             have = self._buffers[name] = np.empty(size + size // 4, dtype=dtype)
@@ -121,7 +122,8 @@ class ImageCollector:
         distances = np.array(view.distances, dtype=np.float32)
         whole = (np.float32(-np.abs(nearest[0]).min()), farthest[0].max())
         image = (reach[:height, :width], hit, n_ended, blocks, nearest, farthest, whole)
-        pose = (to_metres, view.position, view.coarse, view.fine, intrinsics, distances)
+        coarse, fine = np.ascontiguousarray(view.coarse.T), np.ascontiguousarray(view.fine.T)
+        pose = (to_metres, view.position, coarse, fine, intrinsics, distances)
 
         def judge(first: int, last: int) -> None:
             kernels.judge(*image, flat, view.grid_shape, *pose, first, last, ballots, kept)
