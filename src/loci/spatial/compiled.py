@@ -64,7 +64,7 @@ class ImageCollector:
         trusted: npt.NDArray[np.float32],
         strength: npt.NDArray[np.uint8],
         view: View,
-    ) -> tuple[npt.NDArray[np.int64], torch.Tensor, npt.NDArray[np.int64]]:
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Ballots on all bricks about which the image says anything.
 
         Args:
@@ -74,7 +74,7 @@ class ImageCollector:
             view: of this image.
 
         Returns:
-            bricks: (B, 3) brick coordinates.
+            keys: (B,) int64 Morton codes of bricks.
             ballots: (C, 512), valid until the next image.
             which: (B,) row of ``ballots`` of each brick.
         """
@@ -130,5 +130,5 @@ class ImageCollector:
 
         on_threads(self.n_threads, flat.size, judge)
         which = np.flatnonzero(kept)
-        bricks = np.stack(np.unravel_index(flat[which], view.grid_shape), axis=1) + view.lowest_brick
-        return bricks, torch.from_numpy(ballots), which
+        keys = kernels.brick_keys(flat, which, view.grid_shape, view.lowest_brick)
+        return torch.from_numpy(keys), torch.from_numpy(ballots), torch.from_numpy(which)

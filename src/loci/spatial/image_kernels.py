@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from loci.spatial.ballots import EVERYTHING_PASSED, MISS
 from loci.spatial.evidence import N_SCALES
+from loci.spatial.voxels import SPREAD
 
 F32 = np.float32
 #: Smaller slopes of a ray along an axis [voxel edges per metre] are taken for this, so that nothing is divided by 0.
@@ -323,6 +324,31 @@ def _extremes(
     near = -least if min(min(a, b), min(c, d)) < F32(0.0) else least
     far = max(max(flat_far[p], flat_far[q]), max(flat_far[r], flat_far[t]))
     return near, far
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _spread(value: int) -> int:
+    """See `loci.spatial.voxels._spread`."""
+    for shift, mask in SPREAD:
+        value = (value | (value << shift)) & mask
+    return value
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def brick_keys(
+    flat: npt.NDArray[np.int32],
+    which: npt.NDArray[np.int64],
+    grid_shape: tuple[int, int, int],
+    lowest: npt.NDArray[np.int64],
+) -> npt.NDArray[np.int64]:
+    """Morton codes (B,) of the bricks ``flat[which]`` of a grid whose first brick is ``lowest``; see `loci.spatial.voxels.encode`."""
+    _, ny, nz = grid_shape
+    keys = np.empty(which.size, dtype=np.int64)
+    for n in range(which.size):
+        index = flat[which[n]]
+        i, j, k = index // (ny * nz) + lowest[0], index // nz % ny + lowest[1], index % nz + lowest[2]
+        keys[n] = (_spread(i) << 2) | (_spread(j) << 1) | _spread(k)
+    return keys
 
 
 #: Edge of the smallest part of a brick that is judged as a whole [voxels]; smaller ones cost as much as they save.

@@ -265,8 +265,7 @@ class Octree:
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Keys (B,) of the bricks that the image says anything about, ballots (C, 512), and the row of each brick's, (B,)."""
         if self._compiled:
-            bricks, ballots, which = self._images.collect(depth, trusted, strength, view)
-            return voxels.encode(torch.from_numpy(bricks)), ballots, torch.from_numpy(which)
+            return self._images.collect(depth, trusted, strength, view)
         images = [torch.from_numpy(np.array(a)).to(self.device) for a in (depth, trusted, strength)]
         found, votes = evidence.collect(images[0], images[1], images[2], view)
         return voxels.encode(found), votes, torch.arange(found.shape[0], device=self.device)
