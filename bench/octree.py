@@ -3,7 +3,7 @@
 `make bench NAME=octree` prints tables and writes out/bench/octree.json. On a recorded kitchen: the time of each frame against
 OctoMap's `insertPointCloud` (full resolution and `discretize=True`; the time of the call alone, without making its points), and the
 agreement of both maps by volume. In a generated building of 40 m: agreement with its true surfaces, what a ten times larger map
-costs, memory, and queries. `--device cuda` runs Loci's part on a GPU.
+costs, with all of it in memory and with an eighth, memory, and queries. `--device cuda` runs Loci's part on a GPU.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import argparse
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -36,6 +38,8 @@ MAX_RANGE = 4.0
 N_QUERIES, N_RAYS = 1_000_000, 20_000
 #: Views at each spot of the building.
 N_TURNS = 8
+#: A folder on a disk, for what is not in memory.
+SCRATCH = Path(__file__).resolve().parents[1] / "out"
 
 
 def kitchen(folder: Path) -> list[Shot]:
@@ -260,7 +264,36 @@ def in_a_building(n: int, device: str) -> dict[str, float]:
     for _ in range(2):
         large = [timed(partial(integrate, octree, shot)) for shot in first]
     found |= {"map_ratio": octree.n_bricks / n_small, "growth_10x": float(np.median(large) / np.median(small))}
+    if octree.device.type == "cpu":
+        found |= within_a_budget(octree, first, rest)
     return found
+
+
+def within_a_budget(octree: Octree, first: list[Shot], rest: list[Shot]) -> dict[str, float]:
+    """What it costs to keep an eighth of a large map in memory: where the robot stays, and where it goes through all of it."""
+    bounded = replace(octree.parameters, memory_budget=octree.n_bytes // 8)
+    SCRATCH.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=SCRATCH) as folder:
+        small = Octree(bounded, scratch=Path(folder))
+        large = Octree.from_arrays(octree.arrays(), bounded, scratch=Path(folder))
+        staying: dict[str, list[float]] = {}
+        for _ in range(2):
+            staying = {
+                name: [timed(partial(integrate, o, shot)) for shot in first]
+                for name, o in (("small", small), ("large", large), ("unbounded", octree))
+            }
+        going: dict[str, list[float]] = {"large": [], "unbounded": []}
+        most = 0
+        for shot in rest:
+            for name, o in (("large", large), ("unbounded", octree)):
+                going[name].append(timed(partial(integrate, o, shot)))
+            most = max(most, large.n_resident_bytes)
+        return {
+            "bounded_growth_10x": float(np.median(staying["large"]) / np.median(staying["small"])),
+            "bounded_staying_ratio": float(np.median(staying["large"]) / np.median(staying["unbounded"])),
+            "bounded_going_ratio": float(np.mean(going["large"]) / np.mean(going["unbounded"])),
+            "bounded_resident_share": most / octree.n_bytes,
+        }
 
 
 # --- all of it --------------------------------------------------------------------------------------------------------

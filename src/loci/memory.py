@@ -636,7 +636,9 @@ class RobotMemory(MemoryQuestions):
             OctoMapError: no such file, of another resolution, damaged, or too large; nothing has changed then.
             OSError: it cannot be read.
         """
-        octree = read_octomap(Path(path), self.parameters.spatial.octree, self.device, self.newest_stamp_ns)
+        octree = read_octomap(
+            Path(path), self.parameters.spatial.octree, self.device, self.newest_stamp_ns, self._spatial.scratch
+        )
         with self._write:
             self._spatial.import_octree(octree, str(path))
             self._dirty = True

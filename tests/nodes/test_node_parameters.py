@@ -44,7 +44,7 @@ def test_every_parameter_says_what_it_is_and_its_default_is_allowed(node: str, p
 
 @pytest.mark.parametrize("p", [p for p in MEMORY if p.setting], ids=lambda p: p.name)
 def test_defaults_are_those_of_the_library(p: Parameter) -> None:
-    assert setting_of(MemoryParameters(), p.setting) == pytest.approx(p.default)
+    assert setting_of(MemoryParameters(), p.setting) == pytest.approx(p.to_setting(p.default))
 
 
 def test_a_parameter_sets_its_library_setting_and_no_other() -> None:
@@ -53,6 +53,17 @@ def test_a_parameter_sets_its_library_setting_and_no_other() -> None:
     assert changed.spatial.octree.leaf_size == 0.1
     octree = replace(changed.spatial.octree, leaf_size=MemoryParameters().spatial.octree.leaf_size)
     assert replace(changed, spatial=replace(changed.spatial, octree=octree)) == MemoryParameters()
+
+
+def test_the_octrees_bounds_reach_the_library_and_a_budget_of_nothing_is_refused() -> None:
+    values = {p.name: p.default for p in MEMORY}
+    bounds = {"octree_memory_budget": 1_000_000, "octree_resident_radius": 12.5, "scratch_directory": "/mnt/disk"}
+    spatial = with_settings(MemoryParameters(), MEMORY, values | bounds | {"octree_threads": 3}).spatial
+    assert (spatial.octree.memory_budget, spatial.octree.resident_radius) == (1_000_000, 12.5)
+    assert (spatial.octree.n_threads, spatial.scratch_directory) == (3, "/mnt/disk")
+    for name, value in (("octree_memory_budget", 0), ("octree_resident_radius", 0.0)):
+        with pytest.raises(ValueError, match=name.removeprefix("octree_")):
+            with_settings(MemoryParameters(), MEMORY, values | {name: value})
 
 
 @pytest.mark.parametrize("value", ["../other", "a/b", "", ".hidden"])

@@ -31,6 +31,7 @@ class Parameter:
         choices: allowed texts; empty: any.
         check: raises ValueError for a text that is not allowed.
         setting: dotted name of the library setting that it sets, e.g. ``"spatial.octree.leaf_size"``; empty: none.
+        stands_for_none: the number that stands for None in the library, which ROS parameters do not have.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Parameter:
     choices: tuple[str, ...] = ()
     check: Callable[[str], object] | None = None
     setting: str = ""
+    stands_for_none: float | None = None
 
     @property
     def type_name(self) -> str:
@@ -57,6 +59,10 @@ class Parameter:
         if self.lower is None:
             return ""
         return f"{_plain(self.lower)} to {_plain(self.upper)}" if self.upper is not None else f">= {_plain(self.lower)}"
+
+    def to_setting(self, value: Value) -> Value | None:
+        """The library's value of the setting for one of the parameter."""
+        return None if self.stands_for_none is not None and value == self.stands_for_none else value
 
     def validate(self, value: Value) -> None:
         """Check a value of the right type.
@@ -189,6 +195,41 @@ MEMORY: tuple[Parameter, ...] = (
         0.2,
         60.0,
         setting="spatial.octree.max_range",
+    ),
+    Parameter(
+        "octree_threads",
+        2,
+        "Threads that take one image into the octree.",
+        "",
+        1,
+        64,
+        setting="spatial.octree.n_threads",
+    ),
+    Parameter(
+        "octree_memory_budget",
+        -1,
+        "Most memory for the octree's bricks; the others lie on the disk and come back when they are seen or asked for. -1: no bound.",
+        "bytes",
+        -1,
+        1 << 50,
+        setting="spatial.octree.memory_budget",
+        stands_for_none=-1,
+    ),
+    Parameter(
+        "octree_resident_radius",
+        -1.0,
+        "Bricks farther from the camera go to the disk, too, as it moves; more than max_range. -1: distance does not matter.",
+        "m",
+        -1.0,
+        10000.0,
+        setting="spatial.octree.resident_radius",
+        stands_for_none=-1.0,
+    ),
+    Parameter(
+        "scratch_directory",
+        "",
+        "Folder on a disk for bricks that are not in memory, in a file that ends with the process. Empty: the memory's own.",
+        setting="spatial.scratch_directory",
     ),
     Parameter(
         "object_max_range",
@@ -449,7 +490,7 @@ def with_settings(settings: Any, table: Sequence[Parameter], values: Mapping[str
     """
     for p in table:
         if p.setting:
-            settings = _with(settings, p.setting.split("."), values[p.name])
+            settings = _with(settings, p.setting.split("."), p.to_setting(values[p.name]))
     return settings
 
 

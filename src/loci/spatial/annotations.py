@@ -81,6 +81,7 @@ class Annotations:
         slot, index = np.nonzero((label > 0) | (thing > 0))  # (V,)
         keys = keys[wanted][torch.from_numpy(slot)]
         rows = bricks.find(keys.to(bricks.keys.device))
+        bricks.use(rows)
         voxel = torch.from_numpy(index).to(rows.device)
         holds = (rows >= 0) & (bricks.log_odds[rows, voxel] > threshold) & (bricks.count[rows, voxel] > 0)
         holds &= bricks.changed_scan[rows, voxel] <= torch.from_numpy(scan[slot, index]).to(rows.device)

@@ -11,6 +11,7 @@ from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from loci.spatial.bricks import BRICK_EDGE
 from loci.spatial.octree import Octree
@@ -121,11 +122,15 @@ class ColumnCache:
         codes = _codes(coordinates)
         order = np.argsort(codes)
         codes, coordinates = codes[order], coordinates[order]
-        rows = bricks.rows.cpu().numpy()[order]
+        rows = bricks.rows[torch.from_numpy(order).to(bricks.rows.device)]
+        occupied, free, blocking, touched = (
+            bits[rows].cpu().numpy()  # (B, 64)
+            for bits in (bricks.occupied_bits, bricks.free_bits, bricks.solid_bits, bricks.touched_bits)
+        )
         # Obstacles are where surfaces are, not wherever one grazes a voxel: walls would grow by a cell, and doors shrink by two.
         # Touched ones, too: a lamp's pole is not solid, but stops a robot.
-        solid = (bricks.solid_bits | bricks.touched_bits).cpu().numpy()[rows]  # (B, 64)
-        free = ((bricks.occupied_bits | bricks.free_bits) & ~bricks.solid_bits).cpu().numpy()[rows]
+        solid = blocking | touched
+        free = (occupied | free) & ~blocking
         old = self.columns
         place = np.searchsorted(old.codes, codes).clip(max=max(len(old.codes) - 1, 0))
         known = old.codes[place] == codes if len(old.codes) else np.zeros(len(codes), dtype=np.bool_)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache, partial
@@ -51,7 +52,7 @@ class ImageCollector:
 
     def _buffer(self, name: str, shape: tuple[int, ...], dtype: type[np.generic]) -> npt.NDArray[Any]:
         """Memory from the last image, where it is large enough: fresh pages cost more than what is done with them."""
-        size = int(np.prod(shape))
+        size = math.prod(shape)
         have = self._buffers.get(name)
         if have is None or have.size < size:
             have = self._buffers[name] = np.empty(size + size // 4, dtype=dtype)
@@ -63,7 +64,7 @@ class ImageCollector:
         trusted: npt.NDArray[np.float32],
         strength: npt.NDArray[np.uint8],
         view: View,
-    ) -> tuple[npt.NDArray[np.int64], torch.Tensor, npt.NDArray[np.int64]]:
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Ballots on all bricks about which the image says anything.
 
         Args:
@@ -73,7 +74,7 @@ class ImageCollector:
             view: of this image.
 
         Returns:
-            bricks: (B, 3) brick coordinates.
+            keys: (B,) int64 Morton codes of bricks.
             ballots: (C, 512), valid until the next image.
             which: (B,) row of ``ballots`` of each brick.
         """
@@ -121,12 +122,13 @@ class ImageCollector:
         distances = np.array(view.distances, dtype=np.float32)
         whole = (np.float32(-np.abs(nearest[0]).min()), farthest[0].max())
         image = (reach[:height, :width], hit, n_ended, blocks, nearest, farthest, whole)
-        pose = (to_metres, view.position, view.coarse, view.fine, intrinsics, distances)
+        coarse, fine = np.ascontiguousarray(view.coarse.T), np.ascontiguousarray(view.fine.T)
+        pose = (to_metres, view.position, coarse, fine, intrinsics, distances)
 
         def judge(first: int, last: int) -> None:
             kernels.judge(*image, flat, view.grid_shape, *pose, first, last, ballots, kept)
 
         on_threads(self.n_threads, flat.size, judge)
         which = np.flatnonzero(kept)
-        bricks = np.stack(np.unravel_index(flat[which], view.grid_shape), axis=1) + view.lowest_brick
-        return bricks, torch.from_numpy(ballots), which
+        keys = kernels.brick_keys(flat, which, view.grid_shape, view.lowest_brick)
+        return torch.from_numpy(keys), torch.from_numpy(ballots), torch.from_numpy(which)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -134,10 +135,16 @@ def prepare(
     )
 
 
+@lru_cache(maxsize=2)
+def _footprint(edge: int) -> npt.NDArray[np.float64]:
+    """A regular grid over a footprint (edge^2, 2), right and down, from -1 to 1."""
+    along = (2.0 * np.arange(edge) + 1.0 - edge) / edge
+    return np.stack(np.meshgrid(along, along, indexing="ij"), axis=-1).reshape(-1, 2)
+
+
 def _samples(edge: int, T_map_camera: Array) -> npt.NDArray[np.float32]:
     """A regular grid over the footprint, see `View.coarse`."""
-    along = (2.0 * np.arange(edge) + 1.0 - edge) / edge
-    right_down = np.stack(np.meshgrid(along, along, indexing="ij"), axis=-1).reshape(-1, 2)
+    right_down = _footprint(edge)
     return np.hstack([right_down, FOOTPRINT * right_down @ T_map_camera[:3, :2].T]).astype(np.float32)
 
 

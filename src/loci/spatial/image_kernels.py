@@ -11,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from loci.spatial.ballots import EVERYTHING_PASSED, MISS
+from loci.spatial.evidence import N_SCALES
+from loci.spatial.voxels import SPREAD
 
 F32 = np.float32
 #: Smaller slopes of a ray along an axis [voxel edges per metre] are taken for this, so that nothing is divided by 0.
@@ -296,8 +298,10 @@ def scatter(
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def _extremes(
-    nearest: npt.NDArray[np.float32],
-    farthest: npt.NDArray[np.float32],
+    flat_near: npt.NDArray[np.float32],
+    flat_far: npt.NDArray[np.float32],
+    th: int,
+    tw: int,
     u0: int,
     u1: int,
     v0: int,
@@ -306,21 +310,45 @@ def _extremes(
 ) -> tuple[np.float32, np.float32]:
     """Nearest and farthest measurement in (at least) a window of the halved image; the nearest negative if a pixel has none."""
     size = max(u1 - u0, v1 - v0) + 1
-    if size >= (1 << nearest.shape[0]):
+    if size >= (1 << N_SCALES):
         return whole
     scale = 0
     while size >= (2 << scale):
         scale += 1
     u1 = max(u1 - (1 << scale) + 1, 0)
     v1 = max(v1 - (1 << scale) + 1, 0)
-    a, b = nearest[scale, v0, u0], nearest[scale, v0, u1]
-    c, d = nearest[scale, v1, u0], nearest[scale, v1, u1]
+    top, bottom = (scale * th + v0) * tw, (scale * th + v1) * tw
+    p, q, r, t = np.uint64(top + u0), np.uint64(top + u1), np.uint64(bottom + u0), np.uint64(bottom + u1)
+    a, b, c, d = flat_near[p], flat_near[q], flat_near[r], flat_near[t]
     least = min(min(abs(a), abs(b)), min(abs(c), abs(d)))
     near = -least if min(min(a, b), min(c, d)) < F32(0.0) else least
-    far = max(
-        max(farthest[scale, v0, u0], farthest[scale, v0, u1]), max(farthest[scale, v1, u0], farthest[scale, v1, u1])
-    )
+    far = max(max(flat_far[p], flat_far[q]), max(flat_far[r], flat_far[t]))
     return near, far
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _spread(value: int) -> int:
+    """See `loci.spatial.voxels._spread`."""
+    for shift, mask in SPREAD:
+        value = (value | (value << shift)) & mask
+    return value
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def brick_keys(
+    flat: npt.NDArray[np.int32],
+    which: npt.NDArray[np.int64],
+    grid_shape: tuple[int, int, int],
+    lowest: npt.NDArray[np.int64],
+) -> npt.NDArray[np.int64]:
+    """Morton codes (B,) of the bricks ``flat[which]`` of a grid whose first brick is ``lowest``; see `loci.spatial.voxels.encode`."""
+    _, ny, nz = grid_shape
+    keys = np.empty(which.size, dtype=np.int64)
+    for n in range(which.size):
+        index = flat[which[n]]
+        i, j, k = index // (ny * nz) + lowest[0], index // nz % ny + lowest[1], index % nz + lowest[2]
+        keys[n] = (_spread(i) << 2) | (_spread(j) << 1) | _spread(k)
+    return keys
 
 
 #: Edge of the smallest part of a brick that is judged as a whole [voxels]; smaller ones cost as much as they save.
@@ -378,27 +406,38 @@ def judge(
 
     Bricks, their octants and then voxels are judged: the larger at once only if all their voxels would come out the same one
     by one.
-    All in one function: handing arrays to another one costs more than what is done with a voxel.
+    All in one function: handing arrays to another one costs more than what is done with a voxel. The loops over voxels and over
+    sampled rays hold no branches, so that the compiler makes vectors of them; indices that cannot be negative are unsigned,
+    because it would wrap others around.
 
     Args:
-        coarse, fine: (16, 5), (64, 5) sampled rays of a footprint: right and down [half its sides], and their offset from the
+        coarse, fine: (5, 16), (5, 64) sampled rays of a footprint: right and down [half its sides], and their offset from the
             voxel's centre, map frame [voxel edges].
         intrinsics: fx, fy, cx, cy, half the footprint's sides at 1 m [px].
         distances: nearest and farthest voxel judged, how far behind a voxel a ray must end to have passed it, how far behind
             its centre all must end so that none needs to be asked, leaf size [m].
     """
     height, width = reach.shape
+    wide, high = np.int32(width), np.int32(height)
+    pixels = reach.ravel()
+    _, th, tw = nearest.shape
+    flat_near, flat_far = nearest.ravel(), farthest.ravel()
     _, ny, nz = grid_shape
     fx, fy, cx, cy, radius_u, radius_v = intrinsics
     min_depth, limit, margin, clear, leaf = distances
     r00, r01, r02 = rotation[0]
     r10, r11, r12 = rotation[1]
     r20, r21, r22 = rotation[2]
+    px, py, pz = position
+    last_column, last_row = F32(width - 1), F32(height - 1)
+    th32, tw32 = np.int32(th), np.int32(tw)
+    spots, windows = np.empty((5, _SMALLEST**3), dtype=np.float32), np.empty((5, _SMALLEST**3), dtype=np.int32)
     zero, one, half = F32(0.0), F32(1.0), F32(0.5)
     per_face = one / ((fx * leaf) * (fy * leaf))
     for c in range(first, last):
         bi, bj, bk = flat[c] // (ny * nz), flat[c] // nz % ny, flat[c] % nz
-        x0, y0, z0 = F32(bi * 8) - position[0], F32(bj * 8) - position[1], F32(bk * 8) - position[2]
+        bx, by, bz = F32(bi * 8), F32(bj * 8), F32(bk * 8)
+        x0, y0, z0 = bx - px, by - py, bz - pz
         block = blocks[c]
         ballots[c] = 0
         said = False
@@ -437,7 +476,7 @@ def judge(
                         u0, u1 = max(left, 0) >> 1, min(right, width - 1) >> 1
                         v0, v1 = max(top, 0) >> 1, min(bottom, height - 1) >> 1
                         unclipped = left >= 0 and top >= 0 and right < width and bottom < height
-                        near, far = _extremes(nearest, farthest, u0, u1, v0, v1, whole)
+                        near, far = _extremes(flat_near, flat_far, th, tw, u0, u1, v0, v1, whole)
                         if far < front - leaf:
                             verdict = _NOTHING
                         elif near > back + clear and back <= limit and unclipped:
@@ -453,83 +492,118 @@ def judge(
                         continue
                 if edge > _SMALLEST:
                     continue
-            for i in range(oi, oi + _SMALLEST):
-                for j in range(oj, oj + _SMALLEST):
-                    for k in range(ok, ok + _SMALLEST):
-                        dx = (F32(bi * 8) + (F32(i) + half)) - position[0]
-                        dy = (F32(bj * 8) + (F32(j) + half)) - position[1]
-                        dz = (F32(bk * 8) + (F32(k) + half)) - position[2]
-                        z = (r02 * dx + r12 * dy) + r22 * dz
-                        if not (z > min_depth and z <= limit):
+            # Where each voxel's footprint lies, (64,) at once: nothing but arithmetic, so that the compiler makes vectors of it.
+            for n in range(_SMALLEST**3):
+                i, j, k = np.int32(oi + (n >> 4)), np.int32(oj + ((n >> 2) & 3)), np.int32(ok + (n & 3))
+                dx = (bx + (F32(i) + half)) - px
+                dy = (by + (F32(j) + half)) - py
+                dz = (bz + (F32(k) + half)) - pz
+                z = (r02 * dx + r12 * dy) + r22 * dz
+                judged = (z > min_depth) & (z <= limit)
+                x = (r00 * dx + r10 * dy) + r20 * dz
+                y = (r01 * dx + r11 * dy) + r21 * dz
+                inverse = one / (z if judged else one)
+                u, v = (x * inverse) * fx + cx, (y * inverse) * fy + cy
+                r_u, r_v = inverse * radius_u, inverse * radius_v
+                left, right = np.floor((u - r_u) + half), np.floor((u + r_u) + half)
+                top, bottom = np.floor((v - r_v) + half), np.floor((v + r_v) + half)
+                judged &= (right >= zero) & (left <= last_column) & (bottom >= zero) & (top <= last_row)
+                u0 = np.int32(max(left, zero) if judged else zero) >> 1
+                u1 = np.int32(min(right, last_column) if judged else zero) >> 1
+                v0 = np.int32(max(top, zero) if judged else zero) >> 1
+                v1 = np.int32(min(bottom, last_row) if judged else zero) >> 1
+                spots[0, n], spots[1, n], spots[2, n], spots[3, n], spots[4, n] = z, u, v, r_u, r_v
+                # The window's place in the tables, see `_extremes`.
+                size = max(u1 - u0, v1 - v0) + np.int32(1)
+                scale = np.int32(0)
+                for power in range(1, N_SCALES):
+                    scale += np.int32(size >= np.int32(1 << power))
+                back = (np.int32(1) << scale) - np.int32(1)
+                u1, v1 = max(u1 - back, np.int32(0)), max(v1 - back, np.int32(0))
+                above, below = (scale * th32 + v0) * tw32, (scale * th32 + v1) * tw32
+                windows[0, n], windows[1, n], windows[2, n], windows[3, n] = (
+                    above + u0,
+                    above + u1,
+                    below + u0,
+                    below + u1,
+                )
+                windows[4, n] = np.int32(judged) + np.int32(judged & (size >= np.int32(1 << N_SCALES)))
+            for n in range(_SMALLEST**3):
+                if windows[4, n] == 0:
+                    continue
+                i, j, k = oi + (n >> 4), oj + ((n >> 2) & 3), ok + (n & 3)
+                z, u, v, r_u, r_v = spots[0, n], spots[1, n], spots[2, n], spots[3, n], spots[4, n]
+                if windows[4, n] == 1:
+                    p, q = np.uint32(windows[0, n]), np.uint32(windows[1, n])
+                    r, t = np.uint32(windows[2, n]), np.uint32(windows[3, n])
+                    n0, n1, n2, n3 = flat_near[p], flat_near[q], flat_near[r], flat_near[t]
+                    near = min(min(abs(n0), abs(n1)), min(abs(n2), abs(n3)))
+                    far = max(max(flat_far[p], flat_far[q]), max(flat_far[r], flat_far[t]))
+                else:
+                    near, far = abs(whole[0]), whole[1]
+                index = (i << 6) | (j << 3) | k
+                strength, n_hits = hit[c, index], n_ended[c, index]
+                if strength == 0 and n_hits == 0:
+                    if far < z - leaf:
+                        continue
+                    if near > z + clear:
+                        column, row = int(np.floor(u + half)), int(np.floor(v + half))
+                        inside = column >= 0 and column < width and row >= 0 and row < height
+                        if inside and reach[row, column] > zero:
+                            ballots[c, index] = EVERYTHING_PASSED
+                            said = True
                             continue
-                        x = (r00 * dx + r10 * dy) + r20 * dz
-                        y = (r01 * dx + r11 * dy) + r21 * dz
-                        inverse = one / z
-                        u, v = (x * inverse) * fx + cx, (y * inverse) * fy + cy
-                        r_u, r_v = inverse * radius_u, inverse * radius_v
-                        left, right = int(np.floor((u - r_u) + half)), int(np.floor((u + r_u) + half))
-                        top, bottom = int(np.floor((v - r_v) + half)), int(np.floor((v + r_v) + half))
-                        if right < 0 or left >= width or bottom < 0 or top >= height:
-                            continue
-                        u0, u1, v0, v1 = max(left, 0), min(right, width - 1), max(top, 0), min(bottom, height - 1)
-                        near, far = _extremes(nearest, farthest, u0 >> 1, u1 >> 1, v0 >> 1, v1 >> 1, whole)
-                        index = (i << 6) | (j << 3) | k
-                        strength, n_hits = hit[c, index], n_ended[c, index]
-                        if strength == 0 and n_hits == 0:
-                            if far < z - leaf:
-                                continue
-                            if abs(near) > z + clear:
-                                column, row = int(np.floor(u + half)), int(np.floor(v + half))
-                                inside = column >= 0 and column < width and row >= 0 and row < height
-                                if inside and reach[row, column] > zero:
-                                    ballots[c, index] = EVERYTHING_PASSED
-                                    said = True
-                                    continue
-                        sx, sy, sz = dx * inverse, dy * inverse, dz * inverse
-                        sx = one / (sx if abs(sx) >= MIN_SLOPE else MIN_SLOPE)
-                        sy = one / (sy if abs(sy) >= MIN_SLOPE else MIN_SLOPE)
-                        sz = one / (sz if abs(sz) >= MIN_SLOPE else MIN_SLOPE)
-                        hx, hy, hz = abs(sx) * half, abs(sy) * half, abs(sz) * half
-                        passed, met, crossed = 0, 0, False
-                        for s in range(16):
-                            column = int(np.floor((u + r_u * coarse[s, 0]) + half))
-                            row = int(np.floor((v + r_v * coarse[s, 1]) + half))
-                            if column < 0 or column >= width or row < 0 or row >= height:
-                                continue
-                            ox, oy, oz = sx * coarse[s, 2], sy * coarse[s, 3], sz * coarse[s, 4]
+                dx = (bx + (F32(i) + half)) - px
+                dy = (by + (F32(j) + half)) - py
+                dz = (bz + (F32(k) + half)) - pz
+                inverse = one / z
+                sx, sy, sz = dx * inverse, dy * inverse, dz * inverse
+                sx = one / (sx if abs(sx) >= MIN_SLOPE else MIN_SLOPE)
+                sy = one / (sy if abs(sy) >= MIN_SLOPE else MIN_SLOPE)
+                sz = one / (sz if abs(sz) >= MIN_SLOPE else MIN_SLOPE)
+                hx, hy, hz = abs(sx) * half, abs(sy) * half, abs(sz) * half
+                passed, met, crossings = np.int32(0), np.int32(0), np.int32(0)
+                for s in range(16):
+                    column = np.int32(np.floor((u + r_u * coarse[0, s]) + half))
+                    row = np.int32(np.floor((v + r_v * coarse[1, s]) + half))
+                    inside = (column >= 0) & (column < wide) & (row >= 0) & (row < high)
+                    pixel = np.uint32(row * wide + column) if inside else np.uint32(0)
+                    depth = pixels[pixel]
+                    ox, oy, oz = sx * coarse[2, s], sy * coarse[3, s], sz * coarse[4, s]
+                    leave = min(min(hx - ox, hy - oy), hz - oz)
+                    enter = max(max(-hx - ox, -hy - oy), -hz - oz)
+                    meets = inside & (enter < leave)
+                    met += np.int32(meets)
+                    crossings += np.int32(meets & (depth > z + leave))
+                    passed += np.int32(meets & (depth > (z + leave) + margin))
+                crossed = crossings > 0
+                if strength == 0 and not crossed and far > z:
+                    for quarter in range(4):
+                        crossings = np.int32(0)
+                        for s in range(16 * quarter, 16 * quarter + 16):
+                            column = np.int32(np.floor((u + r_u * fine[0, s]) + half))
+                            row = np.int32(np.floor((v + r_v * fine[1, s]) + half))
+                            inside = (column >= 0) & (column < wide) & (row >= 0) & (row < high)
+                            pixel = np.uint32(row * wide + column) if inside else np.uint32(0)
+                            depth = pixels[pixel]
+                            ox, oy, oz = sx * fine[2, s], sy * fine[3, s], sz * fine[4, s]
                             leave = min(min(hx - ox, hy - oy), hz - oz)
                             enter = max(max(-hx - ox, -hy - oy), -hz - oz)
-                            if enter < leave:
-                                met += 1
-                                depth = reach[row, column]
-                                crossed |= depth > z + leave
-                                if depth > (z + leave) + margin:
-                                    passed += 1
-                        if strength == 0 and not crossed and far > z:
-                            for s in range(64):
-                                column = int(np.floor((u + r_u * fine[s, 0]) + half))
-                                row = int(np.floor((v + r_v * fine[s, 1]) + half))
-                                if column < 0 or column >= width or row < 0 or row >= height:
-                                    continue
-                                depth = reach[row, column]
-                                if not depth > z - leaf:
-                                    continue
-                                ox, oy, oz = sx * fine[s, 2], sy * fine[s, 3], sz * fine[s, 4]
-                                leave = min(min(hx - ox, hy - oy), hz - oz)
-                                enter = max(max(-hx - ox, -hy - oy), -hz - oz)
-                                if enter < leave and depth > z + leave:
-                                    crossed = True
-                                    break
-                        if met > 0:
-                            passed = (16 * passed + met // 2) // met
-                        ended = 0
-                        if n_hits > 0:
-                            expected = (F32(n_hits) * F32(16.0)) * (z * z)
-                            ended = int(np.ceil(min(expected * per_face, F32(16.0))))
-                        ballot = passed | (ended << 5) | (int(strength) << 10)
-                        if crossed and strength == 0:
-                            ballot |= MISS
-                        if ballot != 0:
-                            ballots[c, index] = ballot
-                            said = True
+                            meets = inside & (enter < leave) & (depth > z - leaf) & (depth > z + leave)
+                            crossings += np.int32(meets)
+                        if crossings > 0:
+                            crossed = True
+                            break
+                if met > 0:
+                    passed = (16 * passed + met // 2) // met
+                ended = 0
+                if n_hits > 0:
+                    expected = (F32(n_hits) * F32(16.0)) * (z * z)
+                    ended = int(np.ceil(min(expected * per_face, F32(16.0))))
+                ballot = passed | (ended << 5) | (int(strength) << 10)
+                if crossed and strength == 0:
+                    ballot |= MISS
+                if ballot != 0:
+                    ballots[c, index] = ballot
+                    said = True
         kept[c] = said

@@ -14,9 +14,6 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from safetensors import SafetensorError
-from safetensors.numpy import load as load_arrays
-from safetensors.numpy import save as save_arrays
 
 from loci.geometry import Array
 from loci.keyframes import Keyframe, Keyframes
@@ -34,6 +31,7 @@ from loci.spatial.paths import PathResult, line_of_sight
 from loci.spatial.rebuilding import BackgroundJob, check_going, integrate_stored, poses_digest, touched_bricks
 from loci.spatial.regions import Room
 from loci.spatial.room_names import name_room
+from loci.spatial.stored_octree import Opened, StoredCubes, files_of, open_octree, save_octree
 from loci.spatial.topology import PlaceParameters, Sight, TopologicalGraph
 from loci.spatial.view import SpatialView, Topology
 from loci.store.errors import StoreError
@@ -45,6 +43,8 @@ log = logging.getLogger("loci.spatial")
 _FEW_BEHIND = 1
 #: ... and so does one that has not come nearer after so many attempts.
 _CATCH_UPS = 8
+#: Octrees that are there at once while one is made anew: each has this share of the memory budget.
+_SHARE_OF_EACH = 1 / 4
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,8 @@ class SpatialParameters:
         frontiers: what counts as a frontier.
         robot_radius: clearance for paths [m].
         robot_height: the band above the floor that must be free for the robot [m].
+        scratch_directory: folder on a disk for bricks beyond the octree's memory budget or radius; empty: the memory's own.
+            Needed as long as the memory is open, under a name of no file.
     """
 
     octree: OctreeParameters = field(default_factory=OctreeParameters)
@@ -64,6 +66,7 @@ class SpatialParameters:
     frontiers: FrontierParameters = field(default_factory=FrontierParameters)
     robot_radius: float = 0.2
     robot_height: float = 1.5
+    scratch_directory: str = ""
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,8 @@ class SpatialMemory:
         self._store = store
         self._keyframes = keyframes
         self._device = device
+        folder = self.parameters.scratch_directory
+        self.scratch = Path(folder).expanduser() if folder else store.path
         self._octree_lock = threading.Lock()  # voxels change in place; held for one frame or one query at a time
         self._octree = self._new_octree()
         self._layers = self._new_layers()
@@ -99,6 +104,8 @@ class SpatialMemory:
         self._camera_numbers: dict[str, int] = {}
         # What the octree is made of, in this order and with these poses; changed together with it, under its lock.
         self._made_of: dict[str, Keyframe] = {}
+        self._left_out: set[str] = set()  # of these: no space for their bricks
+        self._stored_cubes: tuple[Octree, StoredCubes] | None = None  # which files hold which octree
         self._job: BackgroundJob | None = None
         self._is_swapped = False  # since the view was made
         self.n_rebuilds = 0
@@ -117,20 +124,24 @@ class SpatialMemory:
     def _new_octree(self) -> Octree:
         """The octree as it was before any keyframe: empty, or what was imported into this map."""
         record = self._store.get("imported_octree", self.map_id)
-        if record is not None and record.fields["leaf_size"] == self.parameters.octree.leaf_size:
+        p = self.parameters.octree
+        if record is not None and record.fields["leaf_size"] == p.leaf_size:
             try:
-                arrays = load_arrays(self._store.blob(record.fields["digest"]))
-                return Octree.from_arrays(arrays, self.parameters.octree, self._device)
-            except (StoreError, SafetensorError, ValueError) as error:
+                opened = open_octree(self._store, record, p, self._device, self.scratch)
+            except (StoreError, ValueError) as error:
                 log.warning("the octree imported into map %s cannot be used: %s", self.map_id, error)
+            else:
+                for lost in opened.errors:
+                    log.warning("a part of the octree imported into map %s is lost: %s", self.map_id, lost)
+                return opened.octree
         elif record is not None:
             log.warning(
                 "the octree imported into map %s has a leaf size of %g m, not %g m: it is left out",
                 self.map_id,
                 record.fields["leaf_size"],
-                self.parameters.octree.leaf_size,
+                p.leaf_size,
             )
-        return Octree(self.parameters.octree, self._device)
+        return Octree(p, self._device, scratch=self.scratch)
 
     def _new_id(self, kind: str) -> str:
         if not self._store.read_only:
@@ -141,9 +152,17 @@ class SpatialMemory:
     # --- writing ------------------------------------------------------------------------------------------------------
 
     def integrate(self, frame: Frame, keyframe: Keyframe) -> None:
-        """Take the depth of a frame that became a keyframe into the octree."""
+        """Take the depth of a frame that became a keyframe into the octree.
+
+        If there is no space for more bricks, the octree goes on without it; it is taken in when the memory is opened again.
+        """
         with self._octree_lock:
-            self._octree.integrate(frame.depth, frame.camera, frame.T_map_camera, frame.stamp_ns)
+            try:
+                self._octree.integrate(frame.depth, frame.camera, frame.T_map_camera, frame.stamp_ns)
+            except OSError as error:
+                log.error("the octree goes on without %s: %s", keyframe.id, error)
+                self._left_out.add(keyframe.id)
+                self._octree.pass_over(frame.stamp_ns)
             self._made_of[keyframe.id] = keyframe
         self._went(frame.T_map_camera, frame.camera_name)
         self.newest_stamp_ns = frame.stamp_ns
@@ -225,13 +244,24 @@ class SpatialMemory:
         Raises:
             Stopped: it was called off; nothing has changed then.
         """
+        with self._octree_lock:
+            self._octree.share_memory(_SHARE_OF_EACH)
+        try:
+            self._rebuild_sharing(keyframes, stop, whole)
+        finally:
+            with self._octree_lock:
+                self._octree.share_memory(1.0)
+
+    def _rebuild_sharing(self, keyframes: Sequence[Keyframe], stop: threading.Event, whole: bool) -> None:
         depth_of = self._keyframes.depth
         with self._octree_lock:
             before = list(self._made_of.values())
-        base = self._new_octree()
-        empty = Octree(self.parameters.octree, self._device)
-        touched = None if whole else touched_bricks(before, keyframes, depth_of, empty, stop)
-        octree = base if touched is None else base.only(touched)
+            whole = whole or bool(self._left_out)
+        octree = self._new_octree()
+        octree.share_memory(_SHARE_OF_EACH)
+        touched = None if whole else touched_bricks(before, keyframes, depth_of, octree.empty_like(), stop)
+        if touched is not None:
+            octree = octree.only(touched)
         for keyframe in keyframes:
             check_going(stop)
             integrate_stored(octree, keyframe, depth_of, touched)
@@ -246,6 +276,8 @@ class SpatialMemory:
                     meanwhile = list(self._made_of.values())[len(before) :]
                     self._octree = octree if touched is None else self._octree.with_bricks_of(octree, touched)
                     self._made_of = {k.id: k for k in (*keyframes, *meanwhile)}
+                    if whole:
+                        self._left_out -= {k.id for k in keyframes}
                     self._is_swapped = True
                     self.n_rebuilds += 1
                     return
@@ -293,6 +325,7 @@ class SpatialMemory:
         """Let go of keyframes that are about to be forgotten: places that hang on them take another anchor or go."""
         self.stop_rebuilding()
         self._store.delete("octree", self.map_id)
+        self._stored_cubes = None  # their files go with the record
         self.graph.remove_keyframes(set(keyframe_ids), self._keyframes.pose)
 
     def import_octree(self, octree: Octree, source: str) -> None:
@@ -300,10 +333,9 @@ class SpatialMemory:
 
         It takes the place of what was imported before; keyframes are integrated into it anew.
         """
-        data = save_arrays({name: np.ascontiguousarray(a) for name, a in octree.arrays().items()})
-        digest = self._store.put_blob(data)
-        fields = {"digest": digest, "leaf_size": self.parameters.octree.leaf_size, "source": source}
-        self._store.put("imported_octree", self.map_id, fields, map_id=self.map_id, blobs=[digest])
+        fields, _ = save_octree(self._store, octree, None)
+        fields |= {"leaf_size": self.parameters.octree.leaf_size, "source": source}
+        self._store.put("imported_octree", self.map_id, fields, map_id=self.map_id, blobs=files_of(fields))
         self.rebuild()
 
     def annotate(self, things: Iterable[tuple[npt.ArrayLike, str, str]]) -> int:
@@ -333,17 +365,23 @@ class SpatialMemory:
 
     def save_octree(self) -> None:
         """Put the octree into the store, so that opening need not rebuild it."""
+        record = self._store.get("octree", self.map_id)
+        if self._left_out:  # opening it would take for known what is not
+            self._store.delete("octree", self.map_id)
+            self._stored_cubes = None
+            return
         with self._octree_lock:
-            data = save_arrays({name: np.ascontiguousarray(a) for name, a in self._octree.arrays().items()})
+            octree, stored = self._octree, self._stored_cubes
+            before = stored[1] if stored is not None and stored[0] is octree and record is not None else None
+            fields, cubes = save_octree(self._store, octree, before)
             made_of = list(self._made_of.values())
-        digest = self._store.put_blob(data)
-        fields = {
-            "digest": digest,
+        fields |= {
             "n_keyframes": len(made_of),
             "poses": poses_digest(made_of),
             "leaf_size": self.parameters.octree.leaf_size,
         }
-        self._store.put("octree", self.map_id, fields, map_id=self.map_id, blobs=[digest])
+        self._store.put("octree", self.map_id, fields, map_id=self.map_id, blobs=files_of(fields))
+        self._stored_cubes = octree, cubes
 
     def _load(self) -> None:
         """Open what the store holds of this map; keyframes newer than the stored octree are integrated again.
@@ -360,11 +398,14 @@ class SpatialMemory:
                 log.info("keyframes of map %s moved after its octree was stored: it is made anew", self.map_id)
             else:
                 try:
-                    arrays = load_arrays(self._store.blob(record.fields["digest"]))
-                    self._octree = Octree.from_arrays(arrays, self.parameters.octree, self._device)
-                    done = n_keyframes
-                except (StoreError, SafetensorError, ValueError) as error:
+                    opened = open_octree(self._store, record, self.parameters.octree, self._device, self.scratch)
+                except (StoreError, ValueError) as error:
                     log.warning("the stored octree of map %s cannot be used (%s): it is made anew", self.map_id, error)
+                else:
+                    self._octree = self._mended(opened, keyframes[:n_keyframes])
+                    if self._octree is opened.octree:
+                        self._stored_cubes = self._octree, opened.cubes
+                    done = n_keyframes
         for keyframe in keyframes[done:]:
             integrate_stored(self._octree, keyframe, self._keyframes.depth)
         self._made_of = {k.id: k for k in keyframes}
@@ -380,6 +421,22 @@ class SpatialMemory:
             )
             floors = tuple(Floor(f["id"], "", float(f["height"])) for f in stored.fields.get("floors", ()))
             self._layers = self._new_layers(KnownBefore(floors, rooms))
+
+    def _mended(self, opened: Opened, keyframes: Sequence[Keyframe]) -> Octree:
+        """An opened octree with the bricks of damaged files made anew from the keyframes that it is made of."""
+        if not opened.errors:
+            return opened.octree
+        for error in opened.errors:
+            log.warning("a part of the stored octree of map %s is made anew: %s", self.map_id, error)
+        damaged = opened.damaged.to(opened.octree.device)
+        for octree in (base := self._new_octree(), opened.octree):
+            octree.share_memory(_SHARE_OF_EACH)
+        anew = base.only(damaged)
+        for keyframe in keyframes:
+            integrate_stored(anew, keyframe, self._keyframes.depth, damaged)
+        mended = opened.octree.with_bricks_of(anew, damaged, keep_annotations=True)
+        mended.share_memory(1.0)
+        return mended
 
     # --- reading ------------------------------------------------------------------------------------------------------
 
@@ -486,7 +543,12 @@ class SpatialMemory:
     def statistics(self) -> Mapping[str, int]:
         """Counts and sizes."""
         with self._octree_lock:
-            octree = {"octree_bricks": self._octree.n_bricks, "octree_bytes": self._octree.n_bytes}
+            octree = {
+                "octree_bricks": self._octree.n_bricks,
+                "octree_bytes": self._octree.n_bytes,
+                "octree_resident_bytes": self._octree.n_resident_bytes,
+                "octree_left_out": len(self._left_out),
+            }
         octree["octree_rebuilding"] = int(self.is_rebuilding)
         view = self._view
         return {

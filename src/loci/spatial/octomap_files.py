@@ -16,7 +16,7 @@ import torch
 
 from loci.spatial import octomap_kernels as kernels
 from loci.spatial import voxels
-from loci.spatial.bricks import BRICK_EDGE, BRICK_SIZE, LOG_ODDS_UNIT, TOUCHED_HIT, TOUCHED_MISS
+from loci.spatial.bricks import BRICK_EDGE, BRICK_SIZE, CHUNK_ROWS, LOG_ODDS_UNIT, TOUCHED_HIT, TOUCHED_MISS
 from loci.spatial.octomap_kernels import DEPTH, FREE_LEAF, INNER, OCCUPIED_LEAF
 from loci.spatial.octree import Octree, OctreeParameters, log_odds
 
@@ -98,9 +98,14 @@ def _known_voxels(
         raise ValueError(f"expected voxels within OctoMap's world, {reach:g} m around the origin, got some beyond")
     codes = voxels.encode(corner.flip(1)).numpy()
     order = np.argsort(codes)
-    rows = bricks.rows.cpu().numpy()[order]
-    known = bricks.count.cpu().numpy()[rows][:, _ORDER] > 0
-    values = bricks.log_odds.cpu().numpy()[rows][:, _ORDER].astype(np.int32)
+    rows = bricks.rows.cpu()[torch.from_numpy(order)].to(bricks.rows.device)
+    known = np.empty((len(codes), BRICK_SIZE), dtype=np.bool_)
+    values = np.empty((len(codes), BRICK_SIZE), dtype=np.int32)
+    for places in torch.arange(len(codes)).split(CHUNK_ROWS):
+        some = rows[places.to(rows.device)]
+        bricks.use(some)
+        known[places] = bricks.count[some].cpu().numpy()[:, _ORDER] > 0
+        values[places] = bricks.log_odds[some].cpu().numpy()[:, _ORDER]
     occupied = values > grid.threshold
     # OctoMap takes even odds for occupied, Loci for free.
     values = occupied.astype(np.int32) if binary else np.where((values == 0) & ~occupied, np.int32(-1), values)
@@ -173,7 +178,11 @@ def _serialised(levels: list[_Level], binary: bool) -> tuple[npt.NDArray[np.uint
 
 
 def read_octomap(
-    path: Path, parameters: OctreeParameters | None = None, device: str = "cpu", stamp_ns: int = 0
+    path: Path,
+    parameters: OctreeParameters | None = None,
+    device: str = "cpu",
+    stamp_ns: int = 0,
+    scratch: Path | None = None,
 ) -> Octree:
     """An octree with what an OctoMap file (``.bt`` or ``.ot``, told by its first line) holds.
 
@@ -184,6 +193,7 @@ def read_octomap(
         parameters: of the octree; its leaf size must be the file's resolution.
         device: torch device.
         stamp_ns: time at which everything in it was seen [ns].
+        scratch: folder for the bricks that are not in memory; see `Octree`.
 
     Raises:
         OctoMapError: no OctoMap file, of another kind or resolution, damaged, too large, or outside of the octree's world.
@@ -208,7 +218,7 @@ def read_octomap(
         "geometry": np.array([p.leaf_size, p.levels], dtype=np.float64),
         "stamps": np.array([stamp_ns], dtype=np.int64),
     }
-    return Octree.from_arrays(arrays, p, device)
+    return Octree.from_arrays(arrays, p, device, scratch=scratch)
 
 
 _UNKNOWN = np.iinfo(np.int32).min

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -21,6 +22,7 @@ from loci.spatial.ballots import FULL, MISS
 from loci.spatial.bricks import (
     BRICK_EDGE,
     BRICK_SIZE,
+    CHUNK_ROWS,
     INITIAL_ROWS,
     LOG_ODDS_UNIT,
     NOTHING_KNOWN,
@@ -30,6 +32,7 @@ from loci.spatial.bricks import (
     TOUCHED_MISS,
     VOXEL_ARRAYS,
     Bricks,
+    Storage,
 )
 from loci.spatial.compiled import ImageCollector, on_threads
 from loci.spatial.cubes import Cubes, NearestVoxels, OccupiedCubes
@@ -63,6 +66,11 @@ class OctreeParameters:
         occupied_threshold: more probable voxels are occupied.
         p_stopped, p_passed: probability of being solid after one scan in which all rays ended in the voxel, or passed it, from 0.5.
         n_threads: threads that work on one scan on the CPU.
+        memory_budget: most bytes of bricks in memory, beside those that a scan or a question is about; the others lie in a file
+            on the disk and come back by themselves. Summaries of all bricks (278 of 7958 bytes) stay in memory and count.
+            None: no bound. On the CPU only.
+        resident_radius: bricks farther from the sensor are let go of as it moves, whatever the budget [m]; None: distance does
+            not matter. On the CPU only.
     """
 
     leaf_size: float = 0.05
@@ -76,6 +84,8 @@ class OctreeParameters:
     p_stopped: float = 0.55
     p_passed: float = 0.3
     n_threads: int = 2
+    memory_budget: int | None = None
+    resident_radius: float | None = None
 
     def __post_init__(self) -> None:
         if not (np.isfinite(self.leaf_size) and self.leaf_size > 0):
@@ -94,6 +104,16 @@ class OctreeParameters:
             raise ValueError(f"expected occupied_threshold between p_min and p_max, got {self.occupied_threshold}")
         if self.n_threads < 1:
             raise ValueError(f"expected n_threads >= 1, got {self.n_threads}")
+        if self.memory_budget is not None and self.memory_budget < 1:
+            raise ValueError(f"expected a memory_budget > 0 bytes, or None for no bound, got {self.memory_budget}")
+        radius = self.resident_radius
+        if radius is not None and not (np.isfinite(radius) and radius > self.max_range):
+            raise ValueError(f"expected a finite resident_radius > max_range {self.max_range} m, or None, got {radius}")
+
+    @property
+    def is_bounded(self) -> bool:
+        """Whether not all bricks stay in memory."""
+        return self.memory_budget is not None or self.resident_radius is not None
 
 
 @dataclass(frozen=True)
@@ -138,7 +158,12 @@ class Octree:
     """Occupancy of space, learnt from depth images and scans of points; numpy at the interface, torch inside."""
 
     def __init__(
-        self, parameters: OctreeParameters | None = None, device: str = "cpu", *, compiled: bool | None = None
+        self,
+        parameters: OctreeParameters | None = None,
+        device: str = "cpu",
+        *,
+        compiled: bool | None = None,
+        scratch: Path | None = None,
     ) -> None:
         """An empty octree.
 
@@ -146,17 +171,41 @@ class Octree:
             parameters: size and sensor model.
             device: torch device that holds the voxels.
             compiled: use the numba kernels (default: on the CPU); the answers are the same.
+            scratch: folder on a disk for the bricks that are not in memory; needed where the parameters bound memory. The file
+                there has no name and ends with the octree: it is no way to keep it.
+
+        Raises:
+            ValueError: memory is bounded, but there is no scratch folder, or the device is not the CPU.
+            OSError: no file can be made in the scratch folder.
         """
         self.parameters = parameters or OctreeParameters()
         self.device = torch.device(device)
+        self._scratch = scratch
+        storage = Storage(self.device)
+        if self.parameters.is_bounded:
+            if self.device.type != "cpu":
+                raise ValueError(
+                    "expected device 'cpu' with a memory_budget or a resident_radius: they bound the host's memory, and "
+                    f"bricks on '{device}' are in the device's"
+                )
+            if scratch is None:
+                raise ValueError("expected a scratch folder for the bricks beyond memory_budget or resident_radius")
+            radius = self.parameters.resident_radius
+            storage = Storage(
+                self.device,
+                scratch,
+                self.parameters.memory_budget,
+                None if radius is None else radius / (BRICK_EDGE * self.parameters.leaf_size),
+            )
         self._compiled = self.device.type == "cpu" if compiled is None else compiled
         self._n_bricks_per_axis = 1 << (self.parameters.levels - 3)
         self._half = float(1 << (self.parameters.levels - 1))  # the map's origin [voxel edges]
         self._model = _Model.of(self.parameters)
         self._images = ImageCollector(self.parameters.n_threads)
-        self._bricks = Bricks.allocate(INITIAL_ROWS, self.device)
+        self._bricks = Bricks.allocate(INITIAL_ROWS, storage)
         self._stamps: list[int] = []
         self._annotations = Annotations()
+        self._memory_share = 1.0
 
     # --- writing ------------------------------------------------------------------------------------------------------
 
@@ -183,6 +232,7 @@ class Octree:
         Raises:
             ValueError: shape or type of the depth or the confidence does not fit the camera, a depth is not finite, or a value
                 is no confidence.
+            OSError: the disk is too full for more bricks; nothing has changed then.
         """
         shape = (camera.height, camera.width)
         if depth.shape != shape or depth.dtype != np.float32:
@@ -196,15 +246,15 @@ class Octree:
                 raise ValueError(f"expected confidences {shape} from 0 to 1, got shape {confidence.shape}")
             strength = np.rint(confidence * FULL).astype(np.uint8).ravel()
             trusted = np.where(confidence >= MIN_CONFIDENCE, depth, np.float32(0.0))
-        scan = self._begin_scan(stamp_ns)
         view = self._view_of(deepest, camera, T_map_camera)
         if view is None:
+            self.pass_over(stamp_ns)
             return
         keys, ballots, which = self._collect(depth, trusted, strength, view)
         if within is not None:
             inside = torch.isin(keys, within)
             keys, which = keys[inside], which[inside]
-        self._take(keys, ballots, which, scan)
+        self._take(keys, ballots, which, stamp_ns, T_map_camera[:3, 3])
 
     def _view_of(self, deepest: float, camera: Camera, T_map_camera: Array) -> evidence.View | None:
         p = self.parameters
@@ -215,8 +265,7 @@ class Octree:
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Keys (B,) of the bricks that the image says anything about, ballots (C, 512), and the row of each brick's, (B,)."""
         if self._compiled:
-            bricks, ballots, which = self._images.collect(depth, trusted, strength, view)
-            return voxels.encode(torch.from_numpy(bricks)), ballots, torch.from_numpy(which)
+            return self._images.collect(depth, trusted, strength, view)
         images = [torch.from_numpy(np.array(a)).to(self.device) for a in (depth, trusted, strength)]
         found, votes = evidence.collect(images[0], images[1], images[2], view)
         return voxels.encode(found), votes, torch.arange(found.shape[0], device=self.device)
@@ -239,7 +288,7 @@ class Octree:
 
     def pass_over(self, stamp_ns: int) -> None:
         """Count a scan that says nothing here, so that the scans after it keep their numbers."""
-        self._begin_scan(stamp_ns)
+        self._stamps.append(stamp_ns)
 
     def insert_points(
         self, points: npt.ArrayLike, origin: npt.ArrayLike, stamp_ns: int, max_range: float | None = None
@@ -255,6 +304,7 @@ class Octree:
         Raises:
             ValueError: no points, wrong shapes, an origin that is not finite or outside of the octree's world, or max_range not
                 > 0.
+            OSError: the disk is too full for more bricks; nothing has changed then.
         """
         cloud, start = np.asarray(points, dtype=np.float64), np.asarray(origin, dtype=np.float64)
         if cloud.ndim != 2 or cloud.shape[1] != 3 or not len(cloud):
@@ -269,37 +319,43 @@ class Octree:
         ways = cloud[np.isfinite(cloud).all(axis=1)] - start
         lengths = np.linalg.norm(ways, axis=1)
         shares = np.minimum(max_range / np.maximum(lengths, 1e-9), 1.0) if max_range else np.ones(len(ways))
-        scan = self._begin_scan(stamp_ns)
         ends = np.ascontiguousarray((start + ways * shares[:, None]) / leaf + half)
         # A ray longer than the world's diagonal could not be walked along in a bounded time.
         inside = np.all((ends > -2 * half) & (ends < 4 * half), axis=1)
         if not inside.any():
+            self.pass_over(stamp_ns)
             return
         keys, ballots = point_scans.collect(
             start / leaf + half, ends[inside], shares[inside] == 1.0, int(2 * half), self.device, self._compiled
         )
-        self._take(keys, ballots, torch.arange(keys.numel(), device=self.device), scan)
+        which = torch.arange(keys.numel(), device=self.device)
+        self._take(keys, ballots, which, stamp_ns, start)
 
-    def _begin_scan(self, stamp_ns: int) -> int:
-        self._stamps.append(stamp_ns)
-        return len(self._stamps) - 1
-
-    def _take(self, keys: torch.Tensor, ballots: torch.Tensor, which: torch.Tensor, scan: int) -> None:
-        """Take ballots (C, 512) on the bricks with these keys (B,), in rows ``which`` (B,), into the voxels."""
-        if not keys.numel():
-            return
+    def _take(
+        self, keys: torch.Tensor, ballots: torch.Tensor, which: torch.Tensor, stamp_ns: int, origin: Array
+    ) -> None:
+        """Take a scan from ``origin`` (3,) [m] into the voxels: ballots (C, 512) on the bricks with these keys (B,), in rows
+        ``which`` (B,)."""
         rows = self._bricks.find(keys)
         new_keys = torch.sort(keys[rows < 0]).values
         if new_keys.numel():
             self._bricks = self._bricks.insert(new_keys)
             rows = self._bricks.find(keys)
+        scan = self.n_scans
+        self.pass_over(stamp_ns)
+        if not keys.numel():
+            return
+        self._bricks.use(rows)
         if self._compiled:
             self._apply_compiled(ballots, which, rows, scan)
         else:
             self._apply(ballots[which], rows, scan)
+        if self._bricks.residency is not None:
+            self._bricks.residency.move((origin / self.parameters.leaf_size + self._half) / BRICK_EDGE)
 
     def _apply_compiled(self, ballots: torch.Tensor, which: torch.Tensor, rows: torch.Tensor, scan: int) -> None:
-        m, arrays = self._model, tuple(a.numpy() for a in self._bricks.row_arrays.values())
+        m, bricks = self._model, self._bricks
+        arrays = (*bricks.voxel_memory, *(a.numpy() for a in bricks.summaries.values()))
         inputs = (ballots.numpy(), which.numpy(), rows.numpy())
         model = (m.hits, m.miss, m.votes, m.lowest, m.highest, m.threshold)
 
@@ -328,25 +384,40 @@ class Octree:
         step = torch.where((ballots & 31) == N_COARSE, TOUCHED_MISS, 0)
         step = torch.where(((ballots >> 5) & 31) > 0, TOUCHED_HIT, step)
         b.touched[rows] = (b.touched[rows] + step).clamp(TOUCHED_MIN, TOUCHED_MAX).to(torch.int8)
+        b.newest_scan[rows] = scan
         b.summarise(rows, m.threshold)
+
+    def empty_like(self) -> Octree:
+        """Without bricks and scans; with the same settings, and kept in the same place."""
+        octree = Octree(self.parameters, str(self.device), compiled=self._compiled, scratch=self._scratch)
+        octree.share_memory(self._memory_share)
+        return octree
+
+    def share_memory(self, share: float) -> None:
+        """Keep only this share of the memory budget in use, 0 to 1: for as long as another octree needs the rest."""
+        self._memory_share = share
+        if self._bricks.residency is not None:
+            self._bricks.residency.share(share)
 
     def only(self, keys: torch.Tensor) -> Octree:
         """A copy that has no other bricks than those with these keys (B,), and no annotations."""
-        octree = Octree(self.parameters, str(self.device), compiled=self._compiled)
-        octree._bricks = Bricks.joined((self._bricks, torch.isin(self._bricks.keys, keys)))
+        octree = self.empty_like()
+        octree._bricks = Bricks.joined(octree._bricks, (self._bricks, torch.isin(self._bricks.keys, keys)))
         octree._stamps = list(self._stamps)
         return octree
 
-    def with_bricks_of(self, other: Octree, keys: torch.Tensor) -> Octree:
+    def with_bricks_of(self, other: Octree, keys: torch.Tensor, *, keep_annotations: bool = False) -> Octree:
         """A copy in which the bricks with these keys (B,) are as in another octree, made of the same scans.
 
-        What was annotated in these bricks is let go of.
+        What was annotated in these bricks is let go of, unless it is to be kept.
         """
-        octree = Octree(self.parameters, str(self.device), compiled=self._compiled)
+        octree = self.empty_like()
         kept = ~torch.isin(self._bricks.keys, keys)
-        octree._bricks = Bricks.joined((self._bricks, kept), (other._bricks, torch.isin(other._bricks.keys, keys)))
+        theirs = torch.isin(other._bricks.keys, keys)
+        octree._bricks = Bricks.joined(octree._bricks, (self._bricks, kept), (other._bricks, theirs))
         octree._stamps = list(self._stamps)
-        octree._annotations = self._annotations.without(keys.cpu().numpy())
+        gone = np.zeros(0, dtype=np.int64) if keep_annotations else keys.cpu().numpy()
+        octree._annotations = self._annotations.without(gone)
         return octree
 
     # --- reading ------------------------------------------------------------------------------------------------------
@@ -357,8 +428,13 @@ class Octree:
 
     @property
     def n_bytes(self) -> int:
-        """Memory of all bricks in use [bytes]."""
+        """Size of all bricks in use, in memory or on the disk [bytes]."""
         return self.n_bricks * self._bricks.bytes_per_brick
+
+    @property
+    def n_resident_bytes(self) -> int:
+        """Bytes of bricks that are in memory."""
+        return self._bricks.n_resident_bytes
 
     @property
     def n_scans(self) -> int:
@@ -423,7 +499,10 @@ class Octree:
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, int]:
         """Occupied voxels, known voxels and largest log-odds of cubes within one brick, each (N,); voxels per cube."""
         keys, inverse = torch.unique(voxels.encode(voxel >> 3), return_inverse=True)
+        if bricks.residency is not None and keys.numel() > CHUNK_ROWS:
+            return self._in_bricks_by_parts(bricks, voxel, level, inverse)
         row = bricks.find(keys)
+        bricks.use(row)
         if level == 0:
             row, local = row[inverse], voxel & 7
             index = (local[:, 0] << 6) | (local[:, 1] << 3) | local[:, 2]
@@ -439,6 +518,18 @@ class Octree:
         peak = log_odds.reshape(shape).amax(dim=(2, 4, 6))
         i, j, k = ((voxel[:, a] & 7) >> level for a in range(3))
         return n_occupied[inverse, i, j, k], n_known[inverse, i, j, k], peak[inverse, i, j, k], e**3
+
+    def _in_bricks_by_parts(
+        self, bricks: Bricks, voxel: torch.Tensor, level: int, brick: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, int]:
+        """The same, with few of the bricks in memory at a time; ``brick`` (N,) is the number of that of each cube."""
+        order = torch.argsort(brick)
+        starts = torch.arange(CHUNK_ROWS, int(brick.max()) + 1, CHUNK_ROWS)
+        ends = torch.searchsorted(brick[order], starts).tolist()
+        parts = [self._in_bricks(bricks, voxel[some], level) for some in torch.tensor_split(order, ends)]
+        n_occupied, n_known, peak = (torch.cat([part[i] for part in parts]) for i in range(3))
+        back = torch.argsort(order)
+        return n_occupied[back], n_known[back], peak[back], parts[0][3]
 
     def _over_bricks(
         self, bricks: Bricks, voxel: torch.Tensor, level: int
@@ -506,14 +597,23 @@ class Octree:
         """Centres (N, 3) float32 [m] and probabilities (N,) float32 of all occupied voxels."""
         b = self._bricks
         some = b.peak[b.rows] > self._model.threshold
-        keys, rows = b.keys[some], b.rows[some]
+        parts = [
+            self._occupied_in(keys, rows)
+            for keys, rows in zip(b.keys[some].split(CHUNK_ROWS), b.rows[some].split(CHUNK_ROWS), strict=True)
+        ]
+        centres, probabilities = (torch.cat(p).cpu().numpy() for p in zip(*parts, strict=True))
+        return centres, probabilities
+
+    def _occupied_in(self, keys: torch.Tensor, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The same of the bricks with some keys (B,), in these rows."""
+        b = self._bricks
+        b.use(rows)
         log_odds = b.log_odds[rows]
         brick, index = torch.nonzero((b.count[rows] > 0) & (log_odds > self._model.threshold), as_tuple=True)
         local = torch.stack([index >> 6, (index >> 3) & 7, index & 7], dim=1)
         voxel = (voxels.decode(keys)[brick] * BRICK_EDGE + local).to(torch.float64)
         centres = (voxel + (0.5 - self._half)) * self.parameters.leaf_size
-        probabilities = torch.sigmoid(log_odds[brick, index] / LOG_ODDS_UNIT)
-        return centres.to(torch.float32).cpu().numpy(), probabilities.cpu().numpy()
+        return centres.to(torch.float32), torch.sigmoid(log_odds[brick, index] / LOG_ODDS_UNIT)
 
     @property
     def grid(self) -> VoxelGrid:
@@ -655,12 +755,83 @@ class Octree:
 
     def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
         """Everything that `from_arrays` needs, as plain arrays in the order of the keys (for npz or safetensors)."""
-        b = self._bricks
-        saved = {name: getattr(b, name)[b.rows].cpu().numpy() for name in VOXEL_ARRAYS}
+        n = self.n_bricks
+        parts = [self.voxel_arrays(i, min(i + CHUNK_ROWS, n)) for i in range(0, max(n, 1), CHUNK_ROWS)]
+        return self.outline() | {name: np.concatenate([part[name] for part in parts]) for name in VOXEL_ARRAYS}
+
+    def _other_arrays(self) -> dict[str, npt.NDArray[np.generic]]:
+        """What there is beside bricks."""
         geometry = np.array([self.parameters.leaf_size, self.parameters.levels], dtype=np.float64)
         stamps = np.array(self._stamps, dtype=np.int64)
-        own = {"keys": b.keys.cpu().numpy().copy(), **saved, "geometry": geometry, "stamps": stamps}
-        return own | self._annotations.arrays()
+        return {"geometry": geometry, "stamps": stamps, **self._annotations.arrays()}
+
+    def voxel_arrays(self, first: int, last: int) -> dict[str, npt.NDArray[np.generic]]:
+        """All that is known of the bricks at the places [first, last) of the directory: (B, 512) each, by name."""
+        b = self._bricks
+        rows = b.rows[first:last]
+        b.use(rows)
+        return {name: getattr(b, name)[rows].cpu().numpy() for name in VOXEL_ARRAYS}
+
+    def put_voxels(self, first: int, arrays: Mapping[str, npt.NDArray[np.generic]]) -> None:
+        """Set what is known of as many bricks as there are in the arrays, from place ``first`` of the directory on.
+
+        Raises:
+            ValueError: arrays are missing, or of another shape; nothing has changed then.
+        """
+        b = self._bricks
+        if missing := set(VOXEL_ARRAYS) - set(arrays):
+            raise ValueError(f"expected the voxels of bricks, missing: {', '.join(sorted(missing))}")
+        n = len(arrays[VOXEL_ARRAYS[0]])
+        for name in VOXEL_ARRAYS:
+            if arrays[name].shape != (n, BRICK_SIZE):
+                raise ValueError(f"expected {name} ({n}, {BRICK_SIZE}), got {arrays[name].shape}")
+        if not 0 <= first <= first + n <= self.n_bricks:
+            raise ValueError(f"expected bricks within 0 to {self.n_bricks}, got {first} to {first + n}")
+        for start in range(0, n, CHUNK_ROWS):
+            end = min(start + CHUNK_ROWS, n)
+            rows = b.rows[first + start : first + end]
+            b.use(rows)
+            for name in VOXEL_ARRAYS:
+                target = getattr(b, name)
+                target[rows] = torch.from_numpy(np.array(arrays[name][start:end])).to(self.device, target.dtype)
+            b.newest_scan[rows] = max(self.n_scans - 1, 0)
+            b.summarise(rows, self._model.threshold)
+
+    def outline(self) -> dict[str, npt.NDArray[np.generic]]:
+        """Everything that `from_outline` needs: which bricks there are, and all but their voxels."""
+        return {"keys": self._bricks.keys.cpu().numpy().copy(), **self._other_arrays()}
+
+    @classmethod
+    def from_outline(
+        cls,
+        arrays: Mapping[str, npt.NDArray[np.generic]],
+        parameters: OctreeParameters | None = None,
+        device: str = "cpu",
+        *,
+        compiled: bool | None = None,
+        scratch: Path | None = None,
+    ) -> Octree:
+        """An octree with the bricks that it had when it was saved, whose voxels are not known yet; see `put_voxels`.
+
+        Raises:
+            ValueError: arrays are missing or do not fit together, or they are of another leaf size or world.
+            OSError: there is no space for so many bricks.
+        """
+        octree = cls(parameters, device, compiled=compiled, scratch=scratch)
+        missing = {"keys", "geometry", "stamps"} - set(arrays)
+        if missing:
+            raise ValueError(f"expected the arrays of an octree, missing: {', '.join(sorted(missing))}")
+        leaf_size, levels = (float(v) for v in np.asarray(arrays["geometry"], dtype=np.float64))
+        if (leaf_size, levels) != (octree.parameters.leaf_size, octree.parameters.levels):
+            wanted = f"{octree.parameters.leaf_size} m and {octree.parameters.levels} levels"
+            raise ValueError(f"expected an octree of {wanted}, got one of {leaf_size} m and {levels:.0f} levels")
+        keys = np.asarray(arrays["keys"], dtype=np.int64)
+        if np.any(np.diff(keys) <= 0):
+            raise ValueError("expected ascending brick keys: the arrays are damaged")
+        octree._bricks = octree._bricks.insert(torch.from_numpy(keys.copy()).to(octree.device))
+        octree._stamps = np.asarray(arrays["stamps"], dtype=np.int64).tolist()
+        octree._annotations = Annotations.from_arrays(arrays)
+        return octree
 
     @classmethod
     def from_arrays(
@@ -670,35 +841,18 @@ class Octree:
         device: str = "cpu",
         *,
         compiled: bool | None = None,
+        scratch: Path | None = None,
     ) -> Octree:
-        """An octree as it was saved.
+        """An octree as `arrays` gave it.
 
         Raises:
             ValueError: arrays are missing or do not fit together, or they are of another leaf size or world.
+            OSError: there is no space for so many bricks.
         """
-        octree = cls(parameters, device, compiled=compiled)
-        missing = {"keys", *VOXEL_ARRAYS, "geometry", "stamps"} - set(arrays)
-        if missing:
-            raise ValueError(f"expected the arrays of an octree, missing: {', '.join(sorted(missing))}")
-        leaf_size, levels = (float(v) for v in np.asarray(arrays["geometry"], dtype=np.float64))
-        if (leaf_size, levels) != (octree.parameters.leaf_size, octree.parameters.levels):
-            wanted = f"{octree.parameters.leaf_size} m and {octree.parameters.levels} levels"
-            raise ValueError(f"expected an octree of {wanted}, got one of {leaf_size} m and {levels:.0f} levels")
-        keys = np.asarray(arrays["keys"], dtype=np.int64)
-        n = keys.size
-        for name in VOXEL_ARRAYS:
-            if arrays[name].shape != (n, BRICK_SIZE):
-                raise ValueError(f"expected {name} ({n}, {BRICK_SIZE}), got {arrays[name].shape}")
-        if np.any(np.diff(keys) <= 0):
-            raise ValueError("expected ascending brick keys: the arrays are damaged")
-        octree._bricks = octree._bricks.insert(torch.from_numpy(keys.copy()).to(octree.device))
-        rows = octree._bricks.rows
-        for name in VOXEL_ARRAYS:
-            target = getattr(octree._bricks, name)
-            target[rows] = torch.from_numpy(np.array(arrays[name])).to(octree.device, target.dtype)
-        octree._bricks.summarise(rows, octree._model.threshold)
-        octree._stamps = np.asarray(arrays["stamps"], dtype=np.int64).tolist()
-        octree._annotations = Annotations.from_arrays(arrays)
+        octree = cls.from_outline(arrays, parameters, device, compiled=compiled, scratch=scratch)
+        octree.put_voxels(0, {name: a for name, a in arrays.items() if name in VOXEL_ARRAYS})
+        if any(len(arrays[name]) != octree.n_bricks for name in VOXEL_ARRAYS):
+            raise ValueError(f"expected voxels of {octree.n_bricks} bricks, got other: the arrays are damaged")
         return octree
 
 

@@ -14,15 +14,13 @@ import numpy.typing as npt
 import torch
 
 from loci.spatial import voxels
-from loci.spatial.bricks import BRICK_EDGE, LOG_ODDS_UNIT, NOTHING_KNOWN, Bricks
+from loci.spatial.bricks import BRICK_EDGE, CHUNK_ROWS, LOG_ODDS_UNIT, NOTHING_KNOWN, Bricks
 from loci.spatial.cubes import Cubes, OccupiedCubes
 
 #: Level of a brick: its edge is 2^3 voxels.
 BRICK_LEVEL = 3
 #: Most cubes in one answer.
 MAX_CUBES = 100_000
-#: Bricks looked into at a time.
-_CHUNK = 2048
 #: Cubes that a box overlaps by less than this share of their edge are not in it: corners on borders of cubes mean the border.
 _TOUCH = 1e-6
 _NEVER = np.iinfo(np.int32).max
@@ -249,7 +247,7 @@ def places_between(bricks: Bricks, low: npt.NDArray[np.int64], high: npt.NDArray
 
 def _cubes_of(bricks: Bricks, grid: VoxelGrid, places: torch.Tensor, level: int, choice: _Choice) -> Iterator[_Found]:
     """The chosen cubes of a level that lie in bricks, or that consist of them, in parts."""
-    chunks = (places[i : i + _CHUNK] for i in range(0, places.numel(), _CHUNK))
+    chunks = (places[i : i + CHUNK_ROWS] for i in range(0, places.numel(), CHUNK_ROWS))
     if level <= BRICK_LEVEL:
         for chunk in chunks:
             found = _cubes_in_bricks(bricks, grid, chunk, level, choice)
@@ -265,6 +263,7 @@ def _cubes_in_bricks(
 ) -> _Found:
     """Cubes of a level up to that of bricks, of K bricks: those whose state is chosen, or all K * n^3."""
     rows = bricks.rows[places]
+    bricks.use(rows)
     known, log_odds = bricks.count[rows] > 0, bricks.log_odds[rows]  # (K, 512)
     occupied = known & (log_odds > grid.threshold)
     changed, last = bricks.changed_scan[rows], bricks.last_scan[rows]

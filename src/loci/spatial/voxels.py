@@ -11,7 +11,7 @@ import torch
 #: Bits per axis: three of them fit into an int64 that stays positive.
 MAX_BITS = 20
 
-_SPREAD = (
+SPREAD = (
     (32, 0x1F00000000FFFF),
     (16, 0x1F0000FF0000FF),
     (8, 0x100F00F00F00F00F),
@@ -22,16 +22,16 @@ _SPREAD = (
 
 def _spread(values: torch.Tensor) -> torch.Tensor:
     """Put two zero bits between the bits of ``values`` (int64)."""
-    for shift, mask in _SPREAD:
+    for shift, mask in SPREAD:
         values = (values | (values << shift)) & mask
     return values
 
 
 def _gather(values: torch.Tensor) -> torch.Tensor:
     """Inverse of `_spread`; the bits between are ignored."""
-    values = values & _SPREAD[-1][1]
-    masks = [mask for _, mask in reversed(_SPREAD[:-1])] + [(1 << MAX_BITS) - 1]
-    for (shift, _), mask in zip(reversed(_SPREAD), masks, strict=True):
+    values = values & SPREAD[-1][1]
+    masks = [mask for _, mask in reversed(SPREAD[:-1])] + [(1 << MAX_BITS) - 1]
+    for (shift, _), mask in zip(reversed(SPREAD), masks, strict=True):
         values = (values | (values >> shift)) & mask
     return values
 

@@ -302,10 +302,14 @@ class Store:
         """Content of a blob.
 
         Raises:
-            StoreError: it is missing, or damaged (then it was set aside).
+            StoreError: it is missing, or damaged (then it was set aside); `warnings` says so, too.
         """
         self._check_open()
-        return self._blobs.get(digest)
+        try:
+            return self._blobs.get(digest)
+        except StoreError as error:
+            self._warn(str(error))
+            raise
 
     # ---- durability ----------------------------------------------------------------------------------------------
 
