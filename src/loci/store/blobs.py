@@ -119,6 +119,17 @@ class BlobFiles:
             )
         return data
 
+    def is_whole(self, digest: str) -> bool | None:
+        """Whether a blob's content is what its name says; None: it is missing. Nothing is changed."""
+        hashed = hashlib.sha256()
+        try:
+            with open(self.path(digest), "rb") as file:
+                while chunk := file.read(1 << 20):
+                    hashed.update(chunk)
+        except FileNotFoundError:
+            return None
+        return hashed.hexdigest() == digest
+
     def size(self, digest: str) -> int:
         """Bytes of a blob.
 

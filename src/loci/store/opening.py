@@ -20,7 +20,7 @@ from loci.store.manifest import IdCounter, Manifest, WriterLock
 from loci.store.schema import MIGRATIONS, check_version, find_damage, migrate, salvage, schema_version, with_sidecars
 
 DATABASE = "memory.sqlite"
-_OURS = {"manifest.json", "ids.json", DATABASE, "blobs", "damaged", "lock"}
+_OURS = {"manifest.json", "ids.json", DATABASE, "blobs", "damaged", "index", "lock"}
 
 #: Takes one line for the user.
 Warn = Callable[[str], None]

@@ -12,6 +12,7 @@ import tempfile
 import zlib
 from pathlib import Path
 
+from loci.store import words
 from loci.store.errors import StoreError
 
 #: "LOCI": says that an SQLite file is ours.
@@ -30,6 +31,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE TABLE reference (digest TEXT NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (digest, seq)) WITHOUT ROWID",
         "CREATE INDEX reference_seq ON reference (seq)",
     ),
+    words.CREATE,
 )
 
 #: Columns of a row as it is passed around: (kind, id, stamp_ns, session, map_id, fields, arrays, blobs, check).
@@ -165,6 +167,7 @@ def write_row(connection: sqlite3.Connection, row: Row, size_of: dict[str, int])
         "check" = excluded."check" RETURNING seq""",
         row,
     ).fetchone()
+    words.index_text(connection, seq, row[0], row[1], row[5])
     before = {digest for (digest,) in connection.execute("SELECT digest FROM reference WHERE seq = ?", (seq,))}
     now = set(json.loads(row[7]))
     connection.executemany(

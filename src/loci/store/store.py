@@ -21,8 +21,10 @@ from typing import Any
 
 import numpy.typing as npt
 
-from loci.store.blobs import BlobFiles
+from loci.store import words
+from loci.store.blobs import BlobFiles, set_aside
 from loci.store.errors import StoreError
+from loci.store.indexes import FOLDER, index_files, read_index, remove_indexes, write_index
 from loci.store.manifest import IdCounter, Manifest, WriterLock
 from loci.store.opening import (
     DATABASE,
@@ -77,10 +79,14 @@ class Store:
     # ---- opening and closing -------------------------------------------------------------------------------------
 
     @classmethod
-    def open(cls, path: Path, *, read_only: bool = False) -> Store:
+    def open(cls, path: Path, *, read_only: bool = False, keep_leftovers: bool = False) -> Store:
         """Open the memory in folder ``path``; a folder that is missing or empty becomes a new one.
 
         Damaged files are set aside below ``damaged/``, what can be read of them is taken over, and `warnings` says so.
+
+        Args:
+            read_only: neither lock nor write.
+            keep_leftovers: keep files that no record came to name because a process died; otherwise they are deleted.
 
         Raises:
             StoreError: another process writes to it (the message names its pid); it is of a newer Loci; it is not a
@@ -91,7 +97,7 @@ class Store:
             if read_only:
                 store._manifest = check_for_reading(store.path)
             else:
-                store._open_writing()
+                store._open_writing(keep_leftovers)
         except (OSError, sqlite3.Error) as error:
             store._let_go()
             raise StoreError(f"memory {path} cannot be opened: {error}") from error
@@ -100,14 +106,14 @@ class Store:
             raise
         return store
 
-    def _open_writing(self) -> None:
+    def _open_writing(self, keep_leftovers: bool) -> None:
         self._lock = take_folder(self.path)
         manifest = read_manifest(self.path, self._warn)
         self._writer = open_database(self.path, self._warn, expected=manifest is not None)
         self._manifest = agree_on_manifest(self.path, manifest, self._writer, self._warn, bool(self._warnings))
         self._ids = open_ids(self.path, self._writer, self._warn)
         self._blobs.root.mkdir(exist_ok=True)
-        if self._lock.died and not (self.path / "damaged").exists():
+        if self._lock.died and not keep_leftovers and not (self.path / "damaged").exists():
             # Blobs whose records were never committed would outlive every `purge`. But a database that was set aside
             # may be repaired by hand, and names blobs too: then all stay.
             referenced = {digest for (digest,) in self._writer.execute("SELECT DISTINCT digest FROM reference")}
@@ -261,6 +267,40 @@ class Store:
             if row is not None:
                 yield from self._readable(row)
 
+    def find_words(
+        self, wanted: Sequence[str], kinds: Sequence[str] = words.SEARCHED_KINDS, limit: int = 2000
+    ) -> dict[str, list[str] | None]:
+        """Ids of the records whose field ``text`` has each of some words, in any form that Porter's stemmer takes for the same.
+
+        What was put and not committed yet is found, too.
+
+        Args:
+            wanted: single words.
+            kinds: of the records, among `words.SEARCHED_KINDS`.
+            limit: a word that more records have tells them apart too little: None.
+
+        Raises:
+            ValueError: something that is not one word.
+        """
+        self._check_open()
+        for word in wanted:
+            if words.split_words(word) != [word.lower()]:
+                raise ValueError(f"expected single words, got {word!r}")
+        with self._pending_lock:
+            noted = {
+                key: row for layer in (self._committing, self._pending) for key, row in layer.items() if key[0] in kinds
+            }
+        with self._reader() as connection:
+            found = words.find_words(connection, wanted, kinds, limit)
+        if noted:
+            ids = {id for _, id in noted}
+            texts = {row[1]: words.text_of(row[0], row[5]) for row in noted.values() if row is not None}
+            new = words.find_words_in(texts, wanted, limit)
+            for word, old in found.items():
+                more = new[word]
+                found[word] = None if old is None or more is None else [*(i for i in old if i not in ids), *more]
+        return found
+
     def sessions(self) -> tuple[str, ...]:
         """Sessions that have records, in the order in which they began."""
         with self._reader() as connection:
@@ -363,6 +403,7 @@ class Store:
                 if found is not None:
                     named = connection.execute("DELETE FROM reference WHERE seq = ? RETURNING digest", found)
                     candidates |= {digest for (digest,) in named}
+                    words.drop_text(connection, found[0], key[0])
                     connection.execute("DELETE FROM record WHERE seq = ?", found)
             for digest in candidates:
                 if not connection.execute("SELECT 1 FROM reference WHERE digest = ?", (digest,)).fetchone():
@@ -418,9 +459,11 @@ class Store:
     def _wipe(self) -> None:
         # VACUUM, because secure_delete leaves copies that SQLite made when it split pages.
         try:
+            remove_indexes(self.path / FOLDER)  # they hold ids, and means of vectors
+            words.rebuild(self._writer)
             self._writer.execute("VACUUM")
             (busy, _, _) = self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        except sqlite3.Error as error:
+        except (OSError, sqlite3.Error) as error:
             raise StoreError(f"memory {self.path} could not be wiped: {error}") from error
         if busy:
             raise StoreError(
@@ -460,6 +503,37 @@ class Store:
         with self._reader() as connection:
             return total + int(connection.execute("SELECT coalesce(sum(size), 0) FROM blob").fetchone()[0])
 
+    # ---- indexes -------------------------------------------------------------------------------------------------
+
+    def save_index(self, name: str, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Keep what was made from the records as a file beside them, so that opening is quick; durable on return.
+
+        Args:
+            name: of the file.
+            arrays: ``ids``, where there is one, has the ids of the records as UTF-8, a line each.
+
+        Raises:
+            StoreError: the disk is full or fails.
+        """
+        self._check_writable()
+        try:
+            write_index(self.path / FOLDER, name, arrays)
+        except OSError as error:
+            raise StoreError(f"index {name} of {self.path} could not be written: {error}") from error
+
+    def load_index(self, name: str) -> dict[str, npt.NDArray[Any]] | None:
+        """Arrays of `save_index`; None: there are none, or they were damaged (then set aside, with a warning)."""
+        self._check_open()
+        try:
+            return read_index(self.path / FOLDER, name)
+        except StoreError as error:
+            where = ""
+            if not self.read_only:
+                files = [p for p in index_files(self.path / FOLDER) if p.stem == name]
+                where = f", set aside in {set_aside(files, self.path / 'damaged')}"
+            self._warn(f"{error}{where}; it is made anew")
+            return None
+
     # ---- inside --------------------------------------------------------------------------------------------------
 
     @contextmanager
@@ -486,6 +560,12 @@ class Store:
         log.warning("%s", message)
         if message not in self._warnings:
             self._warnings.append(message)
+
+    @property
+    def writing_connection(self) -> sqlite3.Connection:
+        """The connection that writes, in autocommit mode: for `loci.store.checking`, while nobody else has the store."""
+        self._check_writable()
+        return self._writer
 
     def _check_open(self) -> None:
         if self._closed:
