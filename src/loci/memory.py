@@ -545,6 +545,7 @@ class RobotMemory(MemoryQuestions):
             self.refresh()
             self._spatial.save_octree()
             self.commit()
+            self._episodic.long_term.save_index()
             if name is None or name == self.path.name:
                 return self.path
             target = self.path.parent / name

@@ -113,6 +113,7 @@ def recall(memories: Memories, query: Query) -> Recollection:
             _episode_filter(memories, query, kinds),
             text_embedding=text_embedding,
             image_embedding=image_embedding,
+            text=query.text,
             order=order,
             limit=query.offset + query.limit,
             pose_of=memories.keyframes.pose,

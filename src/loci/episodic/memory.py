@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
+from loci.episodic.lexical import join
 from loci.episodic.long_term import ConsolidationResult, EpisodeFilter, LongTermMemory
 from loci.episodic.records import Episode, episode_from_record, episode_to_fields
 from loci.episodic.short_term import ShortTermMemory
@@ -122,6 +123,7 @@ class EpisodicMemory:
         *,
         text_embedding: Vector | None,
         image_embedding: Vector | None,
+        text: str | None,
         order: Order,
         limit: int,
         pose_of: Callable[[str], Array],
@@ -131,6 +133,7 @@ class EpisodicMemory:
             conditions,
             text_embedding=text_embedding,
             image_embedding=image_embedding,
+            text=text,
             order=order,
             limit=limit,
             pose_of=pose_of,
@@ -140,19 +143,26 @@ class EpisodicMemory:
         short_term = (
             []
             if image_embedding is not None and text_embedding is None
-            else self._search_short_term(conditions, text_embedding, pose_of)
+            else self._search_short_term(conditions, text_embedding, text, pose_of)
         )
         found.extend((e, s, "short_term") for e, s in short_term)
         found.sort(key=lambda item: self._sort_key(order, item[0], item[1]))
         return found[:limit], n_long + len(short_term)
 
     def _search_short_term(
-        self, conditions: EpisodeFilter, text_embedding: Vector | None, pose_of: Callable[[str], Array]
+        self,
+        conditions: EpisodeFilter,
+        text_embedding: Vector | None,
+        text: str | None,
+        pose_of: Callable[[str], Array],
     ) -> list[tuple[Episode, float]]:
         records = [e for e in self.short_term.records() if conditions.matches(e, pose_of)]
         if text_embedding is None or not records:
             return [(e, 1.0) for e in records]
         scores = self.long_term.label_scores([e.labels for e in records], text_embedding)
+        if text is not None:
+            shares = self.long_term.word_shares(text, ("short_term",))
+            scores = join(scores, np.array([shares.get(e.id, 0.0) for e in records], dtype=np.float32))
         return [(e, float(s)) for e, s in zip(records, scores, strict=True)]
 
     def _put_short_term(self, episode: Episode) -> None:

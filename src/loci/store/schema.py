@@ -154,11 +154,20 @@ def salvage(damaged: Path, connection: sqlite3.Connection) -> int:
     return n
 
 
-def write_row(connection: sqlite3.Connection, row: Row, size_of: dict[str, int]) -> tuple[set[str], int]:
+def highest_seq(connection: sqlite3.Connection) -> int:
+    """Sequence number of the newest record; 0: there never was one."""
+    (highest,) = connection.execute("SELECT coalesce(max(seq), 0) FROM record").fetchone()
+    return int(highest)
+
+
+def write_row(
+    connection: sqlite3.Connection, row: Row, size_of: dict[str, int], known_seq: int | None = None
+) -> tuple[set[str], int]:
     """Insert or update one row and its references; blobs it no longer names, and bytes of blobs never named before.
 
     Args:
         size_of: bytes of the blobs that the row names.
+        known_seq: `highest_seq` of before: a row with a higher one is new, so nothing of it has to be looked up. None: not known.
     """
     (seq,) = connection.execute(
         f"""INSERT INTO record ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -167,8 +176,11 @@ def write_row(connection: sqlite3.Connection, row: Row, size_of: dict[str, int])
         "check" = excluded."check" RETURNING seq""",
         row,
     ).fetchone()
-    words.index_text(connection, seq, row[0], row[1], row[5])
-    before = {digest for (digest,) in connection.execute("SELECT digest FROM reference WHERE seq = ?", (seq,))}
+    is_new = known_seq is not None and seq > known_seq
+    words.index_text(connection, seq, row[0], row[1], row[5], is_new)
+    before: set[str] = set()
+    if not is_new:
+        before = {digest for (digest,) in connection.execute("SELECT digest FROM reference WHERE seq = ?", (seq,))}
     now = set(json.loads(row[7]))
     connection.executemany(
         "DELETE FROM reference WHERE digest = ? AND seq = ?", [(digest, seq) for digest in before - now]

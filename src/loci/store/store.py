@@ -39,7 +39,7 @@ from loci.store.opening import (
     take_folder,
 )
 from loci.store.record import Record, blobs_of, from_row, to_row
-from loci.store.schema import COLUMNS, MIGRATIONS, Row, with_sidecars, write_row
+from loci.store.schema import COLUMNS, MIGRATIONS, Row, highest_seq, with_sidecars, write_row
 
 __all__ = ["ID_KINDS", "Record", "Store", "StoreError", "memory_path"]
 
@@ -393,9 +393,10 @@ class Store:
         connection = self._writer
         connection.execute("BEGIN IMMEDIATE")
         try:
+            known_seq = highest_seq(connection)
             for key, row in batch.items():
                 if row is not None:
-                    dropped, n_bytes = write_row(connection, row, sizes)
+                    dropped, n_bytes = write_row(connection, row, sizes, known_seq)
                     candidates |= dropped
                     added += n_bytes
                     continue

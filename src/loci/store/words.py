@@ -35,12 +35,12 @@ def text_of(kind: str, fields: str) -> str:
     return text if isinstance(text, str) else ""
 
 
-def index_text(connection: sqlite3.Connection, seq: int, kind: str, record_id: str, fields: str) -> None:
-    """Keep the index at what the record says now; costs a look-up where the text is the same as before."""
+def index_text(connection: sqlite3.Connection, seq: int, kind: str, record_id: str, fields: str, is_new: bool) -> None:
+    """Keep the index at what the record says now; costs no more than a look-up where the text is the same as before."""
     if kind not in SEARCHED_KINDS:
         return
     text = text_of(kind, fields)
-    found = connection.execute("SELECT text FROM words WHERE rowid = ?", (seq,)).fetchone()
+    found = None if is_new else connection.execute("SELECT text FROM words WHERE rowid = ?", (seq,)).fetchone()
     if found is not None and found[0] == text:
         return
     if found is not None:
