@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from loci.episodic.long_term import ConsolidationResult
-from loci.episodic.memory import EpisodicMemory
+from loci.episodic.memory import SHORT_TERM_THRESHOLD, EpisodicMemory
 from loci.episodic.records import Episode
 from loci.evidence import Memories
 from loci.geometry import check_pose
@@ -57,6 +57,7 @@ class MemoryParameters:
         keyframes: what makes an observation worth keeping.
         spatial, scene: settings of these memories.
         short_term_capacity: records in the short-term memory.
+        short_term_threshold: score, [0, 1], from which on they answer a text before the long-term memory does.
         commit_period_s: at most so much is lost when the machine dies [s, wall clock]; `remember` commits at once.
         refresh_period: keyframes after which map, rooms and frontiers are brought up to date without being asked for.
     """
@@ -65,6 +66,7 @@ class MemoryParameters:
     spatial: SpatialParameters = field(default_factory=SpatialParameters)
     scene: SceneParameters = field(default_factory=SceneParameters)
     short_term_capacity: int = 100
+    short_term_threshold: float = SHORT_TERM_THRESHOLD
     commit_period_s: float = 1.0
     refresh_period: int = 10
 
@@ -116,7 +118,9 @@ class RobotMemory(MemoryQuestions):
         self._keyframes = Keyframes(store, parameters.keyframes.grid)
         self._spatial = SpatialMemory(store, self._keyframes, self.map_id, parameters.spatial, self.device)
         self._scene = SceneMemory(store, self._keyframes, parameters.scene)
-        self._episodic = EpisodicMemory(store, self._text_encoder, parameters.short_term_capacity)
+        self._episodic = EpisodicMemory(
+            store, self._text_encoder, parameters.short_term_capacity, parameters.short_term_threshold
+        )
         self._memories = Memories(
             self._keyframes,
             self._spatial,
@@ -361,6 +365,7 @@ class RobotMemory(MemoryQuestions):
                 source=source,
                 pinned=pinned,
                 position=where,
+                is_quoted=True,
             )
             self._episodic.remember(episode)
             self._dirty = True
