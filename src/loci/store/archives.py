@@ -124,7 +124,7 @@ def read_archive(archive: Path, to: Path, max_bytes: int = MAX_BYTES, progress: 
                 fsync_path(path)
             os.rename(folder, to)
             fsync_path(to.parent)
-        except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError, zlib.error, *_zstd_errors()) as error:
+        except _unpacking_errors() as error:
             raise StoreError(f"{archive} could not be unpacked: {error}") from error
 
 
@@ -244,8 +244,11 @@ def _zstd() -> Any:
     )
 
 
-def _zstd_errors() -> tuple[type[Exception], ...]:
+def _unpacking_errors() -> tuple[type[Exception], ...]:
+    """What a damaged archive raises."""
+    errors: list[type[Exception]] = [tarfile.TarError, zipfile.BadZipFile, EOFError, OSError, zlib.error]
     try:
-        return (_zstd().ZstdError,)
+        errors.append(_zstd().ZstdError)
     except StoreError:
-        return ()
+        return tuple(errors)
+    return tuple(errors)

@@ -124,7 +124,20 @@ def repair_memory(path: Path, progress: Progress | None = None) -> list[str]:
     tell = progress or (lambda share, stage: None)
     tell(0.0, "opening")
     ids = _bytes_of(path / "ids.json")
-    with Store.open(path, keep_leftovers=True) as store:
+    try:
+        done = _repair(path, ids, tell, known_damage="")
+    except _BrokenDatabaseError as error:  # what no check found came out when it was worked with
+        done = _repair(path, ids, tell, known_damage=str(error))
+    tell(1.0, "done")
+    return done
+
+
+class _BrokenDatabaseError(Exception):
+    """The database opens, but does not work."""
+
+
+def _repair(path: Path, ids: bytes | None, tell: Progress, known_damage: str) -> list[str]:
+    with Store.open(path, repairing=True, known_damage=known_damage) as store:
         done = list(store.warnings)
         connection = store.writing_connection
         try:
@@ -140,9 +153,12 @@ def repair_memory(path: Path, progress: Progress | None = None) -> list[str]:
             tell(0.5, "images")
             done += _repair_blobs(path, connection, contents)
             done += _repair_indexes(path, contents.ids)
-        except (OSError, sqlite3.Error) as error:
+        except sqlite3.DatabaseError as error:
+            if known_damage or isinstance(error, sqlite3.OperationalError):
+                raise StoreError(f"memory {path} could not be repaired: {error}") from error
+            raise _BrokenDatabaseError(str(error)) from error
+        except OSError as error:
             raise StoreError(f"memory {path} could not be repaired: {error}") from error
-        tell(1.0, "done")
     return done
 
 
@@ -194,7 +210,7 @@ def _read_contents(connection: sqlite3.Connection) -> _Contents:
     return contents
 
 
-def _rows(connection: sqlite3.Connection) -> Iterator[tuple]:  # type: ignore[type-arg]
+def _rows(connection: sqlite3.Connection) -> Iterator[tuple]:
     """Rows of all records in order, with their sequence numbers; text that is not UTF-8 comes with marks in its place."""
     before, connection.text_factory = connection.text_factory, lambda b: b.decode(errors="replace")
     try:

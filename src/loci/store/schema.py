@@ -95,8 +95,11 @@ def with_sidecars(path: Path) -> list[Path]:
     return [path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")]
 
 
-def find_damage(path: Path) -> str:
+def find_damage(path: Path, thorough: bool = False) -> str:
     """What is wrong with an SQLite file, in words; empty: nothing that SQLite can see.
+
+    Args:
+        thorough: compare indexes with their tables, too.
 
     Raises:
         StoreError: it is a healthy file, but of another program or a newer Loci.
@@ -110,7 +113,7 @@ def find_damage(path: Path) -> str:
                 return "its write-ahead log is not one (what was in it is lost)"
     connection = sqlite3.connect(path, isolation_level=None, timeout=10.0)
     try:
-        problems = [row[0] for row in connection.execute("PRAGMA quick_check(3)")]
+        problems = [row[0] for row in connection.execute(f"PRAGMA {'integrity' if thorough else 'quick'}_check(3)")]
         if problems != ["ok"]:
             return "; ".join(problems)
         version = schema_version(connection)
@@ -137,6 +140,7 @@ def salvage(damaged: Path, connection: sqlite3.Connection) -> int:
         for path in with_sidecars(damaged)[:2]:
             if path.exists():
                 shutil.copyfile(path, Path(folder) / path.name)
+        _pad(Path(folder) / damaged.name)
         source = sqlite3.connect(Path(folder) / damaged.name, isolation_level=None)
         connection.execute("BEGIN IMMEDIATE")
         try:
@@ -152,6 +156,19 @@ def salvage(damaged: Path, connection: sqlite3.Connection) -> int:
         finally:
             source.close()
     return n
+
+
+def _pad(file: Path) -> None:
+    """Give a truncated SQLite file the length that its header says: then SQLite reads the pages that are left."""
+    if not file.exists():
+        return
+    with open(file, "r+b") as opened:
+        header = opened.read(100)
+        if len(header) == 100 and header.startswith(b"SQLite format 3\0"):
+            page_size = int.from_bytes(header[16:18], "big")
+            n_bytes = (65536 if page_size == 1 else page_size) * int.from_bytes(header[28:32], "big")
+            if file.stat().st_size < n_bytes <= 4 * file.stat().st_size + (1 << 20):
+                opened.truncate(n_bytes)
 
 
 def highest_seq(connection: sqlite3.Connection) -> int:

@@ -79,14 +79,17 @@ class Store:
     # ---- opening and closing -------------------------------------------------------------------------------------
 
     @classmethod
-    def open(cls, path: Path, *, read_only: bool = False, keep_leftovers: bool = False) -> Store:
+    def open(
+        cls, path: Path, *, read_only: bool = False, repairing: bool = False, known_damage: str = ""
+    ) -> Store:
         """Open the memory in folder ``path``; a folder that is missing or empty becomes a new one.
 
         Damaged files are set aside below ``damaged/``, what can be read of them is taken over, and `warnings` says so.
 
         Args:
             read_only: neither lock nor write.
-            keep_leftovers: keep files that no record came to name because a process died; otherwise they are deleted.
+            repairing: look for damage thoroughly, and keep files that no record came to name because a process died.
+            known_damage: what is wrong with the database for certain: it is set aside, what can be read of it is taken over.
 
         Raises:
             StoreError: another process writes to it (the message names its pid); it is of a newer Loci; it is not a
@@ -97,7 +100,7 @@ class Store:
             if read_only:
                 store._manifest = check_for_reading(store.path)
             else:
-                store._open_writing(keep_leftovers)
+                store._open_writing(repairing, known_damage)
         except (OSError, sqlite3.Error) as error:
             store._let_go()
             raise StoreError(f"memory {path} cannot be opened: {error}") from error
@@ -106,14 +109,16 @@ class Store:
             raise
         return store
 
-    def _open_writing(self, keep_leftovers: bool) -> None:
+    def _open_writing(self, repairing: bool, known_damage: str) -> None:
         self._lock = take_folder(self.path)
         manifest = read_manifest(self.path, self._warn)
-        self._writer = open_database(self.path, self._warn, expected=manifest is not None)
+        self._writer = open_database(
+            self.path, self._warn, expected=manifest is not None, thorough=repairing, known_damage=known_damage
+        )
         self._manifest = agree_on_manifest(self.path, manifest, self._writer, self._warn, bool(self._warnings))
         self._ids = open_ids(self.path, self._writer, self._warn)
         self._blobs.root.mkdir(exist_ok=True)
-        if self._lock.died and not keep_leftovers and not (self.path / "damaged").exists():
+        if self._lock.died and not repairing and not (self.path / "damaged").exists():
             # Blobs whose records were never committed would outlive every `purge`. But a database that was set aside
             # may be repaired by hand, and names blobs too: then all stay.
             referenced = {digest for (digest,) in self._writer.execute("SELECT DISTINCT digest FROM reference")}
@@ -326,7 +331,11 @@ class Store:
     # ---- blobs ---------------------------------------------------------------------------------------------------
 
     def put_blob(self, data: bytes) -> str:
-        """Keep bytes as a file; its SHA-256 in hex, to be named by a record. Durable after `commit`."""
+        """Keep bytes as a file; its SHA-256 in hex, to be named by a record. Durable after `commit`.
+
+        Raises:
+            StoreError: the disk is full or fails; nothing of it is kept.
+        """
         self._check_writable()
         return self._blobs.put(data)
 
