@@ -300,7 +300,10 @@ class Columns:
             self._vectors[key][0].extend(values.view()[kept])
             self._vectors[key][1].extend(new_row[rows.view()[kept]])
             if key in lists:
-                kept_lists[key] = lists[key].kept(kept)
+                # Those that are in no list yet stay so: what is kept of the first ones is still first.
+                assigned = lists[key].assigned[kept[: len(lists[key])]]
+                vectors_kept = self._vectors[key][0].view()
+                kept_lists[key] = lists[key].with_members(vectors_kept[: len(assigned)], assigned)
         self.row_of = {e.id: i for i, e in enumerate(self._episodes) if e is not None}
         self._n_dead = 0
         self._publish(kept_lists)

@@ -1,15 +1,12 @@
 """Words and vectors together: how much of a question's words a text has, and what that adds to a likeness of meaning.
 
-A text's share of the question's words is weighted by how rare each is: BM25's weights with k1 = 0, since texts are one line long
-(Robertson and Zaragoza 2009, "The Probabilistic Relevance Framework: BM25 and Beyond"). It is joined with the cosine as one more, weaker
-reason to believe: a convex sum on fixed scales beats joining by ranks (Bruch, Gai and Ingber 2023, arXiv 2210.11934), and unlike ranks
-it gives the same score on every page.
+A text's share of the question's words is weighted by how rare each is (`Store.word_shares`): BM25's weights with k1 = 0, since texts are one
+line long (Robertson and Zaragoza 2009, "The Probabilistic Relevance Framework: BM25 and Beyond"). It is joined with the cosine as one more,
+weaker reason to believe: sums on fixed scales beat joining by ranks (Bruch, Gai and Ingber 2023, arXiv 2210.11934), and unlike ranks
+they give the same score on every page.
 """
 
 from __future__ import annotations
-
-import math
-from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -34,27 +31,6 @@ def query_words(text: str) -> list[str]:
     return [word for word in split_words(text) if word not in STOP_WORDS]
 
 
-def word_shares(found: Mapping[str, Sequence[str] | None], n_records: int) -> dict[str, float]:
-    """Share of a question's words in each record that has any, by id, in (0, 1].
-
-    Args:
-        found: ids of the records that have each word; None: so many that it tells nothing.
-        n_records: how many there are.
-    """
-    weights = {word: 0.0 if ids is None else _rarity(len(ids), n_records) for word, ids in found.items()}
-    total = sum(weights.values())
-    shares: dict[str, float] = {}
-    for word, ids in found.items():
-        if ids and total > 0:
-            for id in ids:
-                shares[id] = shares.get(id, 0.0) + weights[word] / total
-    return shares
-
-
 def join(similarity: npt.NDArray[np.float32], shares: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Scores (N,) in [0, 1] from cosines (N,) in [0, 1] and shares of words (N,)."""
     return (similarity + (1.0 - similarity) * np.float32(WORD_WEIGHT) * shares).astype(np.float32)
-
-
-def _rarity(n_with: int, n_records: int) -> float:
-    return math.log1p((max(n_records, n_with) - n_with + 0.5) / (n_with + 0.5))

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from loci.episodic.columns import Columns, View
 from loci.episodic.consolidation import ConsolidationParameters, find_duplicates
 from loci.episodic.filters import EpisodeFilter
-from loci.episodic.lexical import join, query_words, word_shares
+from loci.episodic.lexical import join, query_words
 from loci.episodic.nearest import ListKeeper
 from loci.episodic.records import Episode, PoseOf, episode_from_record, episode_to_fields
 from loci.observation import unit_embedding
@@ -31,8 +31,8 @@ __all__ = ["ConsolidationResult", "EpisodeFilter", "LongTermMemory"]
 
 Vector = npt.NDArray[np.float32]
 
-#: So many vectors are compared one by one in a few milliseconds.
-MAX_EXACT = 20_000
+#: So many vectors are compared one by one in a millisecond.
+MAX_EXACT = 5_000
 
 #: Kinds of records in the store, by kind of episode: what a keyframe saw has the keyframe's id.
 _RECORD_KIND = {"episode": "episode", "keyframe": "experience"}
@@ -315,18 +315,17 @@ class LongTermMemory:
             vectors["image"] = unit_embedding(image_embedding)
         shares: dict[int, float] = {}
         if text is not None and text_embedding is not None:
-            row_of = self._columns.row_of
+            row_of, n_rows = self._columns.row_of, len(view)
             for id, share in self.word_shares(text, ("episode", "experience")).items():
-                row = row_of.get(id, len(view))
-                if row < len(view):
+                row = row_of.get(id, n_rows)
+                if row < n_rows:
                     shares[row] = share
         rows = np.array(sorted(shares), dtype=np.int64)
         return _Question(vectors, labels, rows, np.array([shares[row] for row in rows.tolist()], dtype=np.float32))
 
     def word_shares(self, text: str, kinds: Sequence[str]) -> dict[str, float]:
-        """Share of a question's words in the text of each record that has any, by id; see `lexical.word_shares`."""
-        words = query_words(text)
-        return word_shares(self._store.find_words(words, kinds), len(self)) if words else {}
+        """Share of a question's words in the texts of the records that have most of them, by id; see `Store.word_shares`."""
+        return self._store.word_shares(query_words(text), kinds, n_records=len(self))
 
     def _scores(self, view: View, rows: npt.NDArray[np.int64], question: _Question) -> Vector:
         """(R,) in [0, 1] of some rows (R,); 1 where nothing ranks."""
@@ -360,7 +359,7 @@ class LongTermMemory:
             return everything
         ((name, query),) = question.vectors.items()
         lists = view.lists.get((name, len(query)))
-        if lists is None or not lists.n_lists:
+        if lists is None:
             return everything
         vectors, row = view.vectors[name, len(query)]
         positions, cosines = lists.search(vectors, row, mask, query, n)

@@ -11,13 +11,13 @@ import threading
 import numpy as np
 
 from loci.episodic.columns import Columns, Key, View
-from loci.store.inverted_lists import InvertedLists, assign, sorted_lists, train
+from loci.store.inverted_lists import InvertedLists, assign, train
 from loci.store.store import Store
 
 log = logging.getLogger("loci.episodic")
 
-#: Vectors that are in no list yet are compared one by one: so many at most, before they are put into lists.
-_STEP = 1024
+#: Vectors that are in no list yet are compared one by one: so many at most, or this share of all, before they are put into lists.
+_STEP, _SHARE = 1024, 1 / 64
 
 
 class ListKeeper:
@@ -82,13 +82,17 @@ class ListKeeper:
                     "ids": np.frombuffer(ids.encode(), np.uint8),
                     "assigned": lists.assigned[alive],
                     "centers": lists.means(vectors, alive),
-                    "counts": np.array([lists.n_lists, lists.n_trained]),
+                    "basis": lists.basis,
+                    "scale": np.array([lists.scale]),
+                    "counts": np.array([lists.n_lists, lists.n_exact, lists.n_trained]),
                 },
             )
             self._saved[key] = lists
 
     def _is_due(self, lists: InvertedLists | None, n: int) -> bool:
-        return n > self.max_exact and (lists is None or n >= 2 * lists.n_trained or n - len(lists) >= _STEP)
+        return n > self.max_exact and (
+            lists is None or n >= 2 * lists.n_trained or n - len(lists) >= max(_STEP, _SHARE * n)
+        )
 
     def _make(self, key: Key) -> None:
         view = self._columns.view
@@ -96,9 +100,7 @@ class ListKeeper:
         lists = view.lists.get(key)
         if lists is None or len(vectors) >= 2 * lists.n_trained:
             lists = train(vectors)
-            log.info(
-                "%d lists for %d %s vectors, %d are searched", len(lists.centers), len(lists), key[0], lists.n_lists
-            )
+            log.info("%d %s vectors in %d lists, %d searched", len(lists), key[0], len(lists.centers), lists.n_lists)
         else:
             lists = lists.extended(vectors)
         self._columns.put_lists(key, lists, view.generation)
@@ -109,8 +111,9 @@ class ListKeeper:
             return None
         try:
             ids = arrays["ids"].tobytes().decode().split("\n")
-            centers, saved = arrays["centers"], arrays["assigned"]
-            n_lists, n_trained = (int(v) for v in arrays["counts"])
+            centers, basis, saved = (np.ascontiguousarray(arrays[name]) for name in ("centers", "basis", "assigned"))
+            n_lists, n_exact, n_trained = (int(v) for v in arrays["counts"])
+            (scale,) = arrays["scale"].tolist()
             list_of = dict(zip(ids, saved.tolist(), strict=True))
         except (KeyError, ValueError) as error:  # whole, but written by another version: it is made anew
             log.warning("index %s of %s is of another kind: %s", _name(key), self._store.path, error)
@@ -119,11 +122,24 @@ class ListKeeper:
         episodes = (view.episodes[row] for row in rows)
         assigned = np.array([-1 if e is None else list_of.get(e.id, -1) for e in episodes], dtype=np.int32)
         new = np.flatnonzero(assigned < 0)
-        if centers.shape[1:] != vectors.shape[1:] or 2 * len(new) > len(vectors) or assigned.max() >= len(centers):
+        fits = centers.shape[1:] == vectors.shape[1:] == basis.shape[:1] and assigned.max() < len(centers)
+        if not fits or 2 * len(new) > len(vectors):
             return None
-        centers = np.ascontiguousarray(centers)
         assigned[new] = assign(vectors[new], centers)
-        return sorted_lists(centers, assigned, n_lists, n_trained)
+        nothing = np.zeros(0, np.int32)
+        lists = InvertedLists(
+            centers,
+            basis,
+            scale,
+            nothing,
+            nothing,
+            np.zeros(1, np.int64),
+            np.zeros((0, 0), np.int8),
+            n_lists,
+            n_exact,
+            n_trained,
+        )
+        return lists.with_members(vectors, assigned)
 
 
 def _name(key: Key) -> str:

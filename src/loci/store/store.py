@@ -79,9 +79,7 @@ class Store:
     # ---- opening and closing -------------------------------------------------------------------------------------
 
     @classmethod
-    def open(
-        cls, path: Path, *, read_only: bool = False, repairing: bool = False, known_damage: str = ""
-    ) -> Store:
+    def open(cls, path: Path, *, read_only: bool = False, repairing: bool = False, known_damage: str = "") -> Store:
         """Open the memory in folder ``path``; a folder that is missing or empty becomes a new one.
 
         Damaged files are set aside below ``damaged/``, what can be read of them is taken over, and `warnings` says so.
@@ -287,24 +285,68 @@ class Store:
         Raises:
             ValueError: something that is not one word.
         """
+        self._check_words(wanted)
+        noted = self._noted_texts(kinds)
+        with self._reader() as connection:
+            found = words.find_words(connection, wanted, kinds, limit)
+        if noted:
+            new = words.find_words_in({id: text for id, text in noted.items() if text}, wanted, limit)
+            for word, old in found.items():
+                more = new[word]
+                found[word] = None if old is None or more is None else [*(i for i in old if i not in noted), *more]
+        return found
+
+    def word_shares(
+        self,
+        wanted: Sequence[str],
+        kinds: Sequence[str] = words.SEARCHED_KINDS,
+        *,
+        n_records: int,
+        n_best: int = 200,
+        limit: int = 5000,
+    ) -> dict[str, float]:
+        """Share of some words that a record's text has, each word weighted by how rare it is: (0, 1] by id of those that have most.
+
+        Args:
+            wanted: single words, as for `find_words`.
+            kinds: of the records.
+            n_records: how many there are of these kinds.
+            n_best: at most so many, and what was put and not committed yet.
+            limit: a word that more records have tells them apart too little, and weighs nothing.
+
+        Raises:
+            ValueError: something that is not one word.
+        """
+        self._check_words(wanted)
+        if not wanted:
+            return {}
+        noted = self._noted_texts(kinds)
+        with self._reader() as connection:
+            shares, weights = words.rank_words(connection, wanted, kinds, n_records, n_best, limit)
+        if noted:
+            new = words.find_words_in({id: text for id, text in noted.items() if text}, wanted, len(noted))
+            shares = {id: share for id, share in shares.items() if id not in noted}
+            for word, ids in new.items():
+                for id in ids or ():
+                    shares[id] = shares.get(id, 0.0) + weights[word]
+        return {id: share for id, share in shares.items() if share > 0.0}
+
+    def _check_words(self, wanted: Sequence[str]) -> None:
         self._check_open()
         for word in wanted:
             if words.split_words(word) != [word.lower()]:
                 raise ValueError(f"expected single words, got {word!r}")
+
+    def _noted_texts(self, kinds: Sequence[str]) -> dict[str, str]:
+        """Text by id of what was put, or deleted (empty), and not committed yet."""
         with self._pending_lock:
             noted = {
                 key: row for layer in (self._committing, self._pending) for key, row in layer.items() if key[0] in kinds
             }
-        with self._reader() as connection:
-            found = words.find_words(connection, wanted, kinds, limit)
-        if noted:
-            ids = {id for _, id in noted}
-            texts = {row[1]: words.text_of(row[0], row[5]) for row in noted.values() if row is not None}
-            new = words.find_words_in(texts, wanted, limit)
-            for word, old in found.items():
-                more = new[word]
-                found[word] = None if old is None or more is None else [*(i for i in old if i not in ids), *more]
-        return found
+        texts: dict[str, str] = {}
+        for (_, id), row in noted.items():
+            texts[id] = words.text_of(row[0], row[5]) if row is not None else texts.get(id, "")
+        return texts
 
     def sessions(self) -> tuple[str, ...]:
         """Sessions that have records, in the order in which they began."""

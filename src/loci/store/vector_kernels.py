@@ -25,50 +25,45 @@ def dots(
     return result
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True)
+@numba.njit(cache=True, nogil=True)
 def scan_lists(
-    vectors: npt.NDArray[np.float32],
-    rows: npt.NDArray[np.int64],
-    allowed: npt.NDArray[np.bool_],
+    codes: npt.NDArray[np.int8],
     members: npt.NDArray[np.int32],
     starts: npt.NDArray[np.int64],
     order: npt.NDArray[np.int64],
-    query: npt.NDArray[np.float32],
+    rows: npt.NDArray[np.int64],
+    allowed: npt.NDArray[np.bool_],
+    query: npt.NDArray[np.int8],
     n_lists: int,
     n_enough: int,
-) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
-    """Products of the query with the allowed members of lists, one after the other.
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+    """Products of a query's code with the codes of the allowed members of lists, one list after the other.
 
     Args:
-        vectors: (N, D); rows: (N,) the row that each belongs to; allowed: (n_rows,) by row.
-        members, starts: positions in ``vectors`` of list i are ``members[starts[i]:starts[i + 1]]``.
+        codes: (M, d), in the order of ``members``.
+        members: (M,) the position of each; those of list i are ``members[starts[i]:starts[i + 1]]``.
         order: lists, best first.
+        rows: (N,) the row that each position belongs to; allowed: (n_rows,) by row.
+        query: (d,).
         n_lists, n_enough: it ends after so many lists, once so many products were made.
 
     Returns:
-        positions (M,) and products (M,).
+        positions (K,) and products (K,).
     """
-    capacity = 0
-    n_scanned = 0
-    while n_scanned < len(order) and (n_scanned < n_lists or capacity < n_enough):
-        for k in range(starts[order[n_scanned]], starts[order[n_scanned] + 1]):
-            if allowed[rows[members[k]]]:
-                capacity += 1
-        n_scanned += 1
-    positions, scores = np.empty(capacity, np.int32), np.empty(capacity, np.float32)
+    positions, products = np.empty(len(members), np.int32), np.empty(len(members), np.int32)
     n = 0
-    for i in range(n_scanned):
+    for i in range(len(order)):
+        if i >= n_lists and n >= n_enough:
+            break
         for k in range(starts[order[i]], starts[order[i] + 1]):
-            position = members[k]
-            if not allowed[rows[position]]:
+            if not allowed[rows[members[k]]]:
                 continue
-            row = vectors[position]
-            total = np.float32(0.0)
+            total = np.int32(0)
             for j in range(len(query)):
-                total += row[j] * query[j]
-            positions[n], scores[n] = position, total
+                total += np.int32(codes[k, j]) * np.int32(query[j])
+            positions[n], products[n] = members[k], total
             n += 1
-    return positions, scores
+    return positions[:n], products[:n]
 
 
 @numba.njit(cache=True, nogil=True)

@@ -7,9 +7,13 @@ works on an open connection and takes no lock of its own.
 from __future__ import annotations
 
 import json
+import math
 import re
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
 
 #: Kinds of records whose field ``text`` is searched.
 SEARCHED_KINDS = ("episode", "experience", "short_term")
@@ -92,6 +96,51 @@ def find_words(
         ).fetchall()
         found[word] = None if len(rows) > limit else [id for (id,) in rows]
     return found
+
+
+def rank_words(
+    connection: sqlite3.Connection, words: Sequence[str], kinds: Sequence[str], n_records: int, n_best: int, limit: int
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Share of some words, weighted by how rare they are, in the ``n_best`` records that have most of them.
+
+    Only the index is read for all records that have a word; the ids of the best are looked up in the end.
+
+    Args:
+        n_records: how many there are.
+        limit: a word that more records have weighs nothing.
+
+    Returns:
+        shares (0, 1] by id, and the weight of each word as a share of all weights.
+    """
+    found: dict[str, npt.NDArray[np.int64]] = {}
+    weights: dict[str, float] = {}
+    for word in words:
+        (listed,) = connection.execute(
+            "SELECT group_concat(rowid) FROM (SELECT rowid FROM words WHERE words MATCH ? LIMIT ?)",
+            (f'"{word}"', limit + 1),
+        ).fetchone()
+        found[word] = np.array(listed.split(",") if listed else [], dtype=np.int64)
+        weights[word] = 0.0 if len(found[word]) > limit else rarity(len(found[word]), n_records)
+    total = sum(weights.values())
+    if total <= 0.0:
+        return {}, dict.fromkeys(words, 0.0)
+    weights = {word: weight / total for word, weight in weights.items()}
+    counted = [word for word in words if weights[word] > 0.0]
+    seqs, inverse = np.unique(np.concatenate([found[word] for word in counted]), return_inverse=True)
+    each = np.concatenate([np.full(len(found[word]), weights[word]) for word in counted])
+    shares = np.bincount(inverse, weights=each, minlength=len(seqs))
+    best = np.lexsort((-seqs, -shares))[:n_best]  # of equal ones the newest
+    share_of = dict(zip(seqs[best].tolist(), shares[best].tolist(), strict=True))
+    marks, kind_marks = ", ".join("?" * len(share_of)), ", ".join("?" * len(kinds))
+    rows = connection.execute(
+        f"SELECT rowid, id FROM words WHERE rowid IN ({marks}) AND kind IN ({kind_marks})", (*share_of, *kinds)
+    )
+    return {id: share_of[seq] for seq, id in rows}, weights
+
+
+def rarity(n_with: int, n_records: int) -> float:
+    """Weight of a word that ``n_with`` of ``n_records`` have: BM25's (Robertson and Zaragoza 2009), never negative."""
+    return math.log1p((max(n_records, n_with) - n_with + 0.5) / (n_with + 0.5))
 
 
 def find_words_in(texts: Mapping[str, str], words: Iterable[str], limit: int) -> dict[str, list[str] | None]:
