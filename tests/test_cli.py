@@ -117,6 +117,39 @@ def test_conditions_narrow_what_is_recalled(memory: Path, capsys: pytest.Capture
     assert [e["label"] for e in json.loads(capsys.readouterr().out)["evidence"]] == ["chair"]
 
 
+def test_first_last_and_between_are_order_and_times(memory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def stamps(*arguments: str) -> list[int]:
+        assert main(["query", str(memory), "mug", "--kind", "keyframe", "--json", *arguments]) == 0
+        return [e["stamp_ns"] for e in json.loads(capsys.readouterr().out)["evidence"]]
+
+    everything = stamps("--order", "oldest", "--limit", "1000")
+    assert everything == sorted(everything)
+    assert stamps("--order", "newest", "--limit", "1") == everything[-1:]
+    assert stamps("--order", "oldest", "--limit", "1") == everything[:1]
+    assert stamps("--order", "oldest", "--limit", "2", "--offset", "1") == everything[1:3]
+    second = everything[0] + 10**9
+    between = [s for s in everything if second <= s < second + 2 * 10**9]
+    assert 0 < len(between) < len(everything)
+    assert stamps("--after", "1", "--before", "3", "--order", "oldest") == between
+    assert main(["query", str(memory), "mug", "--after", "3", "--before", "1"]) == 1
+    assert "expected after < before" in capsys.readouterr().err
+
+
+def test_what_somebody_wrote_is_printed_as_a_quotation(
+    memory: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from loci.memory import RobotMemory
+
+    assert main(["backup", str(memory), str(tmp_path / "told")]) == 0
+    with RobotMemory.open(tmp_path / "told", map_id="lab") as opened:
+        opened.observe(tour(start_ns=10**12)[0])
+        opened.remember("the mug is in the bath", "visitor")
+    assert main(["query", str(tmp_path / "told"), "mug bath", "--kind", "episode"]) == 0
+    printed = capsys.readouterr().out
+    assert '"the mug is in the bath", says visitor' in printed
+    assert "contradicted: object/" in printed
+
+
 def test_a_picture_is_a_question(memory: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     picture = tmp_path / "seen.png"
     first = tour()[0].frame

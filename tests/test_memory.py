@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 
 import cv2
@@ -463,3 +465,18 @@ def test_rare_words_find_what_the_vectors_miss(toured):
     toured.forget([wanted])
     assert all("zx81" not in e.text for e in toured.recall(Query(text="zx81", limit=1000)).evidence)
     assert all(b"zx81" not in p.read_bytes() for p in toured.path.rglob("*") if p.is_file())
+
+
+def test_another_process_reads_and_checks_a_memory_that_is_written_to(toured):
+    code = (
+        "import sys; from pathlib import Path; from loci.memory import RobotMemory; from loci.query import Query; "
+        "from loci.store.checking import check_memory; path = Path(sys.argv[1])\n"
+        "with RobotMemory.open(path, read_only=True) as memory:\n"
+        "    print(memory.recall(Query(labels=('mug',), kinds=('object',))).evidence[0].id)\n"
+        "print([f.what for f in check_memory(path)])"
+    )
+    toured.commit()
+    mug = next(o for o in toured.objects() if o.label == "mug")
+    run = subprocess.run([sys.executable, "-c", code, str(toured.path)], capture_output=True, text=True, timeout=100)
+    assert run.stdout.splitlines() == [mug.id, "[]"], run.stderr
+    toured.remember("written after the other process came and went", "operator")

@@ -202,7 +202,8 @@ def _add_query(commands) -> None:  # type: ignore[no-untyped-def]
         help="ask a saved memory",
         description="Ranked evidence from a saved memory, read-only (the nodes may be running on it). A text that ends with a question "
         "mark is answered as a question as well.",
-        epilog='examples:\n  loci query demo "where is the red mug?"\n  loci query out/demo/memory --label chair --near 1.0,2.0,0.5,1.5\n'
+        epilog='examples:\n  loci query demo "where is the red mug?"\n  loci query demo mug --order newest --limit 1     # the last time\n'
+        "  loci query demo mug --after 60 --before 120       # between\n  loci query out/demo/memory --label chair --near 1.0,2.0,0.5,1.5\n"
         "  loci query demo --image photo.jpg --kind place --json\n",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -221,10 +222,20 @@ def _add_query(commands) -> None:  # type: ignore[no-untyped-def]
     )
     p.add_argument("--place", default="", help="at this place (id) or in this room (id or name)")
     p.add_argument("--state", default="", help="in this state, e.g. missing")
+    p.add_argument("--object", default="", metavar="ID", help="about this object")
+    for name, what in (("after", "at or after"), ("before", "before")):
+        p.add_argument(
+            f"--{name}",
+            type=float,
+            default=None,
+            metavar="SECONDS",
+            help=f"observed {what} this, in seconds since the memory's first image, as answers are printed",
+        )
     p.add_argument(
         "--order", choices=("relevance", "newest", "oldest"), default="relevance", help="(default relevance)"
     )
     p.add_argument("--limit", type=positive, default=10, help="at most so many answers (default 10)")
+    p.add_argument("--offset", type=int, default=0, help="skip so many answers: the next page")
     p.add_argument("--map-id", default="", help="map that counts as the current one (default: the newest)")
     p.add_argument(
         "--save-images", type=Path, default=None, metavar="DIR", help="write the pictures of the evidence there"

@@ -13,6 +13,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from loci.episodic.filters import EpisodeFilter
 from loci.episodic.records import Episode
 from loci.evidence import Memories, rooms_of_objects
 from loci.query import Evidence
@@ -137,7 +138,11 @@ def _counts(memories: Memories, o: SceneObject, note: Episode) -> bool:
 
 
 def _time(memories: Memories, o: SceneObject) -> tuple[int, int]:
-    return memories.episodic.time_key(memories.keyframes.get(o.keyframe_id).session, o.last_seen_ns)
+    """When a thing was last seen, as `EpisodicMemory.time_key`: its best view may be of an earlier session."""
+    seen_in = EpisodeFilter(kinds=("keyframe",), object_id=o.id)
+    found, _ = memories.episodic.long_term.search(seen_in, order="newest", limit=1)
+    session = found[0][0].session if found else memories.keyframes.get(o.keyframe_id).session
+    return memories.episodic.time_key(session, o.last_seen_ns)
 
 
 def _when(memories: Memories, o: SceneObject, note: Episode) -> str:

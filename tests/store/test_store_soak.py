@@ -52,7 +52,7 @@ def test_a_memory_that_forgets_as_much_as_it_learns_does_not_grow(tmp_path: Path
         while time.monotonic() - started < seconds and not errors:
             for _ in range(100):
                 i += 1
-                episode = Episode(f"episode/{i}", "episode", f"event number {i}", stamp_ns=i, session="s")
+                episode = Episode(store.new_id("episode"), "episode", f"event number {i}", stamp_ns=i, session="s")
                 memory.add(episode, rng.normal(size=64))
                 memory.remove(f"episode/{i - KEPT}")
             store.commit()
