@@ -38,6 +38,7 @@ def test_help_comes_without_heavy_imports() -> None:
 
 
 COMMANDS = ["demo", "replay", "query", "info", "export", "import-graph", "import-map", "sim", "sim scenes"]
+COMMANDS += ["check", "repair", "backup", "archive", "unarchive", "merge"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -116,6 +117,39 @@ def test_conditions_narrow_what_is_recalled(memory: Path, capsys: pytest.Capture
     assert [e["label"] for e in json.loads(capsys.readouterr().out)["evidence"]] == ["chair"]
 
 
+def test_first_last_and_between_are_order_and_times(memory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def stamps(*arguments: str) -> list[int]:
+        assert main(["query", str(memory), "mug", "--kind", "keyframe", "--json", *arguments]) == 0
+        return [e["stamp_ns"] for e in json.loads(capsys.readouterr().out)["evidence"]]
+
+    everything = stamps("--order", "oldest", "--limit", "1000")
+    assert everything == sorted(everything)
+    assert stamps("--order", "newest", "--limit", "1") == everything[-1:]
+    assert stamps("--order", "oldest", "--limit", "1") == everything[:1]
+    assert stamps("--order", "oldest", "--limit", "2", "--offset", "1") == everything[1:3]
+    second = everything[0] + 10**9
+    between = [s for s in everything if second <= s < second + 2 * 10**9]
+    assert 0 < len(between) < len(everything)
+    assert stamps("--after", "1", "--before", "3", "--order", "oldest") == between
+    assert main(["query", str(memory), "mug", "--after", "3", "--before", "1"]) == 1
+    assert "expected after < before" in capsys.readouterr().err
+
+
+def test_what_somebody_wrote_is_printed_as_a_quotation(
+    memory: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from loci.memory import RobotMemory
+
+    assert main(["backup", str(memory), str(tmp_path / "told")]) == 0
+    with RobotMemory.open(tmp_path / "told", map_id="lab") as opened:
+        opened.observe(tour(start_ns=10**12)[0])
+        opened.remember("the mug is in the bath", "visitor")
+    assert main(["query", str(tmp_path / "told"), "mug bath", "--kind", "episode"]) == 0
+    printed = capsys.readouterr().out
+    assert '"the mug is in the bath", says visitor' in printed
+    assert "contradicted: object/" in printed
+
+
 def test_a_picture_is_a_question(memory: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     picture = tmp_path / "seen.png"
     first = tour()[0].frame
@@ -177,3 +211,51 @@ def test_a_map_goes_out_as_octomap_and_comes_back_into_another_memory(
     assert main(["import-map", str(tmp_path / "broken.bt"), str(tmp_path / "copy-bt")]) == 1
     assert "the file ends within node" in capsys.readouterr().err
     assert export(str(tmp_path / "copy-bt"), "last.bt") == exported["bt"]
+
+
+def test_a_memory_is_checked_copied_archived_and_merged(
+    memory: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from loci.memory import RobotMemory
+
+    monkeypatch.setenv("LOCI_HOME", str(tmp_path / "memories"))
+    assert main(["check", str(memory)]) == 0
+    assert main(["backup", str(memory), "copy"]) == 0
+    assert main(["archive", "copy", str(tmp_path / "copy.tar.zst")]) == 0
+    assert main(["unarchive", str(tmp_path / "copy.tar.zst"), "again"]) == 0
+    assert main(["check", "again"]) == 0
+    assert main(["unarchive", str(tmp_path / "copy.tar.zst"), "again"]) == 1
+    assert "exists" in capsys.readouterr().err
+    with RobotMemory.open(memory, read_only=True) as opened:
+        before = {o.label: o.center for o in opened.objects()}
+    assert main(["merge", "again", "copy", "--transform", "10,0,0,0,0,0,1"]) == 0
+    assert "keyframes" in capsys.readouterr().out
+    with RobotMemory.open(tmp_path / "memories" / "again", read_only=True) as opened:
+        mugs = sorted(float(o.center[0]) for o in opened.objects() if o.label == "mug")
+        assert mugs == pytest.approx([before["mug"][0], before["mug"][0] + 10.0], abs=1e-6)
+        assert all(o.map_id == opened.map_id for o in opened.objects())
+    with pytest.raises(SystemExit):
+        main(["merge", "again", "copy", "--transform", "1,2"])
+
+
+def test_a_damaged_memory_is_named_and_repaired_and_the_next_command_is_said(
+    memory: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["backup", str(memory), str(tmp_path / "lab")]) == 0
+    lab = str(tmp_path / "lab")
+    image = next((tmp_path / "lab" / "blobs").glob("*/*"))
+    image.write_bytes(b"changed")
+    assert main(["check", lab]) == 1
+    said = capsys.readouterr()
+    assert "1 are not what was written" in said.out
+    assert f"try: loci repair {lab}" in said.err
+    assert main(["repair", lab]) == 0
+    said = capsys.readouterr()
+    assert "set aside in" in said.out
+    assert f"next: loci info {lab}" in said.out
+    assert main(["check", lab]) == 0
+    (tmp_path / "lab" / "manifest.json").unlink()
+    assert main(["check", lab]) == 1
+    assert main(["repair", lab]) == 0
+    assert main(["check", str(tmp_path / "nothing")]) == 1
+    assert "no memory" in capsys.readouterr().err

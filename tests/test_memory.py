@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 
 import cv2
@@ -435,3 +437,46 @@ def test_a_map_that_cannot_be_imported_changes_nothing(memory, shed, tmp_path):
     with pytest.raises(FileNotFoundError):
         memory.import_map(tmp_path / "none.ot")
     np.testing.assert_array_equal(memory.occupied_voxels(), before)
+
+
+def test_the_short_term_answers_first_where_it_is_sure_and_the_answer_says_so(tmp_path, encoder):
+    def origins(threshold: float) -> list[tuple[str, str]]:
+        parameters = MemoryParameters(short_term_threshold=threshold)
+        with RobotMemory.open(
+            tmp_path / f"{threshold}", map_id="room", text_encoder=encoder, parameters=parameters
+        ) as m:
+            for observation in tour():
+                m.observe(observation)
+            m.remember("the mug is blue", "visitor")
+            found = m.recall(Query(text="the mug is blue", kinds=("episode",), limit=2)).evidence
+            return [(e.origin, e.text) for e in found]
+
+    assert origins(0.5)[0] == ("short_term", "first saw mug")
+    assert origins(0.5)[1] == ("long_term", "the mug is blue")
+    assert origins(0.99)[0] == ("long_term", "the mug is blue")
+
+
+def test_rare_words_find_what_the_vectors_miss(toured):
+    for i in range(30):
+        toured.remember(f"the parcel of customer number {i} lies on shelf {i % 5}", "operator")
+    wanted = toured.remember("parcel zx81 was returned", "operator")
+    best = toured.recall(Query(text="what happened to zx81?", kinds=("episode",))).evidence[0]
+    assert best.id == wanted
+    toured.forget([wanted])
+    assert all("zx81" not in e.text for e in toured.recall(Query(text="zx81", limit=1000)).evidence)
+    assert all(b"zx81" not in p.read_bytes() for p in toured.path.rglob("*") if p.is_file())
+
+
+def test_another_process_reads_and_checks_a_memory_that_is_written_to(toured):
+    code = (
+        "import sys; from pathlib import Path; from loci.memory import RobotMemory; from loci.query import Query; "
+        "from loci.store.checking import check_memory; path = Path(sys.argv[1])\n"
+        "with RobotMemory.open(path, read_only=True) as memory:\n"
+        "    print(memory.recall(Query(labels=('mug',), kinds=('object',))).evidence[0].id)\n"
+        "print([f.what for f in check_memory(path)])"
+    )
+    toured.commit()
+    mug = next(o for o in toured.objects() if o.label == "mug")
+    run = subprocess.run([sys.executable, "-c", code, str(toured.path)], capture_output=True, text=True, timeout=100)
+    assert run.stdout.splitlines() == [mug.id, "[]"], run.stderr
+    toured.remember("written after the other process came and went", "operator")

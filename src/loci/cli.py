@@ -1,4 +1,4 @@
-"""The command line: `loci demo | up | replay | query | info | export | import-graph | import-map | sim | eval | doctor`.
+"""The command line: `loci demo | up | replay | query | info | export | check | repair | backup | archive | ... | doctor`.
 
 Parses and dispatches; every command lives in a module of its own that is imported when it is used, so that help comes at
 once. What a user can mend ends with one line and the next command to type, never with a traceback.
@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from loci import __version__, graph_import, map_files
+from loci import __version__, graph_import, map_files, upkeep
 from loci.arguments import positive
 from loci.cli_eval import add_eval
 from loci.errors import UserError
@@ -27,6 +27,7 @@ examples:
   loci export out/demo/memory --out exported
   loci import-graph nodes.txt links.txt      a street graph as places of a memory
   loci import-map house.bt house             an OctoMap file as the map of a memory
+  loci check house                           is a memory whole? (then: repair, backup, archive, unarchive, merge)
   loci sim scenes preview home:3             what a generated home looks like
   loci doctor                                what is missing on this machine, and what to do about it
 """
@@ -50,6 +51,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_export(commands)
     graph_import.add_parser(commands)
     map_files.add_import_parser(commands)
+    upkeep.add_parsers(commands)
     _add_sim(commands)
     add_eval(commands)
     _add_doctor(commands)
@@ -200,7 +202,8 @@ def _add_query(commands) -> None:  # type: ignore[no-untyped-def]
         help="ask a saved memory",
         description="Ranked evidence from a saved memory, read-only (the nodes may be running on it). A text that ends with a question "
         "mark is answered as a question as well.",
-        epilog='examples:\n  loci query demo "where is the red mug?"\n  loci query out/demo/memory --label chair --near 1.0,2.0,0.5,1.5\n'
+        epilog='examples:\n  loci query demo "where is the red mug?"\n  loci query demo mug --order newest --limit 1     # the last time\n'
+        "  loci query demo mug --after 60 --before 120       # between\n  loci query out/demo/memory --label chair --near 1.0,2.0,0.5,1.5\n"
         "  loci query demo --image photo.jpg --kind place --json\n",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -219,10 +222,20 @@ def _add_query(commands) -> None:  # type: ignore[no-untyped-def]
     )
     p.add_argument("--place", default="", help="at this place (id) or in this room (id or name)")
     p.add_argument("--state", default="", help="in this state, e.g. missing")
+    p.add_argument("--object", default="", metavar="ID", help="about this object")
+    for name, what in (("after", "at or after"), ("before", "before")):
+        p.add_argument(
+            f"--{name}",
+            type=float,
+            default=None,
+            metavar="SECONDS",
+            help=f"observed {what} this, in seconds since the memory's first image, as answers are printed",
+        )
     p.add_argument(
         "--order", choices=("relevance", "newest", "oldest"), default="relevance", help="(default relevance)"
     )
     p.add_argument("--limit", type=positive, default=10, help="at most so many answers (default 10)")
+    p.add_argument("--offset", type=int, default=0, help="skip so many answers: the next page")
     p.add_argument("--map-id", default="", help="map that counts as the current one (default: the newest)")
     p.add_argument(
         "--save-images", type=Path, default=None, metavar="DIR", help="write the pictures of the evidence there"

@@ -122,6 +122,7 @@ def describe_episode(memories: Memories, episode: Episode, score: float, origin:
         "state": episode.state,
         "object_id": episode.object_id,
         "source": episode.source,
+        "is_quoted": episode.is_quoted,
     }
     position = episode.position_with(memories.keyframes.pose)
     if episode.keyframe_id and episode.keyframe_id in memories.keyframes:

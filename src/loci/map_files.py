@@ -42,7 +42,7 @@ def import_map(a: argparse.Namespace) -> int:
     except UserError:
         path = Path(a.memory) if Path(a.memory).name != a.memory else memories_home() / a.memory
     try:
-        map_id = a.map_id or _newest_map(path)
+        map_id = a.map_id or newest_map(path)
         with RobotMemory.open(path, map_id=map_id) as memory:
             memory.import_map(a.file)
             n = len(memory.occupied_voxels())
@@ -54,7 +54,7 @@ def import_map(a: argparse.Namespace) -> int:
     return 0
 
 
-def _newest_map(path: Path) -> str | None:
+def newest_map(path: Path) -> str | None:
     """Map of a memory that was observed last; None: there is no memory yet."""
     from loci.memory import RobotMemory
 

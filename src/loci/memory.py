@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from loci.episodic.habits import HabitParameters
 from loci.episodic.long_term import ConsolidationResult
-from loci.episodic.memory import EpisodicMemory
+from loci.episodic.memory import SHORT_TERM_THRESHOLD, EpisodicMemory
 from loci.episodic.records import Episode
 from loci.evidence import Memories
 from loci.forgetting import Forgetting, ForgettingParameters
@@ -62,6 +62,7 @@ class MemoryParameters:
         short_term_capacity: records in the short-term memory.
         forgetting: how large the memory may grow on disk, and what goes first.
         habits: what is said to be usual.
+        short_term_threshold: score, [0, 1], from which on they answer a text before the long-term memory does.
         commit_period_s: at most so much is lost when the machine dies [s, wall clock]; `remember` commits at once.
         refresh_period: keyframes after which map, rooms and frontiers are brought up to date without being asked for.
     """
@@ -72,6 +73,7 @@ class MemoryParameters:
     short_term_capacity: int = 100
     forgetting: ForgettingParameters = field(default_factory=ForgettingParameters)
     habits: HabitParameters = field(default_factory=HabitParameters)
+    short_term_threshold: float = SHORT_TERM_THRESHOLD
     commit_period_s: float = 1.0
     refresh_period: int = 10
 
@@ -123,7 +125,9 @@ class RobotMemory(MemoryQuestions):
         self._keyframes = Keyframes(store, parameters.keyframes.grid)
         self._spatial = SpatialMemory(store, self._keyframes, self.map_id, parameters.spatial, self.device)
         self._scene = SceneMemory(store, self._keyframes, parameters.scene)
-        self._episodic = EpisodicMemory(store, self._text_encoder, parameters.short_term_capacity)
+        self._episodic = EpisodicMemory(
+            store, self._text_encoder, parameters.short_term_capacity, parameters.short_term_threshold
+        )
         self._forgetting = Forgetting(store, parameters.forgetting)
         self._habits = Habits(store, self._scene.objects(), parameters.habits)
         self._memories = Memories(
@@ -372,6 +376,7 @@ class RobotMemory(MemoryQuestions):
                 source=source,
                 pinned=pinned,
                 position=where,
+                is_quoted=True,
             )
             self._episodic.remember(episode)
             self._dirty = True
@@ -575,6 +580,7 @@ class RobotMemory(MemoryQuestions):
             self.note_habits()
             self._spatial.save_octree()
             self.commit()
+            self._episodic.long_term.save_index()
             if name is None or name == self.path.name:
                 return self.path
             target = self.path.parent / name

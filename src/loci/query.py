@@ -129,6 +129,8 @@ class Evidence:
         position: (3,) [m], map frame, or None.
         T_map_camera: (4, 4) pose of the keyframe's camera, or None.
         is_goal: whether the robot may be sent there (its map is joined to the current one).
+        is_quoted: ``text`` was written by somebody (``source``), not observed: to be quoted, not believed.
+        contradiction: what was seen that speaks against ``text``; empty: nothing.
         image: JPEG, or None.
     """
 
@@ -152,4 +154,6 @@ class Evidence:
     position: tuple[float, float, float] | None = None
     T_map_camera: Array | None = field(default=None, repr=False)
     is_goal: bool = False
+    is_quoted: bool = False
+    contradiction: str = ""
     image: bytes | None = field(default=None, repr=False)

@@ -13,6 +13,7 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
+from loci.contradictions import with_contradictions
 from loci.episodic.long_term import EpisodeFilter
 from loci.evidence import (
     Memories,
@@ -33,6 +34,8 @@ Vector = npt.NDArray[np.float32]
 
 #: Score of a thing whose category is named in the text, and what a matching colour adds to it.
 NAMED_SCORE, COLOR_BONUS = 0.9, 0.1
+#: What is ranked behind something of a lower score comes this much below it.
+_BELOW = 1e-5
 #: Of equal scores the most specific comes first: an object before the snapshot and the room that contain it.
 _PRIORITY = {"object": 0, "snapshot": 1, "room": 2, "place": 3, "frontier": 4, "episode": 5, "keyframe": 5}
 
@@ -47,10 +50,10 @@ class Recollection:
 
 @dataclass(frozen=True)
 class _Candidate:
-    """What is needed to rank a thing; describing it is left until it is known to be on the page."""
+    """What is needed to rank a thing; describing it is left until it is known to be on the page. ``rank``: mostly its score."""
 
     kind: Kind
-    score: float
+    rank: float
     when: tuple[int, int]
     describe: Callable[[], Evidence]
     object_id: str = ""
@@ -113,17 +116,21 @@ def recall(memories: Memories, query: Query) -> Recollection:
             _episode_filter(memories, query, kinds),
             text_embedding=text_embedding,
             image_embedding=image_embedding,
+            text=query.text,
             order=order,
             limit=query.offset + query.limit,
             pose_of=memories.keyframes.pose,
         )
+        rank = 1.0
         for e, score, origin in episodes:
+            # They keep the order in which the episodic memory has them: its short term may come before better scores.
+            rank = score if score <= rank else rank - _BELOW
             when = memories.episodic.time_key(e.session, e.stamp_ns)
-            found.append(_Candidate(e.kind, score, when, partial(describe_episode, memories, e, score, origin)))
+            found.append(_Candidate(e.kind, rank, when, partial(describe_episode, memories, e, score, origin)))
         n_more += n_total - len(episodes)
     page = _sorted(found, order)[query.offset : query.offset + query.limit]
     memories.scene.supports(c.object_id for c in page if c.object_id)  # all at once, for `describe_object`
-    evidence = [candidate.describe() for candidate in page]
+    evidence = with_contradictions(memories, [candidate.describe() for candidate in page])
     if query.with_images:
         evidence = attach_images(memories, evidence, query.max_image_bytes)
     return Recollection(tuple(evidence), len(found) + n_more)
@@ -324,4 +331,4 @@ def _sorted(candidates: list[_Candidate], order: Order) -> list[_Candidate]:
     if order == "oldest":
         return sorted(candidates, key=lambda c: c.when)
     newest = sorted(candidates, key=lambda c: c.when, reverse=True)
-    return newest if order == "newest" else sorted(newest, key=lambda c: (-round(c.score, 6), _PRIORITY[c.kind]))
+    return newest if order == "newest" else sorted(newest, key=lambda c: (-round(c.rank, 6), _PRIORITY[c.kind]))

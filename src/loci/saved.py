@@ -70,7 +70,9 @@ def query(a: argparse.Namespace) -> int:
     """`loci query`: print what a memory recalls."""
     from loci.query import Query
 
-    if not any((a.text, a.label, a.kind, a.image, a.near, a.place, a.state)) and a.order == "relevance":
+    if not any((a.text, a.label, a.kind, a.image, a.near, a.place, a.state, a.object)) and (
+        a.order == "relevance" and a.after is None and a.before is None
+    ):
         raise UserError(
             "nothing asked: give a text, --label, --image or --near", f'loci query {a.memory} "where is the table?"'
         )
@@ -89,8 +91,10 @@ def query(a: argparse.Namespace) -> int:
             state=a.state or None,
             position=None if a.near is None else (a.near[0], a.near[1], a.near[2]),
             radius=None if a.near is None else a.near[3],
+            object_id=a.object or None,
             order=a.order,
             limit=a.limit,
+            offset=a.offset,
             with_images=a.save_images is not None,
             max_image_bytes=1 << 30,
         )
@@ -98,11 +102,13 @@ def query(a: argparse.Namespace) -> int:
         raise UserError(str(error), "loci query --help") from error
     with open_saved(a.memory, a.map_id) as memory:
         answer = _answer(memory, a.text, a.limit) if a.text.rstrip().endswith("?") else None
+        start_ns = _first_stamp(memory)
         try:
-            found = memory.recall(asked)
+            found = memory.recall(
+                dataclasses.replace(asked, after_ns=_stamp(a.after, start_ns), before_ns=_stamp(a.before, start_ns))
+            )
         except (ValueError, LookupError) as error:
             raise UserError(str(error), f"loci info {a.memory} --graph") from error
-        start_ns = _first_stamp(memory)
     if a.save_images is not None:
         _save_images(found.evidence, a.save_images)
     if a.json:
@@ -235,7 +241,10 @@ def print_evidence(evidence: tuple[Evidence, ...], start_ns: int = 0) -> None:
     for e in evidence:
         where = "" if e.position is None else f"({e.position[0]:.2f}, {e.position[1]:.2f}, {e.position[2]:.2f})"
         when = f"{(e.stamp_ns - start_ns) * 1e-9:.1f} s" if e.stamp_ns else ""
-        print(f"  {e.score:.2f}  {e.id:14} {e.text[:56]:56} {where:22} {when:>9}  {e.origin}")
+        text = f'"{e.text}", says {e.source}' if e.is_quoted else e.text
+        print(f"  {e.score:.2f}  {e.id:14} {text[:56]:56} {where:22} {when:>9}  {e.origin}")
+        if e.contradiction:
+            print(f"        contradicted: {e.contradiction}")
 
 
 def as_json(e: Evidence) -> dict[str, Any]:
@@ -258,6 +267,10 @@ def _answer(memory: RobotMemory, question: str, limit: int):  # type: ignore[no-
 def _first_stamp(memory: RobotMemory) -> int:
     evidence = memory.timeline(limit=1).evidence
     return evidence[0].stamp_ns if evidence else 0
+
+
+def _stamp(seconds: float | None, start_ns: int) -> int | None:
+    return None if seconds is None else start_ns + round(seconds * 1e9)
 
 
 def _read_picture(path: Path):  # type: ignore[no-untyped-def]

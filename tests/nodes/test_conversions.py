@@ -172,6 +172,8 @@ def test_evidence_survives_its_message() -> None:
         place="place/2",
         position=(1.0, 2.0, 3.0),
         is_goal=True,
+        is_quoted=True,
+        contradiction="object/1 (mug) was seen on the table 3 s after this was written",
         image=b"jpeg",
     )
     assert c.from_evidence(c.to_evidence(evidence, "map")) == evidence

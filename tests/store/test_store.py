@@ -387,3 +387,26 @@ def test_a_memory_has_a_name_not_a_path(name: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="expected a memory name"):
         memory_path(name, tmp_path)
     assert memory_path("kitchen-2", tmp_path) == tmp_path / "kitchen-2"
+
+
+def test_words_weigh_by_how_rare_they_are_committed_or_not(path: Path) -> None:
+    with Store.open(path) as store:
+        for i in range(40):
+            store.put(
+                "episode", f"episode/{i}", {"text": f"the {'red' if i % 2 else 'blue'} mug {'broke' if i == 7 else ''}"}
+            )
+            if i == 30:
+                store.commit()
+        shares = store.word_shares(["red", "mugs", "broken", "nowhere"], n_records=40)
+        assert set(shares) == {f"episode/{i}" for i in range(40)}
+        assert shares["episode/9"] == pytest.approx(shares["episode/35"]), "committed or not makes no difference"
+        assert shares["episode/9"] > shares["episode/8"]
+        assert max(shares.values()) < 0.5, "a word that nobody has counts, too"
+        assert store.word_shares(["broke"], n_records=40) == {"episode/7": 1.0}
+        store.delete("episode", "episode/7")
+        assert store.word_shares(["broke"], n_records=40) == {}
+        assert store.word_shares(["mug"], n_records=40, limit=10) == {}, "so many have it that it tells nothing"
+        best = store.word_shares(["red", "broke"], n_records=40, n_best=3)
+        assert len([id for id in best if int(id.split("/")[1]) <= 30]) <= 3
+        with pytest.raises(ValueError, match="expected single words"):
+            store.word_shares(['mug" OR "x'], n_records=40)

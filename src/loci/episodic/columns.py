@@ -6,8 +6,9 @@ readers work on a `View`, whose arrays are never written again, except that a re
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -15,10 +16,14 @@ import numpy.typing as npt
 
 from loci.episodic.poses import PoseTable
 from loci.episodic.records import Episode
+from loci.store.inverted_lists import InvertedLists
+from loci.store.vector_kernels import dots
 from loci.store.vectors import GrowingArray
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
+#: Name and dimension of vectors.
+Key = tuple[str, int]
 
 
 @dataclass(frozen=True)
@@ -29,11 +34,13 @@ class View:
         episodes: at least N episodes (None: removed).
         alive: (N,) bool.
         stamp, rank: (N,) int64, stamp [ns] and the order of its session.
-        kind, session, map_id, place, state: (N,) int64, codes.
+        kind, session, map_id, place, state: (N,) int64, codes; is_event: (N,) bool, an episode that is not a keyframe's.
         offset, position: (N, 3) float64 [m], in the keyframe's camera and in the map; NaN: none.
         keyframe: (N,) int64, slot (`PoseTable`) of the keyframe that ``offset`` refers to, -1: none.
         label, label_row, object, object_row: flat lists; rows ascend.
         vectors: by (name, dimension): unit vectors (M, D) and their rows (M,), ascending.
+        lists: by the same: an index of the first of these vectors, where there are many.
+        generation: how often rows were given new numbers: an index that was made of an older one does not fit.
     """
 
     episodes: list[Episode | None]
@@ -41,6 +48,7 @@ class View:
     stamp: Ints
     rank: Ints
     kind: Ints
+    is_event: npt.NDArray[np.bool_]
     session: Ints
     map_id: Ints
     place: Ints
@@ -52,35 +60,65 @@ class View:
     label_row: Ints
     object: Ints
     object_row: Ints
-    vectors: Mapping[tuple[str, int], tuple[Floats, Ints]]
+    vectors: Mapping[Key, tuple[Floats, Ints]]
+    lists: Mapping[Key, InvertedLists] = field(default_factory=dict)
+    generation: int = 0
 
     def __len__(self) -> int:
         return len(self.alive)
 
-    def similarity(self, name: str, query: Floats, rows: npt.NDArray[np.bool_]) -> Floats:
-        """Cosine of a unit vector (D,) with every row's vector called ``name``, (N,); 0 where a row has none.
-
-        Args:
-            rows: (N,) bool, those that matter; the others' values are not defined.
-        """
-        scores = np.zeros(len(self), dtype=np.float32)
-        vectors, row = self.vectors.get((name, len(query)), (None, None))
-        if vectors is None or row is None:
+    def similarity(self, name: str, query: Floats, rows: Ints) -> Floats:
+        """Cosine of a unit vector (D,) with the vectors called ``name`` of some rows (R,), (R,); 0 where a row has none."""
+        scores = np.zeros(len(rows), dtype=np.float32)
+        key = (name, len(query))
+        if key not in self.vectors:
             return scores
-        wanted = np.flatnonzero(rows[row])
-        if 4 * len(wanted) < len(row):
-            scores[row[wanted]] = vectors[wanted] @ query
-        else:
-            scores[row] = vectors @ query
+        vectors, row = self.vectors[key]
+        at = np.minimum(np.searchsorted(row, rows), len(row) - 1)
+        has = np.flatnonzero(row[at] == rows)
+        scores[has] = dots(vectors, at[has], query)  # always this one: the same bits on every page
         return scores
 
-    def best_label(self, label_scores: Floats) -> Floats:
-        """The largest of ``label_scores`` (by label code, (n_codes,)) over each row's labels, (N,); 0 without."""
-        scores = np.zeros(len(self), dtype=np.float32)
-        if len(self.label):
-            starts = np.flatnonzero(np.diff(self.label_row, prepend=-1))
-            scores[self.label_row[starts]] = np.maximum.reduceat(label_scores[self.label], starts)
+    def best_label(self, label_scores: Floats, rows: Ints) -> Floats:
+        """The largest of ``label_scores`` (by code, (n_codes,)) over the labels of each of some rows (R,), (R,); 0 without."""
+        scores = np.zeros(len(rows), dtype=np.float32)
+        first = np.searchsorted(self.label_row, rows)
+        n = np.searchsorted(self.label_row, rows, side="right") - first
+        has = np.flatnonzero(n)
+        if len(has):
+            first, n = first[has], n[has]
+            starts = np.cumsum(n) - n
+            entries = np.arange(int(n.sum())) + np.repeat(first - starts, n)
+            scores[has] = np.maximum.reduceat(label_scores[self.label[entries]], starts)
         return scores
+
+    def newest(self, rows: Ints, n: int) -> Ints:
+        """The ``n`` newest of some rows, newest first: by session, stamp, and what followed from what."""
+        return self._in_time(rows, n, newest=True)
+
+    def oldest(self, rows: Ints, n: int) -> Ints:
+        """The ``n`` oldest of some rows, oldest first."""
+        return self._in_time(rows, n, newest=False)
+
+    def _in_time(self, rows: Ints, n: int, newest: bool) -> Ints:
+        if 4 * n < len(rows):
+            rank = self.rank[rows]
+            counts = np.bincount(rank)
+            # The session in which the n-th lies, and how many of it are wanted.
+            before = np.cumsum(counts[::-1] if newest else counts)
+            session = int(np.searchsorted(before, n))
+            n_in_session = n - (int(before[session - 1]) if session else 0)
+            session = len(counts) - 1 - session if newest else session
+            stamps = self.stamp[rows]
+            inside = stamps[rank == session]
+            if newest:
+                least = np.partition(inside, len(inside) - n_in_session)[len(inside) - n_in_session]
+                rows = rows[(rank > session) | ((rank == session) & (stamps >= least))]
+            else:
+                most = np.partition(inside, n_in_session - 1)[n_in_session - 1]
+                rows = rows[(rank < session) | ((rank == session) & (stamps <= most))]
+        order = np.lexsort((rows, self.is_event[rows], self.stamp[rows], self.rank[rows]))
+        return rows[order[::-1] if newest else order][:n]
 
     def rows_with(self, codes: Ints, column: Ints, column_row: Ints) -> npt.NDArray[np.bool_]:
         """(N,) bool: rows whose flat list has any of ``codes``."""
@@ -106,6 +144,9 @@ class Columns:
         self._ranks: dict[str, int] = {}
         self._n_dead = 0
         self.row_of: dict[str, int] = {}
+        self._lists: dict[Key, InvertedLists] = {}
+        self._publish_lock = threading.Lock()  # indexes are made by another thread than the one that appends
+        self._generation = 0
         self._start()
         self._publish()
 
@@ -113,9 +154,10 @@ class Columns:
         self._episodes: list[Episode | None] = []
         self._alive = GrowingArray((), np.bool_)
         self._columns: dict[str, GrowingArray] = {name: GrowingArray((), np.int64) for name in _SCALARS}
+        self._columns["is_event"] = GrowingArray((), np.bool_)
         self._columns |= {name: GrowingArray((3,), np.float64) for name in ("offset", "position")}
         self._columns |= {name + end: GrowingArray((), np.int64) for name in _LISTS for end in ("", "_row")}
-        self._vectors: dict[tuple[str, int], tuple[GrowingArray, GrowingArray]] = {}
+        self._vectors: dict[Key, tuple[GrowingArray, GrowingArray]] = {}
 
     def code(self, text: str) -> int:
         """Number of a string; -1: no row has it."""
@@ -144,6 +186,7 @@ class Columns:
             "stamp": episode.stamp_ns,
             "rank": self.rank(episode.session),
             "kind": self._intern(episode.kind),
+            "is_event": episode.kind == "episode",
             "session": self._intern(episode.session),
             "map_id": self._intern(episode.map_id),
             "place": self._intern(episode.place),
@@ -209,21 +252,43 @@ class Columns:
             self._codes[text] = code
         return code
 
-    def _publish(self) -> None:
+    def _publish(self, lists: dict[Key, InvertedLists] | None = None) -> None:
+        """Let readers see all rows; with ``lists`` the rows have new numbers, and these are their indexes."""
         views = {name: column.view() for name, column in self._columns.items()}
         vectors = {key: (v.view(), rows.view()) for key, (v, rows) in self._vectors.items()}
-        #: What readers use; replaced as a whole.
-        self.view = View(episodes=self._episodes, alive=self._alive.view(), vectors=vectors, **views)
+        with self._publish_lock:
+            if lists is not None:
+                self._lists = lists
+                self._generation += 1
+            #: What readers use; replaced as a whole.
+            self.view = View(
+                self._episodes,
+                self._alive.view(),
+                vectors=vectors,
+                lists=dict(self._lists),
+                generation=self._generation,
+                **views,
+            )
+
+    def put_lists(self, key: Key, lists: InvertedLists, generation: int) -> bool:
+        """Publish an index made of the vectors of a view, from any thread; False: it does not fit any more."""
+        with self._publish_lock:
+            if generation != self._generation:
+                return False
+            self._lists[key] = lists
+            self.view = replace(self.view, lists=dict(self._lists))
+            return True
 
     def _compact(self) -> None:
         """Copy the rows that are alive; views in use keep the old arrays."""
-        old, columns, vectors = self._episodes, self._columns, self._vectors
+        old, columns, vectors, lists = self._episodes, self._columns, self._vectors, self._lists
+        kept_lists: dict[Key, InvertedLists] = {}
         keep = np.array(self._alive.view())
         new_row = np.cumsum(keep) - 1
         self._start()
         self._episodes = [old[i] for i in np.flatnonzero(keep)]
         self._alive.extend(np.ones(int(keep.sum()), dtype=bool))
-        for name in (*_SCALARS, "offset", "position"):
+        for name in (*_SCALARS, "is_event", "offset", "position"):
             self._columns[name].extend(columns[name].view()[keep])
         for name in _LISTS:
             kept = keep[columns[name + "_row"].view()]
@@ -234,6 +299,11 @@ class Columns:
             self._vectors[key] = (GrowingArray((key[1],)), GrowingArray((), np.int64))
             self._vectors[key][0].extend(values.view()[kept])
             self._vectors[key][1].extend(new_row[rows.view()[kept]])
+            if key in lists:
+                # Those that are in no list yet stay so: what is kept of the first ones is still first.
+                assigned = lists[key].assigned[kept[: len(lists[key])]]
+                vectors_kept = self._vectors[key][0].view()
+                kept_lists[key] = lists[key].with_members(vectors_kept[: len(assigned)], assigned)
         self.row_of = {e.id: i for i, e in enumerate(self._episodes) if e is not None}
         self._n_dead = 0
-        self._publish()
+        self._publish(kept_lists)

@@ -17,19 +17,41 @@ import numpy.typing as npt
 from loci.episodic.columns import Columns, View
 from loci.episodic.consolidation import ConsolidationParameters, find_duplicates
 from loci.episodic.filters import EpisodeFilter
+from loci.episodic.lexical import join, query_words
+from loci.episodic.nearest import ListKeeper
 from loci.episodic.records import Episode, PoseOf, episode_from_record, episode_to_fields
 from loci.observation import unit_embedding
 from loci.perception.text import TextEncoder
 from loci.query import Order
 from loci.store.store import Store
-from loci.store.vectors import GrowingArray, largest
+from loci.store.vector_kernels import keep_inside
+from loci.store.vectors import GrowingArray
 
 __all__ = ["ConsolidationResult", "EpisodeFilter", "LongTermMemory"]
 
 Vector = npt.NDArray[np.float32]
 
+#: So many vectors are compared one by one in a millisecond.
+MAX_EXACT = 5_000
+
 #: Kinds of records in the store, by kind of episode: what a keyframe saw has the keyframe's id.
 _RECORD_KIND = {"episode": "episode", "keyframe": "experience"}
+
+
+@dataclass(frozen=True)
+class _Question:
+    """What ranks, ready to be compared.
+
+    Attributes:
+        vectors: unit vectors by name, "text" and "image".
+        labels: cosine of the text with each label, by code.
+        rows, shares: (R,) rows that have some of the text's words, ascending, and which share of them.
+    """
+
+    vectors: Mapping[str, Vector]
+    labels: Vector | None
+    rows: npt.NDArray[np.int64]
+    shares: Vector
 
 
 @dataclass(frozen=True)
@@ -46,12 +68,15 @@ class LongTermMemory:
     Args:
         store: where they are kept; those in it are loaded.
         encoder: for labels, at the first search by text; None: texts rank by the episodes' own embeddings only.
+        max_exact: with more vectors than these an index finds what is nearest (recall 0.98 or more), see `ListKeeper`.
     """
 
-    def __init__(self, store: Store, encoder: TextEncoder | None) -> None:
+    def __init__(self, store: Store, encoder: TextEncoder | None, max_exact: int = MAX_EXACT) -> None:
         self._store = store
         self._encoder = encoder
         self._columns = Columns()
+        self.max_exact = max_exact
+        self._keeper = ListKeeper(self._columns, store, max_exact)
         self._label_lock = threading.Lock()  # held while new labels are encoded
         self._label_vectors: GrowingArray | None = None  # row i: of the i-th label code
         for session in store.sessions():
@@ -62,6 +87,8 @@ class LongTermMemory:
                 if encoder is not None and record.fields.get("encoder", encoder.name) != encoder.name:
                     vectors.pop("text", None)  # of another model: does not compare
                 self._columns.append(episode_from_record(record), vectors)
+        self._keeper.load()
+        self._keeper.update()
 
     def __len__(self) -> int:
         return len(self._columns.row_of)
@@ -150,6 +177,15 @@ class LongTermMemory:
             arrays=vectors,
         )
         self._columns.append(episode, vectors)
+        self._keeper.update()
+
+    def finish_indexing(self, timeout: float | None = None) -> bool:
+        """Wait until every vector is in the index, where there is one; False: it took longer than ``timeout`` [s]."""
+        return self._keeper.finish(timeout)
+
+    def save_index(self) -> None:
+        """Write the index beside the records, so that opening need not make it anew; see `ListKeeper.save`."""
+        self._keeper.save()
 
     # ---- reading -------------------------------------------------------------------------------------------------
 
@@ -199,6 +235,7 @@ class LongTermMemory:
         *,
         text_embedding: npt.ArrayLike | None = None,
         image_embedding: npt.ArrayLike | None = None,
+        text: str | None = None,
         order: Order = "relevance",
         limit: int = 10,
         offset: int = 0,
@@ -211,6 +248,7 @@ class LongTermMemory:
             text_embedding: (D,) by the memory's text encoder, to rank by: a record scores the cosine with its own
                 text or with the best of its labels, whichever is higher.
             image_embedding: (D,) by the memory's image encoder, to rank by; with a text as well the mean counts.
+            text: the question itself, of which ``text_embedding`` is: records that have its words score higher (see `lexical`).
             order: "relevance" (then newest), "newest" or "oldest".
             limit, offset: the page.
             pose_of: ``T_map_camera`` of a keyframe's id; needed for conditions on position.
@@ -224,16 +262,19 @@ class LongTermMemory:
         """
         view = self._columns.view
         mask = self._mask(view, conditions, pose_of)
-        scores = self._scores(view, mask, text_embedding, image_embedding)
-        rows = np.flatnonzero(mask)
-        # What a keyframe saw comes before the events that followed from it.
-        is_event = view.kind[rows] == self._columns.codes(("episode",))[0] if len(rows) else rows
-        time = np.lexsort((is_event, view.stamp[rows], view.rank[rows]))
-        rows = rows[time if order == "oldest" else time[::-1]]
-        if order == "relevance" and (text_embedding is not None or image_embedding is not None):
-            rows = rows[largest(scores[rows], offset + limit)]
-        found = [(view.episodes[row], float(scores[row])) for row in rows[offset : offset + limit]]
-        return [(episode, score) for episode, score in found if episode is not None], int(mask.sum())
+        n_total, n = int(np.count_nonzero(mask)), offset + limit
+        question = self._question(view, text_embedding, image_embedding, text)
+        if order != "relevance" or not question.vectors:
+            rows = np.flatnonzero(mask)
+            rows = (view.oldest if order == "oldest" else view.newest)(rows, n)[offset:]
+            scores = self._scores(view, rows, question)
+        else:
+            rows = self._candidates(view, mask, question, n)
+            scores = self._scores(view, rows, question)
+            best = _best(view, rows, scores, n)[offset:]
+            rows, scores = rows[best], scores[best]
+        found = zip([view.episodes[row] for row in rows], scores.tolist(), strict=True)
+        return [(episode, score) for episode, score in found if episode is not None], n_total
 
     def label_scores(self, labels: Sequence[Sequence[str]], text_embedding: npt.ArrayLike) -> Vector:
         """Best cosine of a text (D,) with each of N lists of labels, (N,) in [0, 1]; 0 for an empty list."""
@@ -271,34 +312,95 @@ class LongTermMemory:
         if conditions.is_spatial:
             if pose_of is None:
                 raise ValueError("expected pose_of for a condition on position")
-            rows = np.flatnonzero(mask)
-            mask[rows] = _inside(self._positions(view, rows, pose_of), conditions)
+            self._keep_inside(view, mask, conditions, pose_of)
         return mask
 
-    def _scores(
-        self, view: View, mask: npt.NDArray[np.bool_], text: npt.ArrayLike | None, image: npt.ArrayLike | None
-    ) -> Vector:
-        """(N,) in [0, 1]."""
-        parts: list[Vector] = []
-        if text is not None:
-            query = unit_embedding(text)
-            labels = view.best_label(self._label_cosines(query))
-            parts.append(np.maximum(view.similarity("text", query, mask), labels))
-        if image is not None:
-            parts.append(view.similarity("image", unit_embedding(image), mask))
-        if not parts:
-            return np.ones(len(view), dtype=np.float32)
-        return np.mean([np.clip(part, 0.0, 1.0) for part in parts], axis=0, dtype=np.float32)
+    def _question(
+        self, view: View, text_embedding: npt.ArrayLike | None, image_embedding: npt.ArrayLike | None, text: str | None
+    ) -> _Question:
+        vectors: dict[str, Vector] = {}
+        labels: Vector | None = None
+        if text_embedding is not None:
+            vectors["text"] = unit_embedding(text_embedding)
+            labels = self._label_cosines(vectors["text"])
+        if image_embedding is not None:
+            vectors["image"] = unit_embedding(image_embedding)
+        shares: dict[int, float] = {}
+        if text is not None and text_embedding is not None:
+            row_of, n_rows = self._columns.row_of, len(view)
+            for id, share in self.word_shares(text, ("episode", "experience")).items():
+                row = row_of.get(id, n_rows)
+                if row < n_rows:
+                    shares[row] = share
+        rows = np.array(sorted(shares), dtype=np.int64)
+        return _Question(vectors, labels, rows, np.array([shares[row] for row in rows.tolist()], dtype=np.float32))
 
-    def _positions(self, view: View, rows: npt.NDArray[np.intp], pose_of: PoseOf) -> npt.NDArray[np.float64]:
-        """Map positions (M, 3) [m] of some rows with the poses of now; NaN: not known."""
-        positions = np.array(view.position[rows])
-        hanging = np.flatnonzero(view.keyframe[rows] >= 0)
+    def word_shares(self, text: str, kinds: Sequence[str]) -> dict[str, float]:
+        """Share of a question's words in the texts of the records that have most of them, by id; see `Store.word_shares`."""
+        return self._store.word_shares(query_words(text), kinds, n_records=len(self))
+
+    def _scores(self, view: View, rows: npt.NDArray[np.int64], question: _Question) -> Vector:
+        """(R,) in [0, 1] of some rows (R,); 1 where nothing ranks."""
+        parts: list[Vector] = []
+        if "text" in question.vectors:
+            part = view.similarity("text", question.vectors["text"], rows)
+            if question.labels is not None and len(view.label):
+                part = np.maximum(part, view.best_label(question.labels, rows))
+            part = np.clip(part, 0.0, 1.0)
+            if len(question.rows):
+                at = np.minimum(np.searchsorted(question.rows, rows), len(question.rows) - 1)
+                shares = np.where(question.rows[at] == rows, question.shares[at], 0.0).astype(np.float32)
+                part = join(part, shares)
+            parts.append(part)
+        if "image" in question.vectors:
+            parts.append(np.clip(view.similarity("image", question.vectors["image"], rows), 0.0, 1.0))
+        if not parts:
+            return np.ones(len(rows), dtype=np.float32)
+        return np.mean(parts, axis=0, dtype=np.float32)
+
+    def _candidates(
+        self, view: View, mask: npt.NDArray[np.bool_], question: _Question, n: int
+    ) -> npt.NDArray[np.int64]:
+        """Rows among which the ``n`` best are: all that meet the conditions, or those that an index finds.
+
+        An index finds the nearest by their own vectors. What scores higher than the last of these by a label or by words is added, so
+        that the candidates hold the best by every measure.
+        """
+        everything = np.flatnonzero(mask)
+        if len(question.vectors) != 1 or len(everything) <= self.max_exact or n > self.max_exact // 10:
+            return everything
+        ((name, query),) = question.vectors.items()
+        lists = view.lists.get((name, len(query)))
+        if lists is None:
+            return everything
+        vectors, row = view.vectors[name, len(query)]
+        positions, cosines = lists.search(vectors, row, mask, query, n)
+        if len(positions) < n or cosines[-1] <= 0.0:
+            return everything
+        found = [row[positions]]
+        if question.labels is not None and len(view.label):
+            likely = view.label_row[question.labels[view.label] >= cosines[-1]]
+            likely = np.unique(likely[mask[likely]])
+            if len(likely):
+                found.append(likely[_best(view, likely, view.best_label(question.labels, likely), n)])
+        found.append(question.rows[mask[question.rows]])
+        return np.unique(np.concatenate(found))
+
+    def _keep_inside(self, view: View, mask: npt.NDArray[np.bool_], conditions: EpisodeFilter, pose_of: PoseOf) -> None:
+        """Clear ``mask`` (N,) where the condition on position does not hold with the poses of now; an unknown position is nowhere."""
+        lower, upper = conditions.box or ((-np.inf,) * 3, (np.inf,) * 3)
+        bounds = (np.array(lower, dtype=np.float64), np.array(upper, dtype=np.float64))
+        center, radius = conditions.position or (0.0, 0.0, 0.0), conditions.radius or np.inf
+        ball = (np.array(center, dtype=np.float64), float(radius))
+        hanging = np.flatnonzero(mask & (view.keyframe >= 0))
+        inside = np.ones(len(hanging), dtype=bool)
         if len(hanging):
-            T = self._columns.poses.gather(view.keyframe[rows[hanging]], pose_of)  # (M', 4, 4)
-            here = np.einsum("nij,nj->ni", T[:, :3, :3], view.offset[rows[hanging]]) + T[:, :3, 3]
-            positions[hanging] = np.where(np.isnan(here), positions[hanging], here)
-        return positions
+            T = self._columns.poses.gather(view.keyframe[hanging], pose_of)  # (M, 4, 4)
+            here = np.einsum("nij,nj->ni", T[:, :3, :3], view.offset[hanging]) + T[:, :3, 3]
+            here = np.where(np.isnan(here), view.position[hanging], here)
+            keep_inside(here, inside, *bounds, *ball)
+        keep_inside(view.position, mask, *bounds, *ball)
+        mask[hanging] = inside
 
     def _label_cosines(self, query: Vector) -> Vector:
         """Cosine of a unit vector (D,) with each label, by code (n_codes,); what is no label gets 0."""
@@ -320,12 +422,16 @@ class LongTermMemory:
         return cosines
 
 
-def _inside(positions: npt.NDArray[np.float64], conditions: EpisodeFilter) -> npt.NDArray[np.bool_]:
-    """(M,) bool: positions (M, 3) that meet the conditions on position; unknown ones (NaN) do not."""
-    inside = ~np.isnan(positions[:, 0])
-    if conditions.position is not None and conditions.radius is not None:
-        inside &= np.linalg.norm(positions - np.asarray(conditions.position), axis=1) <= conditions.radius
-    if conditions.box is not None:
-        lower, upper = np.asarray(conditions.box)
-        inside &= np.all((positions >= lower) & (positions <= upper), axis=1)
-    return inside
+def _best(view: View, rows: npt.NDArray[np.int64], scores: Vector, n: int) -> npt.NDArray[np.intp]:
+    """Indices of the ``n`` best of some rows (R,) by their scores (R,), best first, of equal ones the newest first."""
+    kept = np.arange(len(rows))
+    if 4 * n < len(rows):
+        least = np.partition(scores, len(scores) - n)[len(scores) - n]
+        above, equal = np.flatnonzero(scores > least), np.flatnonzero(scores == least)
+        if len(equal) > 4 * n:
+            newest = view.newest(rows[equal], n - len(above))
+            equal = equal[np.isin(rows[equal], newest)]
+        kept = np.concatenate([above, equal])
+    here = rows[kept]
+    kept = kept[np.lexsort((here, view.is_event[here], view.stamp[here], view.rank[here]))[::-1]]
+    return kept[np.argsort(-scores[kept], kind="stable")][:n]

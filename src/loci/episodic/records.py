@@ -37,6 +37,7 @@ class Episode:
         position: (x, y, z) [m] in the map frame, of an episode without a keyframe, or None.
         count: how many experiences were merged into it.
         until_ns: stamp of the last of these [ns]; 0: only ``stamp_ns``.
+        is_quoted: somebody wrote the text (see ``source``); nothing was observed.
     """
 
     id: str
@@ -57,6 +58,7 @@ class Episode:
     position: Position | None = None
     count: int = 1
     until_ns: int = 0
+    is_quoted: bool = False
 
     def __post_init__(self) -> None:
         if self.kind not in ("keyframe", "episode"):
@@ -99,7 +101,8 @@ def episode_to_fields(episode: Episode) -> dict[str, Any]:
     """What the store keeps of an episode besides its id, stamp, session and map."""
     fields = {name: getattr(episode, name) for name in _PLAIN}
     fields |= {
-        name: getattr(episode, name) for name in ("kind", "labels", "object_ids", "position_in_camera", "position")
+        name: getattr(episode, name)
+        for name in ("kind", "labels", "object_ids", "position_in_camera", "position", "is_quoted")
     }
     return fields
 
@@ -118,5 +121,7 @@ def episode_from_record(record: Record) -> Episode:
         object_ids=tuple(fields["object_ids"]),
         position_in_camera=None if position_in_camera is None else tuple(position_in_camera),
         position=None if position is None else tuple(position),
+        # The first release did not say; what was observed hangs on a keyframe.
+        is_quoted=fields.get("is_quoted", fields["kind"] == "episode" and not fields["keyframe_id"]),
         **{name: fields[name] for name in _PLAIN},
     )

@@ -315,6 +315,8 @@ def to_evidence(evidence: Evidence, map_frame: str) -> m.Evidence:
         object_id=evidence.object_id,
         keyframe_id=evidence.keyframe_id,
         is_goal=bool(evidence.is_goal),
+        is_quoted=bool(evidence.is_quoted),
+        contradiction=evidence.contradiction,
     )
     if evidence.position is not None:
         message.has_position, message.position = True, to_point(evidence.position)
@@ -348,6 +350,8 @@ def from_evidence(message: m.Evidence) -> Evidence:
         position=from_point(message.position) if message.has_position else None,
         T_map_camera=from_pose(message.camera_pose) if message.has_camera_pose else None,
         is_goal=message.is_goal,
+        is_quoted=message.is_quoted,
+        contradiction=message.contradiction,
         image=bytes(message.image.data) if len(message.image.data) else None,
     )
 

@@ -219,6 +219,8 @@ FIXTURES: Mapping[str, tuple[tuple[str, ...], ...]] = MappingProxyType(
     }
 )
 HAVE = 0.9
+#: A thing that this share of the rooms of a kind has may be in any of them.
+LIKELY = 0.3
 #: Kinds of things known of a room when about half of what makes it is taken to have been seen.
 HALF_SEEN = 5
 #: Other words for things of the table.
@@ -267,6 +269,19 @@ def _parse(table: str) -> dict[str, np.ndarray]:
 
 
 _SHARES = _parse(TABLE)
+
+
+def known_things() -> tuple[str, ...]:
+    """Things that the table says something about."""
+    return tuple(_SHARES)
+
+
+def likely_rooms(thing: str) -> frozenset[str]:
+    """Kinds of rooms of which at least `LIKELY` have such a thing; none for one that the table does not have."""
+    shares = _SHARES.get(SAME.get(thing, thing))
+    if shares is None:
+        return frozenset()
+    return frozenset(kind for kind, share in zip(PRIORS, shares, strict=True) if kind and share >= LIKELY)
 
 
 def name_room(labels: Iterable[str]) -> tuple[str, float]:

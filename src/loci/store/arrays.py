@@ -10,6 +10,7 @@ import json
 import math
 import struct
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -38,21 +39,26 @@ def encode_arrays(arrays: Mapping[str, npt.NDArray[Any]]) -> bytes:
     Raises:
         ValueError: a type that safetensors does not have (objects, strings, complex numbers).
     """
-    header: dict[str, dict[str, object]] = {}
-    chunks: list[bytes] = []
-    start = 0
-    for name, array in arrays.items():
-        array = np.asarray(array)
+    plain = {name: np.asarray(array) for name, array in arrays.items()}
+    for name, array in plain.items():
         if array.dtype.name not in _TAGS:
             raise ValueError(f"expected array {name!r} of numbers or bool, got {array.dtype}")
-        data = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<")).tobytes()
-        offsets = [start, start + len(data)]
-        header[name] = {"dtype": _TAGS[array.dtype.name], "shape": list(array.shape), "data_offsets": offsets}
-        chunks.append(data)
-        start += len(data)
-    text = json.dumps(header, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)  # data start aligned, as the format asks
+    text = _header(tuple((name, array.dtype.name, array.shape) for name, array in plain.items()))
+    chunks = [np.ascontiguousarray(a, dtype=a.dtype.newbyteorder("<")).tobytes() for a in plain.values()]
     return b"".join([struct.pack("<Q", len(text)), text, *chunks])
+
+
+@lru_cache(maxsize=256)
+def _header(arrays: tuple[tuple[str, str, tuple[int, ...]], ...]) -> bytes:
+    """Header of arrays by (name, type, shape): the same for most records of a kind."""
+    header: dict[str, dict[str, object]] = {}
+    start = 0
+    for name, dtype, shape in arrays:
+        offsets = [start, start + math.prod(shape) * np.dtype(dtype).itemsize]
+        header[name] = {"dtype": _TAGS[dtype], "shape": list(shape), "data_offsets": offsets}
+        start = offsets[1]
+    text = json.dumps(header, separators=(",", ":")).encode()
+    return text + b" " * (-len(text) % 8)  # data start aligned, as the format asks
 
 
 def decode_arrays(data: bytes) -> dict[str, npt.NDArray[Any]]:

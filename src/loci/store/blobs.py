@@ -79,7 +79,11 @@ class BlobFiles:
         return self.root / digest[:2] / digest
 
     def put(self, data: bytes) -> str:
-        """Keep ``data``; its digest. Durable after the next `sync`."""
+        """Keep ``data``; its digest. Durable after the next `sync`.
+
+        Raises:
+            StoreError: the disk is full or fails; nothing of it is kept.
+        """
         digest = hashlib.sha256(data).hexdigest()
         path = self.path(digest)
         with self._lock:
@@ -91,9 +95,13 @@ class BlobFiles:
                 return digest
         except FileNotFoundError:
             path.parent.mkdir(parents=True, exist_ok=True)
-        with open(temporary, "wb", buffering=0) as file:
-            file.write(data)
-        os.replace(temporary, path)
+        try:
+            with open(temporary, "wb") as file:  # buffered: a raw file would write a part of it, and say nothing
+                file.write(data)
+            os.replace(temporary, path)
+        except OSError as error:
+            temporary.unlink(missing_ok=True)
+            raise StoreError(f"blob of {len(data)} bytes could not be written to {self.root}: {error}") from error
         with self._lock:
             self._unsynced.add(digest)
         return digest
@@ -118,6 +126,17 @@ class BlobFiles:
                 f"blob {digest} is damaged: {len(data)} bytes that do not match its name, set aside in {where}"
             )
         return data
+
+    def is_whole(self, digest: str) -> bool | None:
+        """Whether a blob's content is what its name says; None: it is missing. Nothing is changed."""
+        hashed = hashlib.sha256()
+        try:
+            with open(self.path(digest), "rb") as file:
+                while chunk := file.read(1 << 20):
+                    hashed.update(chunk)
+        except FileNotFoundError:
+            return None
+        return hashed.hexdigest() == digest
 
     def size(self, digest: str) -> int:
         """Bytes of a blob.

@@ -20,7 +20,7 @@ from loci.store.manifest import IdCounter, Manifest, WriterLock
 from loci.store.schema import MIGRATIONS, check_version, find_damage, migrate, salvage, schema_version, with_sidecars
 
 DATABASE = "memory.sqlite"
-_OURS = {"manifest.json", "ids.json", DATABASE, "blobs", "damaged", "lock"}
+_OURS = {"manifest.json", "ids.json", DATABASE, "blobs", "damaged", "index", "lock"}
 
 #: Takes one line for the user.
 Warn = Callable[[str], None]
@@ -111,11 +111,15 @@ def read_manifest(path: Path, warn: Warn) -> Manifest | None:
     return manifest
 
 
-def open_database(path: Path, warn: Warn, *, expected: bool) -> sqlite3.Connection:
+def open_database(
+    path: Path, warn: Warn, *, expected: bool, thorough: bool = False, known_damage: str = ""
+) -> sqlite3.Connection:
     """The writing connection to a healthy database of the newest version, in autocommit mode.
 
     Args:
         expected: there should be one already.
+        thorough: look for damage that an ordinary opening has no time for.
+        known_damage: what is wrong with it for certain; it is set aside.
 
     Raises:
         StoreError: the file is another program's or a newer Loci's.
@@ -123,7 +127,7 @@ def open_database(path: Path, warn: Warn, *, expected: bool) -> sqlite3.Connecti
     file = path / DATABASE
     reason, damaged = "", None
     if file.exists() and (file.stat().st_size or expected):
-        reason = find_damage(file)
+        reason = known_damage or find_damage(file, thorough)
         if reason:
             damaged = set_aside(with_sidecars(file), path / "damaged")
     elif expected:

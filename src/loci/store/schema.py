@@ -12,6 +12,7 @@ import tempfile
 import zlib
 from pathlib import Path
 
+from loci.store import words
 from loci.store.errors import StoreError
 
 #: "LOCI": says that an SQLite file is ours.
@@ -30,6 +31,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE TABLE reference (digest TEXT NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (digest, seq)) WITHOUT ROWID",
         "CREATE INDEX reference_seq ON reference (seq)",
     ),
+    words.CREATE,
 )
 
 #: Columns of a row as it is passed around: (kind, id, stamp_ns, session, map_id, fields, arrays, blobs, check).
@@ -93,8 +95,11 @@ def with_sidecars(path: Path) -> list[Path]:
     return [path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")]
 
 
-def find_damage(path: Path) -> str:
+def find_damage(path: Path, thorough: bool = False) -> str:
     """What is wrong with an SQLite file, in words; empty: nothing that SQLite can see.
+
+    Args:
+        thorough: compare indexes with their tables, too.
 
     Raises:
         StoreError: it is a healthy file, but of another program or a newer Loci.
@@ -108,7 +113,7 @@ def find_damage(path: Path) -> str:
                 return "its write-ahead log is not one (what was in it is lost)"
     connection = sqlite3.connect(path, isolation_level=None, timeout=10.0)
     try:
-        problems = [row[0] for row in connection.execute("PRAGMA quick_check(3)")]
+        problems = [row[0] for row in connection.execute(f"PRAGMA {'integrity' if thorough else 'quick'}_check(3)")]
         if problems != ["ok"]:
             return "; ".join(problems)
         version = schema_version(connection)
@@ -135,6 +140,7 @@ def salvage(damaged: Path, connection: sqlite3.Connection) -> int:
         for path in with_sidecars(damaged)[:2]:
             if path.exists():
                 shutil.copyfile(path, Path(folder) / path.name)
+        _pad(Path(folder) / damaged.name)
         source = sqlite3.connect(Path(folder) / damaged.name, isolation_level=None)
         connection.execute("BEGIN IMMEDIATE")
         try:
@@ -152,11 +158,33 @@ def salvage(damaged: Path, connection: sqlite3.Connection) -> int:
     return n
 
 
-def write_row(connection: sqlite3.Connection, row: Row, size_of: dict[str, int]) -> tuple[set[str], int]:
+def _pad(file: Path) -> None:
+    """Give a truncated SQLite file the length that its header says: then SQLite reads the pages that are left."""
+    if not file.exists():
+        return
+    with open(file, "r+b") as opened:
+        header = opened.read(100)
+        if len(header) == 100 and header.startswith(b"SQLite format 3\0"):
+            page_size = int.from_bytes(header[16:18], "big")
+            n_bytes = (65536 if page_size == 1 else page_size) * int.from_bytes(header[28:32], "big")
+            if file.stat().st_size < n_bytes <= 4 * file.stat().st_size + (1 << 20):
+                opened.truncate(n_bytes)
+
+
+def highest_seq(connection: sqlite3.Connection) -> int:
+    """Sequence number of the newest record; 0: there never was one."""
+    (highest,) = connection.execute("SELECT coalesce(max(seq), 0) FROM record").fetchone()
+    return int(highest)
+
+
+def write_row(
+    connection: sqlite3.Connection, row: Row, size_of: dict[str, int], known_seq: int | None = None
+) -> tuple[set[str], int]:
     """Insert or update one row and its references; blobs it no longer names, and bytes of blobs never named before.
 
     Args:
         size_of: bytes of the blobs that the row names.
+        known_seq: `highest_seq` of before: a row with a higher one is new, so nothing of it has to be looked up. None: not known.
     """
     (seq,) = connection.execute(
         f"""INSERT INTO record ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -165,7 +193,11 @@ def write_row(connection: sqlite3.Connection, row: Row, size_of: dict[str, int])
         "check" = excluded."check" RETURNING seq""",
         row,
     ).fetchone()
-    before = {digest for (digest,) in connection.execute("SELECT digest FROM reference WHERE seq = ?", (seq,))}
+    is_new = known_seq is not None and seq > known_seq
+    words.index_text(connection, seq, row[0], row[1], row[5], is_new)
+    before: set[str] = set()
+    if not is_new:
+        before = {digest for (digest,) in connection.execute("SELECT digest FROM reference WHERE seq = ?", (seq,))}
     now = set(json.loads(row[7]))
     connection.executemany(
         "DELETE FROM reference WHERE digest = ? AND seq = ?", [(digest, seq) for digest in before - now]

@@ -21,8 +21,10 @@ from typing import Any
 
 import numpy.typing as npt
 
-from loci.store.blobs import BlobFiles
+from loci.store import words
+from loci.store.blobs import BlobFiles, set_aside
 from loci.store.errors import StoreError
+from loci.store.indexes import FOLDER, index_files, read_index, remove_indexes, write_index
 from loci.store.manifest import IdCounter, Manifest, WriterLock
 from loci.store.opening import (
     DATABASE,
@@ -37,7 +39,7 @@ from loci.store.opening import (
     take_folder,
 )
 from loci.store.record import Record, blobs_of, from_row, to_row
-from loci.store.schema import COLUMNS, MIGRATIONS, Row, with_sidecars, write_row
+from loci.store.schema import COLUMNS, MIGRATIONS, Row, highest_seq, with_sidecars, write_row
 
 __all__ = ["ID_KINDS", "Record", "Store", "StoreError", "memory_path"]
 
@@ -77,10 +79,15 @@ class Store:
     # ---- opening and closing -------------------------------------------------------------------------------------
 
     @classmethod
-    def open(cls, path: Path, *, read_only: bool = False) -> Store:
+    def open(cls, path: Path, *, read_only: bool = False, repairing: bool = False, known_damage: str = "") -> Store:
         """Open the memory in folder ``path``; a folder that is missing or empty becomes a new one.
 
         Damaged files are set aside below ``damaged/``, what can be read of them is taken over, and `warnings` says so.
+
+        Args:
+            read_only: neither lock nor write.
+            repairing: look for damage thoroughly, and keep files that no record came to name because a process died.
+            known_damage: what is wrong with the database for certain: it is set aside, what can be read of it is taken over.
 
         Raises:
             StoreError: another process writes to it (the message names its pid); it is of a newer Loci; it is not a
@@ -91,7 +98,7 @@ class Store:
             if read_only:
                 store._manifest = check_for_reading(store.path)
             else:
-                store._open_writing()
+                store._open_writing(repairing, known_damage)
         except (OSError, sqlite3.Error) as error:
             store._let_go()
             raise StoreError(f"memory {path} cannot be opened: {error}") from error
@@ -100,14 +107,16 @@ class Store:
             raise
         return store
 
-    def _open_writing(self) -> None:
+    def _open_writing(self, repairing: bool, known_damage: str) -> None:
         self._lock = take_folder(self.path)
         manifest = read_manifest(self.path, self._warn)
-        self._writer = open_database(self.path, self._warn, expected=manifest is not None)
+        self._writer = open_database(
+            self.path, self._warn, expected=manifest is not None, thorough=repairing, known_damage=known_damage
+        )
         self._manifest = agree_on_manifest(self.path, manifest, self._writer, self._warn, bool(self._warnings))
         self._ids = open_ids(self.path, self._writer, self._warn)
         self._blobs.root.mkdir(exist_ok=True)
-        if self._lock.died and not (self.path / "damaged").exists():
+        if self._lock.died and not repairing and not (self.path / "damaged").exists():
             # Blobs whose records were never committed would outlive every `purge`. But a database that was set aside
             # may be repaired by hand, and names blobs too: then all stay.
             referenced = {digest for (digest,) in self._writer.execute("SELECT DISTINCT digest FROM reference")}
@@ -261,6 +270,84 @@ class Store:
             if row is not None:
                 yield from self._readable(row)
 
+    def find_words(
+        self, wanted: Sequence[str], kinds: Sequence[str] = words.SEARCHED_KINDS, limit: int = 2000
+    ) -> dict[str, list[str] | None]:
+        """Ids of the records whose field ``text`` has each of some words, in any form that Porter's stemmer takes for the same.
+
+        What was put and not committed yet is found, too.
+
+        Args:
+            wanted: single words.
+            kinds: of the records, among `words.SEARCHED_KINDS`.
+            limit: a word that more records have tells them apart too little: None.
+
+        Raises:
+            ValueError: something that is not one word.
+        """
+        self._check_words(wanted)
+        noted = self._noted_texts(kinds)
+        with self._reader() as connection:
+            found = words.find_words(connection, wanted, kinds, limit)
+        if noted:
+            new = words.find_words_in({id: text for id, text in noted.items() if text}, wanted, limit)
+            for word, old in found.items():
+                more = new[word]
+                found[word] = None if old is None or more is None else [*(i for i in old if i not in noted), *more]
+        return found
+
+    def word_shares(
+        self,
+        wanted: Sequence[str],
+        kinds: Sequence[str] = words.SEARCHED_KINDS,
+        *,
+        n_records: int,
+        n_best: int = 200,
+        limit: int = 5000,
+    ) -> dict[str, float]:
+        """Share of some words that a record's text has, each word weighted by how rare it is: (0, 1] by id of those that have most.
+
+        Args:
+            wanted: single words, as for `find_words`.
+            kinds: of the records.
+            n_records: how many there are of these kinds.
+            n_best: at most so many, and what was put and not committed yet.
+            limit: a word that more records have tells them apart too little, and weighs nothing.
+
+        Raises:
+            ValueError: something that is not one word.
+        """
+        self._check_words(wanted)
+        if not wanted:
+            return {}
+        noted = self._noted_texts(kinds)
+        with self._reader() as connection:
+            shares, weights = words.rank_words(connection, wanted, kinds, n_records, n_best, limit)
+        if noted:
+            new = words.find_words_in({id: text for id, text in noted.items() if text}, wanted, len(noted))
+            shares = {id: share for id, share in shares.items() if id not in noted}
+            for word, ids in new.items():
+                for id in ids or ():
+                    shares[id] = shares.get(id, 0.0) + weights[word]
+        return {id: share for id, share in shares.items() if share > 0.0}
+
+    def _check_words(self, wanted: Sequence[str]) -> None:
+        self._check_open()
+        for word in wanted:
+            if words.split_words(word) != [word.lower()]:
+                raise ValueError(f"expected single words, got {word!r}")
+
+    def _noted_texts(self, kinds: Sequence[str]) -> dict[str, str]:
+        """Text by id of what was put, or deleted (empty), and not committed yet."""
+        with self._pending_lock:
+            noted = {
+                key: row for layer in (self._committing, self._pending) for key, row in layer.items() if key[0] in kinds
+            }
+        texts: dict[str, str] = {}
+        for (_, id), row in noted.items():
+            texts[id] = words.text_of(row[0], row[5]) if row is not None else texts.get(id, "")
+        return texts
+
     def sessions(self) -> tuple[str, ...]:
         """Sessions that have records, in the order in which they began."""
         with self._reader() as connection:
@@ -286,7 +373,11 @@ class Store:
     # ---- blobs ---------------------------------------------------------------------------------------------------
 
     def put_blob(self, data: bytes) -> str:
-        """Keep bytes as a file; its SHA-256 in hex, to be named by a record. Durable after `commit`."""
+        """Keep bytes as a file; its SHA-256 in hex, to be named by a record. Durable after `commit`.
+
+        Raises:
+            StoreError: the disk is full or fails; nothing of it is kept.
+        """
         self._check_writable()
         return self._blobs.put(data)
 
@@ -365,9 +456,10 @@ class Store:
         connection = self._writer
         connection.execute("BEGIN IMMEDIATE")
         try:
+            known_seq = highest_seq(connection)
             for key, row in batch.items():
                 if row is not None:
-                    dropped, n_bytes = write_row(connection, row, sizes)
+                    dropped, n_bytes = write_row(connection, row, sizes, known_seq)
                     candidates |= dropped
                     added += n_bytes
                     continue
@@ -375,6 +467,7 @@ class Store:
                 if found is not None:
                     named = connection.execute("DELETE FROM reference WHERE seq = ? RETURNING digest", found)
                     candidates |= {digest for (digest,) in named}
+                    words.drop_text(connection, found[0], key[0])
                     connection.execute("DELETE FROM record WHERE seq = ?", found)
             for digest in candidates:
                 if not connection.execute("SELECT 1 FROM reference WHERE digest = ?", (digest,)).fetchone():
@@ -430,9 +523,11 @@ class Store:
     def _wipe(self) -> None:
         # VACUUM, because secure_delete leaves copies that SQLite made when it split pages.
         try:
+            remove_indexes(self.path / FOLDER)  # they hold ids, and means of vectors
+            words.rebuild(self._writer)
             self._writer.execute("VACUUM")
             (busy, _, _) = self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        except sqlite3.Error as error:
+        except (OSError, sqlite3.Error) as error:
             raise StoreError(f"memory {self.path} could not be wiped: {error}") from error
         if busy:
             raise StoreError(
@@ -472,6 +567,37 @@ class Store:
         with self._reader() as connection:
             return total + int(connection.execute("SELECT coalesce(sum(size), 0) FROM blob").fetchone()[0])
 
+    # ---- indexes -------------------------------------------------------------------------------------------------
+
+    def save_index(self, name: str, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Keep what was made from the records as a file beside them, so that opening is quick; durable on return.
+
+        Args:
+            name: of the file.
+            arrays: ``ids``, where there is one, has the ids of the records as UTF-8, a line each.
+
+        Raises:
+            StoreError: the disk is full or fails.
+        """
+        self._check_writable()
+        try:
+            write_index(self.path / FOLDER, name, arrays)
+        except OSError as error:
+            raise StoreError(f"index {name} of {self.path} could not be written: {error}") from error
+
+    def load_index(self, name: str) -> dict[str, npt.NDArray[Any]] | None:
+        """Arrays of `save_index`; None: there are none, or they were damaged (then set aside, with a warning)."""
+        self._check_open()
+        try:
+            return read_index(self.path / FOLDER, name)
+        except StoreError as error:
+            where = ""
+            if not self.read_only:
+                files = [p for p in index_files(self.path / FOLDER) if p.stem == name]
+                where = f", set aside in {set_aside(files, self.path / 'damaged')}"
+            self._warn(f"{error}{where}; it is made anew")
+            return None
+
     # ---- inside --------------------------------------------------------------------------------------------------
 
     @contextmanager
@@ -498,6 +624,12 @@ class Store:
         log.warning("%s", message)
         if message not in self._warnings:
             self._warnings.append(message)
+
+    @property
+    def writing_connection(self) -> sqlite3.Connection:
+        """The connection that writes, in autocommit mode: for `loci.store.checking`, while nobody else has the store."""
+        self._check_writable()
+        return self._writer
 
     def _check_open(self) -> None:
         if self._closed:
