@@ -5,7 +5,7 @@ Reads published views only; nothing here changes a memory. `refresh` is called w
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -13,13 +13,14 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from loci.evidence import Memories, rooms_of_objects
+from loci.evidence import Memories, related, rooms_of_objects
 from loci.geometry import Array
 from loci.keyframes import Keyframe
 from loci.query import Query, check_limit
 from loci.recall import Recollection, places_of, recall, score_labels
 from loci.routes import Route, find_route
 from loci.scene.objects import SceneObject
+from loci.scene.relations import Relation
 from loci.scene.retrieval import Retrieval
 from loci.scene.snapshots import Snapshot
 from loci.scene_graph import scene_graph_json, scene_graph_text
@@ -115,13 +116,13 @@ class MemoryQuestions:
         if format not in ("text", "json"):
             raise ValueError(f"expected format 'text' or 'json', got {format!r}")
         check_limit(max_characters, 1_000_000)
-        topology, supports = self.topology(), self.supports()
+        topology, carriers = self.topology(), self.carriers()
         objects = self.objects()
         found = rooms_of_objects(self._memories, objects)
         rooms = {o.id: room.id for o, room in zip(objects, found, strict=True) if room is not None}
         if format == "json":
-            return scene_graph_json(topology, self.objects(), rooms, supports), False
-        return scene_graph_text(topology, self.objects(), rooms, supports, max_characters)
+            return scene_graph_json(topology, self.objects(), rooms, carriers), False
+        return scene_graph_text(topology, self.objects(), rooms, carriers, max_characters)
 
     def keyframe(self, keyframe_id: str) -> Keyframe:
         """A keyframe: its pose, camera and stamp.
@@ -359,8 +360,38 @@ class MemoryQuestions:
         raise LookupError(f"no object {object_id!r} in this memory: ask find_objects for what it holds")
 
     def supports(self, object_ids: Iterable[str] | None = None) -> dict[str, str]:
-        """{object id: id of the object that it lies on} of all objects, or of those asked for, that lie on one."""
+        """{object id: id of the object that it lies on or in} of all objects, or of those asked for, that lie on one."""
         return self._memories.scene.supports(object_ids)
+
+    def carriers(self, object_ids: Iterable[str] | None = None) -> dict[str, tuple[str, bool]]:
+        """{object id: (id of the object that carries it, whether it lies in that one)} of all objects, or of those asked for."""
+        return self._memories.scene.carriers(object_ids)
+
+    def relations(
+        self,
+        object_id: str | Collection[str],
+        relations: Iterable[str] = (),
+        *,
+        viewpoint: npt.ArrayLike | None = None,
+        max_distance: float = 1.0,
+    ) -> tuple[Relation, ...]:
+        """How an object, or each of several, lies to others: computed from where they are now, nearest first for each kind.
+
+        What stands behind a wall is neither next to a thing nor beside it: the rooms are known here.
+
+        Args:
+            object_id: the subject, or several.
+            relations: any of on, in, under, next_to, left_of, right_of, between, nearest; empty: all (left and right only with a
+                viewpoint).
+            viewpoint: (3,) from where left and right are seen, looking towards the subject [m].
+            max_distance: of next_to and nearest [m].
+
+        Raises:
+            LookupError: no such object.
+            ValueError: no such relation, a distance that is not > 0, or left or right without a viewpoint.
+        """
+        ids = (object_id,) if isinstance(object_id, str) else tuple(object_id)
+        return related(self._memories, ids, tuple(relations), viewpoint, max_distance)
 
     def room_of(self, o: SceneObject) -> Room | None:
         """Room that an object is in; None if not known, or if it is in another map."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,9 @@ from loci.geometry import Array
 from loci.memory import RobotMemory
 from loci.nodes.conversions import header, to_jpeg, to_point, to_pose, to_time, to_vector
 from loci.scene.objects import SceneObject
+from loci.scene.relations import Relation
 from loci.scene.snapshots import Snapshot
+from loci.scene_graph import on_or_in
 from loci.spatial.floors import Floor
 from loci.spatial.frontiers import Frontier
 from loci.spatial.occupancy import OccupancyMap
@@ -160,9 +162,12 @@ def place_edge(e: PlaceEdge) -> m.PlaceEdge:
     return message
 
 
-def scene_object(memory: RobotMemory, o: SceneObject, map_frame: str, supports: dict[str, str]) -> m.SceneObject:
+def scene_object(
+    memory: RobotMemory, o: SceneObject, map_frame: str, carriers: Mapping[str, tuple[str, bool]]
+) -> m.SceneObject:
     """Message of an object, with place, room, support and snapshot."""
     room = memory.room_of(o)
+    on, inside = on_or_in(o.id, carriers)
     return m.SceneObject(
         header=header(map_frame, o.last_seen_ns),
         id=o.id,
@@ -179,7 +184,8 @@ def scene_object(memory: RobotMemory, o: SceneObject, map_frame: str, supports: 
         place=memory.place_of(o),
         room=room.id if room else "",
         room_name=room.name if room else "",
-        on=supports.get(o.id, ""),
+        on=on,
+        inside=inside,
         snapshot=memory.snapshot_of(o.id),
         keyframe_id=o.keyframe_id,
         map_id=o.map_id,
@@ -187,11 +193,18 @@ def scene_object(memory: RobotMemory, o: SceneObject, map_frame: str, supports: 
     )
 
 
+def relation(r: Relation) -> m.ObjectRelation:
+    """Message of a relation."""
+    message = m.ObjectRelation(subject=r.subject, relation=r.relation, objects=list(r.objects))
+    message.distance, message.confidence = float(r.distance), float(r.confidence)
+    return message
+
+
 def objects(memory: RobotMemory, map_frame: str) -> m.SceneObjectArray:
     """All objects."""
-    supports = memory.supports()
+    carriers = memory.carriers()
     message = m.SceneObjectArray(header=header(map_frame, memory.newest_stamp_ns))
-    message.objects = [scene_object(memory, o, map_frame, supports) for o in memory.objects()]
+    message.objects = [scene_object(memory, o, map_frame, carriers) for o in memory.objects()]
     return message
 
 

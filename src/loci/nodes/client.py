@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import rclpy
+from geometry_msgs.msg import Pose
 from loci_ros import action, srv
 from rclpy.action import ActionClient
 from rclpy.context import Context
@@ -46,6 +47,7 @@ from loci.nodes.errors import Code
 from loci.nodes.process import spin
 from loci.planning.protocols import Answer, KnownFrontier, KnownObject, KnownPath, KnownRoom, Point
 from loci.query import MAX_LIMIT, Evidence, Query
+from loci.scene.relations import Relation
 from loci.spatial.cubes import Cubes, NearestVoxels
 
 Progress = Callable[[float, str], None]
@@ -308,6 +310,33 @@ class MemoryClient:
                 return None
             raise
         return bytes(answer.image.data) or None
+
+    def relations(
+        self,
+        object_id: str,
+        relations: Sequence[str] = (),
+        *,
+        viewpoint: npt.ArrayLike | None = None,
+        max_distance: float = 1.0,
+        min_stamp_ns: int = 0,
+    ) -> tuple[Relation, ...]:
+        """How an object lies to others; left and right need a viewpoint (3,) [m]. See `MemoryQuestions.relations`."""
+        where: dict[str, Any] = {}
+        if viewpoint is not None:
+            where = {"has_viewpoint": True, "viewpoint": Pose(position=to_point(viewpoint))}
+        answer = self._call(
+            srv.GetRelations,
+            "get_relations",
+            min_stamp_ns,
+            object_id=object_id,
+            relations=list(relations),
+            max_distance=float(max_distance),
+            **where,
+        )
+        return tuple(
+            Relation(r.subject, r.relation, tuple(r.objects), float(r.distance), float(r.confidence))
+            for r in answer.relations
+        )
 
     def retrieve(self, question: str, *, limit: int = 10, with_frontiers: bool = True, with_images: bool = True) -> Any:
         """The images that matter for a question, as a loci_ros/Retrieve response."""

@@ -373,7 +373,9 @@ def from_scene_object(o: m.SceneObject, score: float = 1.0) -> KnownObject:
         position=from_point(o.pose.position),
         is_goal=o.is_goal,
     )
-    return KnownObject(evidence, o.on, tuple(o.colors), from_point(o.size), to_ns(o.first_seen), int(o.n_detections))
+    return KnownObject(
+        evidence, o.on or o.inside, tuple(o.colors), from_point(o.size), to_ns(o.first_seen), int(o.n_detections)
+    )
 
 
 def to_points_array(points: Sequence[Any]) -> Array:

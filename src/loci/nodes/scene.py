@@ -10,7 +10,7 @@ from rclpy.context import Context
 from visualization_msgs.msg import MarkerArray
 
 from loci.nodes import answers, markers
-from loci.nodes.conversions import from_point, image_bytes, to_jpeg
+from loci.nodes.conversions import from_point, from_pose, image_bytes, to_jpeg
 from loci.nodes.lifecycle import LATCHED_QOS
 from loci.nodes.parameters import SCENE
 from loci.nodes.part import HostHolder, MemoryPart
@@ -24,6 +24,7 @@ class SceneMemoryNode(MemoryPart):
         super().__init__("scene_memory", SCENE, holder, context, **options)
         self.serve(srv.FindObjects, "find_objects", self._find_objects)
         self.serve(srv.GetObject, "get_object", self._get_object)
+        self.serve(srv.GetRelations, "get_relations", self._get_relations)
         self.serve(srv.GetSnapshots, "get_snapshots", self._get_snapshots)
         self.serve(srv.Retrieve, "retrieve", self._retrieve)
         self.every(1.0 / self.values["publish_rate"], self.publish_changes)
@@ -43,16 +44,26 @@ class SceneMemoryNode(MemoryPart):
                 radius=float(request.radius) if request.has_position else None,
                 limit=int(request.limit),
             )
-            supports = memory.supports(o.id for o, _ in found)
-            response.objects = [answers.scene_object(memory, o, frame, supports) for o, _ in found]
+            carriers = memory.carriers(o.id for o, _ in found)
+            response.objects = [answers.scene_object(memory, o, frame, carriers) for o, _ in found]
         response.scores = [float(score) for _, score in found]
 
     def _get_object(self, request: Any, response: Any) -> None:
         with self.reading(request) as (memory, frame):
             o = memory.object(request.id)
-            response.object = answers.scene_object(memory, o, frame, memory.supports((o.id,)))
+            response.object = answers.scene_object(memory, o, frame, memory.carriers((o.id,)))
             if request.with_image:
                 response.image = to_jpeg(memory.object_image(o.id), frame, o.last_seen_ns)
+
+    def _get_relations(self, request: Any, response: Any) -> None:
+        with self.reading(request) as (memory, _):
+            found = memory.relations(
+                request.object_id,
+                tuple(request.relations),
+                viewpoint=from_pose(request.viewpoint, "viewpoint")[:3, 3] if request.has_viewpoint else None,
+                max_distance=float(request.max_distance) or 1.0,
+            )
+        response.relations = [answers.relation(r) for r in found]
 
     def _get_snapshots(self, request: Any, response: Any) -> None:
         limit = check_limit(int(request.limit))
