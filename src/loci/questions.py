@@ -5,7 +5,7 @@ Reads published views only; nothing here changes a memory. `refresh` is called w
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -445,7 +445,7 @@ class MemoryQuestions:
             self._check_room(room)
             rooms = rooms_of_objects(self._memories, found)
             found = [o for o, r in zip(found, rooms, strict=True) if r is not None and room in (r.id, r.name)]
-        found = [o for o in found if (not labels or o.label in labels) and state in (None, o.state)]
+        found = [o for o in found if (not labels or o.label in labels) and _is_in_state(o, state)]
         distance = np.zeros(len(found))
         if position is not None and radius is not None:
             p = _finite(position, "position", (3,))
@@ -458,9 +458,16 @@ class MemoryQuestions:
         if text is not None:
             encoder = self._memories.text_encoder
             embedding = encoder.encode([text])[0]
-            scores = score_labels([o.label for o in found], [o.colors for o in found], text, embedding, encoder)
+            known = self._memories.scene.attributes()
+            attributes = [known.get(o.id, ()) for o in found]
+            colors = [o.colors for o in found]
+            scores = score_labels([o.label for o in found], colors, text, embedding, encoder, attributes)
         order = sorted(range(len(found)), key=lambda i: (-scores[i], distance[i], -found[i].last_seen_ns))
         return [(found[i], float(scores[i])) for i in order[:limit]]
+
+    def attributes(self) -> Mapping[str, tuple[str, ...]]:
+        """{object id: what detectors told of it ("open", "wooden"), and its size among its like ("large", "tall")}."""
+        return self._memories.scene.attributes()
 
     def object_image(self, object_id: str) -> bytes:
         """JPEG of an object's best view.
@@ -541,6 +548,11 @@ class MemoryQuestions:
                 f"{thing} lies in map {map_id!r}, which is not joined to the current map {self.map_id!r}"
             )
         return np.asarray(position, dtype=np.float64)
+
+
+def _is_in_state(o: SceneObject, state: str | None) -> bool:
+    """Whether an object is "present", "missing" ..., or was told to be "open", "clean" ..."""
+    return state in (None, o.state) or state in o.attributes
 
 
 def _finite(values: npt.ArrayLike, name: str, shape: tuple[int, ...] | None = None) -> Array:

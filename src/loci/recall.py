@@ -26,13 +26,15 @@ from loci.evidence import (
 )
 from loci.perception.text import TextEncoder
 from loci.query import KINDS, Evidence, Kind, Order, Query
+from loci.scene.attributes import agreement, asked_attributes, attribute_words
 from loci.scene.objects import SceneObject
 from loci.spatial.regions import Room
 
 Vector = npt.NDArray[np.float32]
 
-#: Score of a thing whose category is named in the text, and what a matching colour adds to it.
-NAMED_SCORE, COLOR_BONUS = 0.9, 0.1
+#: Score of a thing whose category is named in the text, what a matching colour or attribute adds to it, and what each takes away
+#: that it is known not to have.
+NAMED_SCORE, ATTRIBUTE_BONUS, ATTRIBUTE_PENALTY = 0.9, 0.1, 0.15
 #: Of equal scores the most specific comes first: an object before the snapshot and the room that contain it.
 _PRIORITY = {"object": 0, "snapshot": 1, "room": 2, "place": 3, "frontier": 4, "episode": 5, "keyframe": 5}
 
@@ -68,10 +70,12 @@ def score_labels(
     text: str | None,
     embedding: Vector | None,
     encoder: TextEncoder,
+    attributes: Sequence[Sequence[str]] = (),
 ) -> npt.NDArray[np.float32]:
-    """Relevance of N categories (with N lists of colour names) to a text, (N,) in [0, 1].
+    """Relevance of N categories (with N lists of colour names, and of attributes if any) to a text, (N,) in [0, 1].
 
-    The cosine of the text encoder, raised to ``NAMED_SCORE`` where the text names the category itself.
+    The cosine of the text encoder, raised to ``NAMED_SCORE`` where the text names the category itself; more where it asks for
+    colours or attributes that a thing has ("red mug", "open drawer"), less for each that the thing is known not to have.
     """
     scores = np.zeros(len(labels), dtype=np.float32)
     if not labels:
@@ -83,9 +87,13 @@ def score_labels(
         scores = np.clip([by_label.get(label, 0.0) for label in unique], 0.0, 1.0).astype(np.float32)[inverse]
     if text is not None:
         words = words_of(text)
-        for i, (label, names) in enumerate(zip(labels, colors, strict=True)):
-            if label and set(label.lower().split()) <= words:
-                named = NAMED_SCORE + (COLOR_BONUS if words.intersection(names) else 0.0)
+        told = attributes or ((),) * len(labels)
+        asked = asked_attributes(words, attribute_words(a for own in told for a in own))
+        for i, (label, names, own) in enumerate(zip(labels, colors, told, strict=True)):
+            parts = set(label.lower().split())
+            if label and parts <= words:
+                n_has, n_against = agreement(asked - parts, names, own) if asked else (0, 0)
+                named = NAMED_SCORE + ATTRIBUTE_BONUS * bool(n_has) - ATTRIBUTE_PENALTY * min(n_against, 2)
                 scores[i] = max(scores[i], named)
     return scores
 
@@ -217,7 +225,9 @@ def _object_scores(
 ) -> npt.NDArray[np.float32]:
     if text_embedding is not None:
         labels, colors = [o.label for o in objects], [o.colors for o in objects]
-        return score_labels(labels, colors, query.text, text_embedding, memories.text_encoder)
+        known = memories.scene.attributes()
+        attributes = [known.get(o.id, ()) for o in objects]
+        return score_labels(labels, colors, query.text, text_embedding, memories.text_encoder, attributes)
     if image_embedding is not None:
         scores = np.zeros(len(objects), dtype=np.float32)
         for i, o in enumerate(objects):
@@ -244,7 +254,7 @@ def _object_matches(memories: Memories, query: Query, o: SceneObject, room: Room
     return (
         (not query.labels or o.label in query.labels)
         and query.object_id in (None, o.id)
-        and query.state in (None, o.state)
+        and (query.state in (None, o.state) or query.state in o.attributes)
         and query.session in (None, keyframe.session)
         and (query.after_ns is None or o.last_seen_ns >= query.after_ns)
         and (query.before_ns is None or o.first_seen_ns < query.before_ns)

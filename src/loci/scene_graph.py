@@ -102,6 +102,7 @@ def scene_graph_json(
                 "size": _floats(o.size),
                 "T_map_box": [_floats(row) for row in o.T_map_box],
                 "colors": list(o.colors),
+                "attributes": list(o.attributes),
                 "room": rooms.get(o.id, ""),
                 "on": on_or_in(o.id, carriers)[0],
                 "in": on_or_in(o.id, carriers)[1],

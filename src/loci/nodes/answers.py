@@ -181,6 +181,7 @@ def scene_object(
         first_seen=to_time(o.first_seen_ns),
         last_seen=to_time(o.last_seen_ns),
         colors=list(o.colors),
+        attributes=list(memory.attributes().get(o.id, ())),
         place=memory.place_of(o),
         room=room.id if room else "",
         room_name=room.name if room else "",

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from loci.keyframes import Keyframe, Keyframes
 from loci.observation import Observation
 from loci.perception.text import TextEncoder
+from loci.scene.attributes import size_words
 from loci.scene.objects import ObjectMap, ObjectParameters, SceneObject
 from loci.scene.relations import Boxes, Relation, carriers_of, relations
 from loci.scene.retrieval import Retrieval, retrieve
@@ -64,6 +65,7 @@ class SceneMemory:
         self.snapshots_map = SnapshotMap(lambda: store.new_id("snapshot"))
         # What is known of the last published objects: filled when asked for.
         self._carriers: tuple[tuple[SceneObject, ...], Boxes, dict[str, tuple[str, bool]]] = ((), Boxes.of(()), {})
+        self._attributes: tuple[tuple[SceneObject, ...], Mapping[str, tuple[str, ...]]] = ((), {})
         self._dirty: set[str] = set()
         self._snapshots_dirty = False
         self._maintained_ns: int | None = None
@@ -187,6 +189,18 @@ class SceneMemory:
         """How objects lie to others, computed from where they are now; see `loci.scene.relations.relations`."""
         boxes, _ = self._known_boxes()
         return relations(boxes.objects, object_ids, kinds, viewpoint, max_distance, boxes)
+
+    def attributes(self) -> Mapping[str, tuple[str, ...]]:
+        """{object id: what detectors told of it, and its size in words}; objects of which nothing is known are left out."""
+        objects = self.objects()
+        known_for, attributes = self._attributes
+        if known_for is not objects:
+            sizes = size_words(objects)
+            attributes = {
+                o.id: told for o in objects if (told := tuple(dict.fromkeys((*o.attributes, *sizes.get(o.id, ())))))
+            }
+            self._attributes = (objects, attributes)
+        return attributes
 
     def _known_boxes(self) -> tuple[Boxes, dict[str, tuple[str, bool]]]:
         """Boxes of the objects as published last, and the carriers that are known of them."""
