@@ -17,6 +17,7 @@ from loci.episodic.records import Episode
 from loci.keyframes import Keyframes
 from loci.perception.protocols import ImageEncoder
 from loci.perception.text import TextEncoder
+from loci.pictures import Pictures
 from loci.query import Evidence, Origin
 from loci.scene.memory import SceneMemory
 from loci.scene.objects import SceneObject
@@ -39,6 +40,7 @@ class Memories:
     text_encoder: TextEncoder
     image_encoder: ImageEncoder
     map_id: str
+    pictures: Pictures
 
 
 def describe_object(memories: Memories, o: SceneObject, score: float, room: Room | None = None) -> Evidence:

@@ -18,6 +18,7 @@ from loci.geometry import Array
 from loci.keyframes import Keyframe
 from loci.query import Query, check_limit
 from loci.recall import Recollection, places_of, recall, score_labels
+from loci.retrieving import Corner, RetrievalRequest, retrieve_snapshots
 from loci.routes import Route, find_route
 from loci.scene.objects import SceneObject
 from loci.scene.relations import Relation
@@ -132,13 +133,16 @@ class MemoryQuestions:
         """
         return self._memories.keyframes.get(keyframe_id)
 
-    def image(self, keyframe_id: str) -> bytes:
-        """JPEG of a keyframe.
+    def image(self, keyframe_id: str, max_height: int | None = None) -> bytes:
+        """JPEG of a keyframe: the original, or, for a planner, one that is at most so high [px].
 
         Raises:
             KeyError: no such keyframe.
+            ValueError: a height under 16 px.
         """
-        return self._memories.keyframes.color_jpeg(keyframe_id)
+        if max_height is None:
+            return self._memories.keyframes.color_jpeg(keyframe_id)
+        return self._memories.pictures.scaled(keyframe_id, max_height)
 
     # --- space --------------------------------------------------------------------------------------------------------
 
@@ -481,16 +485,31 @@ class MemoryQuestions:
         """All snapshots."""
         return self._memories.scene.snapshots()
 
-    def retrieve(self, question: str, limit: int = 10) -> Retrieval:
-        """The snapshots that matter for a question; all of them where nothing could be ranked.
+    def retrieve(
+        self,
+        question: str = "",
+        limit: int = 10,
+        *,
+        image: npt.NDArray[np.uint8] | None = None,
+        object_ids: Iterable[str] = (),
+        room: str = "",
+        box: tuple[Corner, Corner] | None = None,
+        after_ns: int | None = None,
+        before_ns: int | None = None,
+    ) -> Retrieval:
+        """The fewest snapshots that show what is asked for, best first, with reasons; all of them where that cannot be told.
+
+        Labels, attributes, what was remembered of objects, and images rank together; see `RetrievalRequest` for the conditions.
 
         Raises:
-            ValueError: an empty question, or a limit out of range.
+            ValueError: nothing is asked, or a field or the limit is out of range.
+            LookupError: no such object or room.
         """
         check_limit(limit)
-        if not question.strip():
-            raise ValueError("expected a question with at least one word, got an empty one")
-        return self._memories.scene.retrieve(question, self._memories.text_encoder, limit)
+        request = RetrievalRequest(question, image, tuple(object_ids), room, box, after_ns, before_ns)
+        if room:
+            self._check_room(room)
+        return retrieve_snapshots(self._memories, request, limit)
 
     # ------------------------------------------------------------------------------------------------------------------
 

@@ -48,7 +48,8 @@ def test_poses_are_exact(seed: int) -> None:
 
 def test_an_observation_survives_its_message() -> None:
     embedding = np.random.default_rng(0).normal(size=16).astype(np.float32)
-    sent = replace(OBSERVATION, embedding=embedding)
+    told = tuple(replace(d, attributes=("open", "text: EXIT")) for d in OBSERVATION.detections)
+    sent = replace(OBSERVATION, embedding=embedding, detections=told)
     got = c.from_observation(c.to_observation(sent, "map"), "map")
     np.testing.assert_allclose(got.frame.T_map_camera, sent.frame.T_map_camera, atol=1e-12)
     np.testing.assert_allclose(got.frame.depth, sent.frame.depth, atol=0.00051)
@@ -59,7 +60,9 @@ def test_an_observation_survives_its_message() -> None:
         "camera",
     )
     np.testing.assert_allclose(got.embedding, sent.embedding, atol=1e-6)
-    assert [(d.label, d.box) for d in got.detections] == [(d.label, d.box) for d in sent.detections]
+    assert [(d.label, d.box, d.attributes) for d in got.detections] == [
+        (d.label, d.box, d.attributes) for d in sent.detections
+    ]
     for a, b in zip(got.detections, sent.detections, strict=True):
         np.testing.assert_array_equal(a.full_mask, b.full_mask)
 

@@ -32,9 +32,11 @@ class ImageBudget:
         wanted: whether images were asked for.
         max_bytes: the cap.
         frame_id: of the images' headers.
+        max_height: images are scaled down to it [px]; None: they stay as they are.
     """
 
-    def __init__(self, wanted: bool, max_bytes: int, frame_id: str) -> None:
+    def __init__(self, wanted: bool, max_bytes: int, frame_id: str, max_height: int | None = None) -> None:
+        self._max_height = max_height
         self._left = max_bytes if wanted else 0
         self._frame_id = frame_id
 
@@ -43,7 +45,7 @@ class ImageBudget:
         if not keyframe_id or self._left <= 0:
             return CompressedImage()
         try:
-            data = memory.image(keyframe_id)
+            data = memory.image(keyframe_id, self._max_height)
         except (LookupError, StoreError):
             return CompressedImage()
         if len(data) > self._left:

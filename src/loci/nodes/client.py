@@ -338,15 +338,33 @@ class MemoryClient:
             for r in answer.relations
         )
 
-    def retrieve(self, question: str, *, limit: int = 10, with_frontiers: bool = True, with_images: bool = True) -> Any:
-        """The images that matter for a question, as a loci_ros/Retrieve response."""
+    def retrieve(
+        self,
+        question: str = "",
+        *,
+        image: npt.NDArray[np.uint8] | None = None,
+        object_ids: Sequence[str] = (),
+        room: str = "",
+        after_ns: int = 0,
+        before_ns: int = 0,
+        limit: int = 10,
+        with_frontiers: bool = True,
+        with_images: bool = True,
+    ) -> Any:
+        """The images that matter, as a loci_ros/Retrieve response; see `MemoryQuestions.retrieve`."""
+        fields: dict[str, Any] = {} if image is None else {"image": to_jpeg(images.encode_color(image))}
         return self._call(
             srv.Retrieve,
             "retrieve",
             question=question,
+            object_ids=list(object_ids),
+            room=room,
+            after=to_time(after_ns),
+            before=to_time(before_ns),
             limit=limit,
             with_frontiers=with_frontiers,
             with_images=with_images,
+            **fields,
         )
 
     def snapshots(self, *, with_images: bool = False, limit: int = MAX_LIMIT, offset: int = 0) -> tuple[Any, ...]:

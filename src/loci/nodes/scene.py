@@ -10,10 +10,12 @@ from rclpy.context import Context
 from visualization_msgs.msg import MarkerArray
 
 from loci.nodes import answers, markers
-from loci.nodes.conversions import from_point, from_pose, image_bytes, to_jpeg
+from loci.nodes.conversions import from_point, from_pose, image_bytes, stamp_or_none, to_jpeg
+from loci.nodes.images import color_from_compressed
 from loci.nodes.lifecycle import LATCHED_QOS
 from loci.nodes.parameters import SCENE
 from loci.nodes.part import HostHolder, MemoryPart
+from loci.pictures import PLANNER_HEIGHT
 from loci.query import check_limit
 
 
@@ -84,9 +86,18 @@ class SceneMemoryNode(MemoryPart):
 
     def _retrieve(self, request: Any, response: Any) -> None:
         with self.reading(request) as (memory, frame):
-            found = memory.retrieve(request.question, int(request.limit))
+            found = memory.retrieve(
+                request.question,
+                int(request.limit),
+                image=color_from_compressed(request.image) if len(request.image.data) else None,
+                object_ids=request.object_ids,
+                room=request.room,
+                after_ns=stamp_or_none(request.after),
+                before_ns=stamp_or_none(request.before),
+            )
             labels = {o.id: o.label for o in memory.objects()}
-            budget = answers.ImageBudget(request.with_images, image_bytes(request.max_image_bytes), frame)
+            size = image_bytes(request.max_image_bytes)
+            budget = answers.ImageBudget(request.with_images, size, frame, PLANNER_HEIGHT)
             response.snapshots = [
                 answers.snapshot(memory, s, frame, budget, labels, score) for s, score in found.snapshots
             ]
@@ -95,4 +106,5 @@ class SceneMemoryNode(MemoryPart):
                     answers.frontier(f, length, budget.attach(memory, f.keyframe_id))
                     for f, length in answers.nearest_first(memory.frontiers())
                 ]
+        response.reasons = list(found.reasons)
         response.ranked_labels = list(found.labels)

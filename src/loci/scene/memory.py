@@ -14,11 +14,9 @@ import numpy.typing as npt
 
 from loci.keyframes import Keyframe, Keyframes
 from loci.observation import Observation
-from loci.perception.text import TextEncoder
 from loci.scene.attributes import size_words
 from loci.scene.objects import ObjectMap, ObjectParameters, SceneObject
 from loci.scene.relations import Boxes, Relation, carriers_of, relations
-from loci.scene.retrieval import Retrieval, retrieve
 from loci.scene.snapshots import Snapshot, SnapshotMap
 from loci.store.errors import StoreError
 from loci.store.store import Store
@@ -210,10 +208,6 @@ class SceneMemory:
             boxes, carriers = Boxes.of(objects), {}
             self._carriers = (objects, boxes, carriers)
         return boxes, carriers
-
-    def retrieve(self, question: str, encoder: TextEncoder, limit: int) -> Retrieval:
-        """Snapshots that matter for a question, most relevant first (3D-Mem, section 3.4)."""
-        return retrieve(question, self.snapshots(), self.by_id(), encoder, limit)
 
     def object_image(self, scene_object: SceneObject) -> bytes:
         """JPEG of the object's best view, cropped with a margin."""
