@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from loci.geometry import invert_pose, project, transform_points
 from loci.keyframes import Keyframes
 from loci.perception.protocols import ImageEncoder
 from loci.scene.tracks import SceneObject
@@ -24,6 +25,8 @@ T = TypeVar("T")
 PLANNER_HEIGHT = 360
 _MAX_SCALED, _MAX_CROPS = 256, 20_000
 _JPEG_QUALITY = 85
+#: A point is hidden by what is nearer by more than this [m]; fewer points that are not hidden show nothing.
+_HIDDEN, _MIN_SHOWN = 0.1, 4
 
 
 class Pictures:
@@ -117,3 +120,28 @@ class Pictures:
             while len(kept) > limit:
                 kept.popitem(last=False)
         return value
+
+
+def shown_box(keyframes: Keyframes, o: SceneObject, keyframe_id: str) -> tuple[int, int, int, int] | None:
+    """Where an object is seen in a keyframe's image, (x0, y0, x1, y1) [px]: around its points that nothing hides; None: nowhere.
+
+    Raises:
+        KeyError: no such keyframe.
+    """
+    keyframe = keyframes.get(keyframe_id)
+    camera = keyframe.camera
+    if keyframe_id == o.keyframe_id:
+        return o.image_box
+    pixels, z = project(transform_points(invert_pose(keyframe.T_map_camera), o.points), camera)  # (M, 2), (M,)
+    inside = (z > 0.05) & np.all(pixels >= 0, axis=1) & (pixels[:, 0] < camera.width) & (pixels[:, 1] < camera.height)
+    u, v = pixels[inside].astype(np.int64).T
+    try:
+        measured = keyframes.depth(keyframe_id)[v, u]
+    except StoreError:
+        measured = np.zeros(len(u), dtype=np.float32)  # the depth is damaged: nothing is known to be hidden
+    seen = (measured == 0.0) | (measured > z[inside] - _HIDDEN)
+    u, v = u[seen], v[seen]
+    if len(u) < _MIN_SHOWN:
+        return None
+    (x0, x1), (y0, y1) = np.quantile(u, (0.02, 0.98)), np.quantile(v, (0.02, 0.98))
+    return int(x0), int(y0), min(camera.width, int(x1) + 1), min(camera.height, int(y1) + 1)

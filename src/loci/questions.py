@@ -5,7 +5,7 @@ Reads published views only; nothing here changes a memory. `refresh` is called w
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -16,6 +16,7 @@ import numpy.typing as npt
 from loci.evidence import Memories, related, rooms_of_objects
 from loci.geometry import Array
 from loci.keyframes import Keyframe
+from loci.pictures import shown_box
 from loci.query import Query, check_limit
 from loci.recall import Recollection, places_of, recall, score_labels
 from loci.retrieving import Corner, RetrievalRequest, retrieve_snapshots
@@ -400,6 +401,18 @@ class MemoryQuestions:
     def room_of(self, o: SceneObject) -> Room | None:
         """Room that an object is in; None if not known, or if it is in another map."""
         return rooms_of_objects(self._memories, [o])[0]
+
+    def rooms_of(self, objects: Sequence[SceneObject]) -> list[Room | None]:
+        """Rooms of many objects; see `room_of`."""
+        return rooms_of_objects(self._memories, objects)
+
+    def image_box(self, object_id: str, keyframe_id: str) -> tuple[int, int, int, int] | None:
+        """Where an object is seen in a keyframe's image, (x0, y0, x1, y1) [px]; None: it is hidden there, or not in the image.
+
+        Raises:
+            LookupError: no such object or keyframe.
+        """
+        return shown_box(self._memories.keyframes, self.object(object_id), keyframe_id)
 
     def place_of(self, o: SceneObject) -> str:
         """Id of the place nearest to an object; empty if there is none in its map."""
