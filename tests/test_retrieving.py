@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
 
 from loci.memory import RobotMemory
 from loci.pictures import PLANNER_HEIGHT
+from loci.query import Query
 from synthetic import ROOM, tour
 
 
@@ -140,3 +143,33 @@ def test_what_was_forgotten_is_in_no_cache_and_frontiers_get_another_photo(tmp_p
         with pytest.raises(KeyError):
             m.image(k, 60)
         assert not {f.keyframe_id for f, _ in m.frontiers()} & set(gone)
+
+
+class LooksEncoder:
+    """An image-text encoder whose texts and images are what they are told to be: index 0 is "drinkable", 1 is not."""
+
+    name, dimension, match_range = "looks", 2, (0.0, 1.0)
+
+    def encode(self, color):
+        return np.array([0.0, 1.0], dtype=np.float32)
+
+    def encode_text(self, texts):
+        return np.array([[1.0, 0.0] if "drink" in t else [0.0, 1.0] for t in texts], dtype=np.float32)
+
+
+def test_something_to_drink_from_is_found_by_its_looks(tmp_path):
+    """The label encoder knows nothing of mugs and drinking: the detector's embeddings do."""
+    with RobotMemory.open(
+        tmp_path / "m", map_id="room", text_encoder=LabelEncoder(), image_encoder=LooksEncoder()
+    ) as m:
+        for observation in tour(n=12):
+            told = tuple(
+                replace(d, embedding=np.array([1.0, 0.1] if d.label == "mug" else [0.0, 1.0], dtype=np.float32))
+                for d in observation.detections
+            )
+            m.observe(replace(observation, detections=told))
+        (best, score), (_, other) = m.find_objects("something to drink from", limit=2)
+        assert best.label == "mug"
+        assert score > 0.8 and other < 0.5
+        assert m.recall(Query(text="something to drink from", kinds=("object",), limit=1)).evidence[0].label == "mug"
+        assert m.find_objects("sofa", limit=1)[0][0].label == "sofa"

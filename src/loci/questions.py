@@ -18,7 +18,7 @@ from loci.geometry import Array
 from loci.keyframes import Keyframe
 from loci.pictures import shown_box
 from loci.query import Query, check_limit
-from loci.recall import Recollection, places_of, recall, score_labels
+from loci.recall import Recollection, places_of, recall, score_labels, scores_by_looks
 from loci.retrieving import Corner, RetrievalRequest, retrieve_snapshots
 from loci.routes import Route, find_route
 from loci.scene.objects import SceneObject
@@ -479,6 +479,7 @@ class MemoryQuestions:
             attributes = [known.get(o.id, ()) for o in found]
             colors = [o.colors for o in found]
             scores = score_labels([o.label for o in found], colors, text, embedding, encoder, attributes)
+            scores = np.maximum(scores, scores_by_looks(self._memories, found, text))
         order = sorted(range(len(found)), key=lambda i: (-scores[i], distance[i], -found[i].last_seen_ns))
         return [(found[i], float(scores[i])) for i in order[:limit]]
 

@@ -24,6 +24,7 @@ from loci.evidence import (
     describe_snapshot,
     rooms_of_objects,
 )
+from loci.perception.protocols import ImageTextEncoder
 from loci.perception.text import TextEncoder
 from loci.query import KINDS, Evidence, Kind, Order, Query
 from loci.scene.attributes import agreement, asked_attributes, attribute_words
@@ -35,6 +36,8 @@ Vector = npt.NDArray[np.float32]
 #: Score of a thing whose category is named in the text, what a matching colour or attribute adds to it, and what each takes away
 #: that it is known not to have.
 NAMED_SCORE, ATTRIBUTE_BONUS, ATTRIBUTE_PENALTY = 0.9, 0.1, 0.15
+#: Score of a thing that looks exactly like what is asked for: less than of one that is called so.
+LOOKS_SCORE = 0.85
 #: Of equal scores the most specific comes first: an object before the snapshot and the room that contain it.
 _PRIORITY = {"object": 0, "snapshot": 1, "room": 2, "place": 3, "frontier": 4, "episode": 5, "keyframe": 5}
 
@@ -95,6 +98,24 @@ def score_labels(
                 n_has, n_against = agreement(asked - parts, names, own) if asked else (0, 0)
                 named = NAMED_SCORE + ATTRIBUTE_BONUS * bool(n_has) - ATTRIBUTE_PENALTY * min(n_against, 2)
                 scores[i] = max(scores[i], named)
+    return scores
+
+
+def scores_by_looks(memories: Memories, objects: Sequence[SceneObject], text: str) -> npt.NDArray[np.float32]:
+    """How much N objects look like what a text says, (N,) in [0, `LOOKS_SCORE`]: where image encoder and detector share a model.
+
+    0 for objects without an embedding of the memory's image-text encoder, and where there is no such encoder.
+    """
+    encoder = memories.image_encoder
+    scores = np.zeros(len(objects), dtype=np.float32)
+    if not isinstance(encoder, ImageTextEncoder) or not any(o.embedding is not None for o in objects):
+        return scores
+    vector = encoder.encode_text([text])[0]
+    rows = [i for i, o in enumerate(objects) if o.embedding is not None and o.embedding.shape == vector.shape]
+    if rows:
+        low, high = encoder.match_range
+        cosines = np.stack([objects[i].embedding for i in rows]) @ vector  # type: ignore[misc]
+        scores[rows] = LOOKS_SCORE * np.clip((cosines - low) / (high - low), 0.0, 1.0)
     return scores
 
 
@@ -227,12 +248,13 @@ def _object_scores(
         labels, colors = [o.label for o in objects], [o.colors for o in objects]
         known = memories.scene.attributes()
         attributes = [known.get(o.id, ()) for o in objects]
-        return score_labels(labels, colors, query.text, text_embedding, memories.text_encoder, attributes)
+        scores = score_labels(labels, colors, query.text, text_embedding, memories.text_encoder, attributes)
+        return scores if query.text is None else np.maximum(scores, scores_by_looks(memories, objects, query.text))
     if image_embedding is not None:
         scores = np.zeros(len(objects), dtype=np.float32)
         for i, o in enumerate(objects):
             embedding = memories.keyframes.get(o.keyframe_id).embedding
-            if embedding is not None:
+            if embedding is not None and embedding.shape == image_embedding.shape:  # else of another encoder
                 scores[i] = np.clip(embedding @ image_embedding, 0.0, 1.0)
         return scores
     return np.ones(len(objects), dtype=np.float32)
@@ -298,7 +320,7 @@ def _place_candidates(memories: Memories, query: Query, image_embedding: Vector 
             continue
         score = 1.0
         if image_embedding is not None:
-            if place.embedding is None:
+            if place.embedding is None or place.embedding.shape != image_embedding.shape:
                 continue
             score = float(np.clip(place.embedding @ image_embedding, 0.0, 1.0))
         when = memories.episodic.time_key(session, place.last_visit_ns)
