@@ -1,4 +1,7 @@
-"""`loci export --format contact-sheet|objects|spark_dsg`: what the scene memory holds, for people and for other programs."""
+"""`loci export --format contact-sheet|objects|spark_dsg`: what the scene memory holds, for people and for other programs.
+
+What is heavy is imported when it is used: the command line's help comes at once.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,7 @@ import argparse
 import json
 from typing import TYPE_CHECKING, Any
 
-from loci.dsg_files import scene_graph_dsg
 from loci.errors import UserError
-from loci.scene_graph import on_or_in
-from loci.spatial.view import Topology
 
 if TYPE_CHECKING:
     from loci.memory import RobotMemory
@@ -22,6 +22,7 @@ VERSION = 1
 def object_map(memory: RobotMemory) -> dict[str, Any]:
     """All objects of all maps, JSON-able: metres, map frame (z up), quaternions xyzw, stamps in nanoseconds."""
     from loci.geometry import quaternion_from_pose
+    from loci.scene_graph import on_or_in
 
     objects, carriers, attributes = memory.objects(), memory.carriers(), memory.attributes()
     rooms = memory.rooms_of(objects)
@@ -61,6 +62,9 @@ def object_map(memory: RobotMemory) -> dict[str, Any]:
 
 def spark_dsg(memory: RobotMemory) -> dict[str, Any]:
     """The scene graph of the current map, as `spark_dsg.DynamicSceneGraph.load` reads it from JSON."""
+    from loci.dsg_files import scene_graph_dsg
+    from loci.spatial.view import Topology
+
     known = memory.topology()
     places = tuple(p for p in known.places if p.map_id == memory.map_id)
     ids = {p.id for p in places}

@@ -235,7 +235,9 @@ def _cover(
     remaining = {s.id: s for s in snapshots if shows[s.id] & relevance.keys()}
     while left and remaining:
         gain = {i: sum(left.get(o, 0.0) for o in shows[i]) for i in remaining}
-        best = min(remaining, key=lambda i: (-gain[i], -len(shows[i]), i))
+        # Of equals the one that stands for them: it was chosen because it shows them well.
+        own = {i: sum(left.get(o, 0.0) for o in s.object_ids) for i, s in remaining.items()}
+        best = min(remaining, key=lambda i: (-gain[i], -own[i], -len(shows[i]), i))
         if gain[best] <= 0.0:
             break
         mine = shows[best] & left.keys()
