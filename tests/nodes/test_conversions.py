@@ -96,6 +96,7 @@ def test_masks_of_any_size_are_exact(height: int, width: int, seed: int) -> None
         ({"map_id": "a/b"}, "observation"),
         ({"detections": [m.Detection(label="mug", score=0.5, x=150, y=0, width=20, height=5)]}, "observation"),
         ({"detections": [m.Detection(label="mug", score=0.5)]}, "detection"),
+        ({"detections": [m.Detection(label="mug", score=0.5, width=5, height=5, attributes=["x" * 300])]}, "detection"),
         ({"detections": [m.Detection(label="mug", score=7.0, width=2, height=2)]}, "detection"),
         ({"detections": [m.Detection(label="mug", score=0.5, width=9, height=9, mask=[1])]}, "detection"),
         ({"embedding": [float("nan"), 1.0]}, "observation"),
