@@ -27,7 +27,7 @@ ARGUMENTS = {
     "odometry": "topic of an Odometry, for pose_source:=odometry",
     "tf": "topic of tf, where it is not /tf; tf_static beside it",
     "detections": "topic of a DetectionArray, for detector:=external",
-    "detector": "geometric, external or none",
+    "detector": "geometric, open_vocabulary, external, vision_msgs or none (docs/detectors.md)",
     "config": "folder with memory.yaml, perception.yaml and planner.yaml; empty: those of this package",
     "camera_config": "YAML file on top of perception.yaml: what is special about this camera",
     "use_sim_time": "true: time from /clock",

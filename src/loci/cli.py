@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from loci import __version__, graph_import, map_files, upkeep
+from loci import __version__, graph_import, map_files, scene_files, upkeep
 from loci.arguments import positive
 from loci.cli_eval import add_eval
 from loci.errors import UserError
@@ -255,19 +255,22 @@ def _add_info(commands) -> None:  # type: ignore[no-untyped-def]
 def _add_export(commands) -> None:  # type: ignore[no-untyped-def]
     p = commands.add_parser(
         "export",
-        help="write a saved memory as files that need no Loci to read: JSON, JPEG, PLY; or its octree, or its graph, as one file",
+        help="write a saved memory as files that need no Loci to read: JSON, JPEG, PLY; or its octree, its graph or its objects as one file, or a contact sheet",
         epilog="examples:\n  loci export out/demo/memory --out exported\n"
         "  loci export out/demo/memory --format bt --out map.bt               # for octomap_server\n"
-        "  loci export out/demo/memory --format geojson --out graph.geojson   # for Nav2's route server\n",
+        "  loci export out/demo/memory --format geojson --out graph.geojson   # for Nav2's route server\n"
+        "  loci export out/demo/memory --format contact-sheet --out sheet\n"
+        "  loci export out/demo/memory --format spark_dsg --out graph.json\n",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     p.add_argument("memory", help="name of a memory, or its folder")
     p.add_argument(
         "--format",
-        choices=("files", *map_files.FORMATS, "graphml", "geojson"),
+        choices=("files", *map_files.FORMATS, "graphml", "geojson", *scene_files.FORMATS),
         default="files",
         help="files (default): all of it; bt, ot: its octree as an OctoMap file; ply: the centres of its occupied voxels; "
-        "graphml, geojson: the places and ways of its map",
+        "graphml, geojson: the places and ways of its map; contact-sheet: its snapshots with boxes around the objects, as PNG and HTML; "
+        "objects: all objects as JSON; spark_dsg: the scene graph as JSON for spark_dsg",
     )
     p.add_argument("--out", type=Path, required=True, help="folder, or file of the map or graph, to make")
     p.add_argument("--report", action="store_true", help="also write the HTML report and its pictures")

@@ -17,9 +17,11 @@ from loci.episodic.records import Episode
 from loci.keyframes import Keyframes
 from loci.perception.protocols import ImageEncoder
 from loci.perception.text import TextEncoder
+from loci.pictures import Pictures
 from loci.query import Evidence, Origin
 from loci.scene.memory import SceneMemory
 from loci.scene.objects import SceneObject
+from loci.scene.relations import Relation
 from loci.scene.snapshots import Snapshot
 from loci.spatial.frontiers import Frontier
 from loci.spatial.memory import SpatialMemory
@@ -38,14 +40,16 @@ class Memories:
     text_encoder: TextEncoder
     image_encoder: ImageEncoder
     map_id: str
+    pictures: Pictures
 
 
 def describe_object(memories: Memories, o: SceneObject, score: float, room: Room | None = None) -> Evidence:
     """An object as evidence; ``room`` if it was looked up before."""
     room = room or rooms_of_objects(memories, [o])[0]
-    carrier = memories.scene.by_id().get(memories.scene.supports((o.id,)).get(o.id, ""))
+    carrier_id, is_inside = memories.scene.carriers((o.id,)).get(o.id, ("", False))
+    carrier = memories.scene.by_id().get(carrier_id)
     color = f"{o.colors[0]} " if o.colors else ""
-    on = f" on the {carrier.label}" if carrier else ""
+    on = f" {'in' if is_inside else 'on'} the {carrier.label}" if carrier else ""
     where = f" in {_name(room)}" if room else ""
     keyframe = memories.keyframes.get(o.keyframe_id)
     return Evidence(
@@ -240,6 +244,27 @@ def rooms_of_objects(memories: Memories, objects: Sequence[SceneObject]) -> list
     seen_from = [memories.keyframes.pose(o.keyframe_id)[:3, 3] for o in objects]
     rooms = view.rooms_seen_from([o.center for o in objects], seen_from)
     return [room if o.map_id == memories.map_id else None for o, room in zip(objects, rooms, strict=True)]
+
+
+def related(
+    memories: Memories,
+    object_ids: Sequence[str],
+    kinds: Sequence[str],
+    viewpoint: npt.ArrayLike | None,
+    max_distance: float,
+) -> tuple[Relation, ...]:
+    """`SceneMemory.relations`, without neighbours of which it is known that they are in another room."""
+    found = memories.scene.relations(object_ids, kinds, viewpoint, max_distance)
+    objects = memories.scene.by_id()
+    ids = [i for i in dict.fromkeys(i for r in found for i in (r.subject, *r.objects)) if i in objects]
+    rooms = rooms_of_objects(memories, [objects[i] for i in ids])
+    room_of = {i: room.id for i, room in zip(ids, rooms, strict=True) if room is not None}
+    return tuple(
+        r
+        for r in found
+        if r.relation in ("on", "in", "under")
+        or all(room_of.get(i) == room_of.get(r.subject) for i in r.objects if i in room_of and r.subject in room_of)
+    )
 
 
 def room_at(memories: Memories, map_id: str, position: npt.ArrayLike) -> Room | None:

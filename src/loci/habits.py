@@ -38,7 +38,7 @@ class Habits:
         self._offset_ns: int | None = None
         for record in store.records(_VISITS):
             self._visits[record.id] = tuple(
-                Visit(int(t), str(on), str(room)) for t, on, room in record.fields["visits"]
+                Visit(int(t), str(on), str(room), bool(inside)) for t, on, room, inside in record.fields["visits"]
             )
             self._facts[record.id] = [str(i) for i in record.fields["facts"]]
 
@@ -56,13 +56,14 @@ class Habits:
         if not seen:
             return 0
         by_id = memories.scene.by_id()
-        carriers = memories.scene.supports(o.id for o in seen)
+        carriers = memories.scene.carriers(o.id for o in seen)
         n_changed = 0
         for o, room in zip(seen, rooms_of_objects(memories, seen), strict=True):
             self._noted_ns[o.id] = o.last_seen_ns
-            carrier = by_id.get(carriers.get(o.id, ""))
+            carrier_id, is_inside = carriers.get(o.id, ("", False))
+            on = by_id[carrier_id].label if carrier_id in by_id else ""
             when_ns = self._wall_ns(o.last_seen_ns, newest_stamp_ns)
-            visit = Visit(when_ns, carrier.label if carrier is not None else "", room.name if room is not None else "")
+            visit = Visit(when_ns, on, room.name if room is not None else "", is_inside)
             before = self._visits.get(o.id, ())
             visits = add_visit(before, visit, self.parameters)
             if visits != before:

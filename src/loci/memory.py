@@ -30,6 +30,7 @@ from loci.observation import Observation, check_name
 from loci.perception.descriptor import DescriptorEncoder
 from loci.perception.protocols import ImageEncoder
 from loci.perception.text import MiniLMTextEncoder, TextEncoder
+from loci.pictures import Pictures
 from loci.questions import MemoryQuestions
 from loci.scene.memory import SceneMemory, SceneParameters
 from loci.spatial.memory import Landmark, SpatialMemory, SpatialParameters
@@ -138,6 +139,7 @@ class RobotMemory(MemoryQuestions):
             self._text_encoder,
             self._image_encoder,
             self.map_id,
+            Pictures(self._keyframes, self._image_encoder),
         )
         self._last_keyframe: dict[str, Keyframe] = {}  # by camera
         self._last_stamp_ns: dict[str, int] = {}  # by camera
@@ -318,7 +320,7 @@ class RobotMemory(MemoryQuestions):
             ]
             view = self._spatial.refresh(landmarks)
             for frontier in view.frontiers:
-                if not frontier.keyframe_id:
+                if frontier.keyframe_id not in self._keyframes:  # a new frontier, or its photo was forgotten
                     keyframe_id = self._keyframes.best_view(frontier.centroid, self.map_id)
                     if keyframe_id:
                         self._spatial.set_frontier_keyframe(frontier.id, keyframe_id)
@@ -417,6 +419,7 @@ class RobotMemory(MemoryQuestions):
             self._episodic.forget([*episodes, *hanging])
             self._keyframes.replace_objects(dict.fromkeys(gone))
             self._forgetting.log({*wanted, *gone, *hanging}, "somebody asked to forget it", self.newest_stamp_ns)
+            self._memories.pictures.clear()
             self.refresh()
             self.commit()
             self._store.purge()

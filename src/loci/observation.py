@@ -121,6 +121,7 @@ class Detection:
         box: (x0, y0, x1, y1) [px], half-open.
         mask: (y1 - y0, x1 - x0) bool, the box's part of the mask; None: the whole box.
         embedding: (D,) float32 of unit length, or None.
+        attributes: what else the detector knows, e.g. ``"open"``, ``"wooden"``, ``"text: EXIT"``; at most 32 of 1 to 200 characters.
     """
 
     label: str
@@ -128,6 +129,7 @@ class Detection:
     box: tuple[int, int, int, int]
     mask: npt.NDArray[np.bool_] | None = None
     embedding: npt.NDArray[np.float32] | None = None
+    attributes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         x0, y0, x1, y1 = self.box
@@ -143,6 +145,11 @@ class Detection:
             )
         if self.embedding is not None:
             object.__setattr__(self, "embedding", unit_embedding(self.embedding))
+        if len(self.attributes) > 32 or not all(len(a.strip()) > 0 and len(a) <= 200 for a in self.attributes):
+            lengths = [len(a) for a in self.attributes][:33]
+            raise ValueError(
+                f"expected at most 32 attributes of 1 to 200 characters, got {len(self.attributes)} of {lengths} characters"
+            )
 
     @property
     def full_mask(self) -> npt.NDArray[np.bool_]:

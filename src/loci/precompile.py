@@ -5,6 +5,8 @@ Without it the first frames and the first ray of a fresh installation wait many 
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from loci.geometry import Camera, look_at
@@ -12,6 +14,7 @@ from loci.observation import Detection, Frame, Observation
 from loci.perception.geometric import GeometricDetector
 from loci.perception.rectify import Rectifier
 from loci.scene.objects import ObjectMap
+from loci.scene.relations import relations
 from loci.spatial.warm_up import warm_up
 
 
@@ -29,6 +32,8 @@ def compile_kernels() -> None:
     for stamp_ns in range(2):
         objects.update(Observation(frame, (box,)), f"keyframe/{stamp_ns}", "map")
     objects.maintain(2)
+    (known,) = objects.objects()
+    relations((known, replace(known, id="another")), {known.id})
     GeometricDetector().detect(frame)
     Rectifier(camera, Camera(48, 36, 40.0, 40.0, 23.5, 17.5), np.eye(4)).rectify(color, depth[::2, ::2].copy())
 

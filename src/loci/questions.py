@@ -5,7 +5,7 @@ Reads published views only; nothing here changes a memory. `refresh` is called w
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -13,14 +13,17 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from loci.evidence import Memories, rooms_of_objects
+from loci.evidence import Memories, related, rooms_of_objects
 from loci.forgetting import Explanation, Forgetting
 from loci.geometry import Array
 from loci.keyframes import Keyframe
+from loci.pictures import shown_box
 from loci.query import Query, check_limit
-from loci.recall import Recollection, places_of, recall, score_labels
+from loci.recall import Recollection, places_of, recall, score_labels, scores_by_looks
+from loci.retrieving import Corner, RetrievalRequest, retrieve_snapshots
 from loci.routes import Route, find_route
 from loci.scene.objects import SceneObject
+from loci.scene.relations import Relation
 from loci.scene.retrieval import Retrieval
 from loci.scene.snapshots import Snapshot
 from loci.scene_graph import scene_graph_json, scene_graph_text
@@ -127,13 +130,13 @@ class MemoryQuestions:
         if format not in ("text", "json"):
             raise ValueError(f"expected format 'text' or 'json', got {format!r}")
         check_limit(max_characters, 1_000_000)
-        topology, supports = self.topology(), self.supports()
+        topology, carriers = self.topology(), self.carriers()
         objects = self.objects()
         found = rooms_of_objects(self._memories, objects)
         rooms = {o.id: room.id for o, room in zip(objects, found, strict=True) if room is not None}
         if format == "json":
-            return scene_graph_json(topology, self.objects(), rooms, supports), False
-        return scene_graph_text(topology, self.objects(), rooms, supports, max_characters)
+            return scene_graph_json(topology, self.objects(), rooms, carriers), False
+        return scene_graph_text(topology, self.objects(), rooms, carriers, max_characters)
 
     def keyframe(self, keyframe_id: str) -> Keyframe:
         """A keyframe: its pose, camera and stamp.
@@ -143,14 +146,17 @@ class MemoryQuestions:
         """
         return self._memories.keyframes.get(keyframe_id)
 
-    def image(self, keyframe_id: str) -> bytes:
-        """JPEG of a keyframe.
+    def image(self, keyframe_id: str, max_height: int | None = None) -> bytes:
+        """JPEG of a keyframe: the original, or, for a planner, one that is at most so high [px].
 
         Raises:
             KeyError: no such keyframe.
             StoreError: its file is damaged, or its images have faded (`Keyframe.is_faded`).
+            ValueError: a height under 16 px.
         """
-        return self._memories.keyframes.color_jpeg(keyframe_id)
+        if max_height is None:
+            return self._memories.keyframes.color_jpeg(keyframe_id)
+        return self._memories.pictures.scaled(keyframe_id, max_height)
 
     # --- space --------------------------------------------------------------------------------------------------------
 
@@ -372,12 +378,54 @@ class MemoryQuestions:
         raise LookupError(f"no object {object_id!r} in this memory: ask find_objects for what it holds")
 
     def supports(self, object_ids: Iterable[str] | None = None) -> dict[str, str]:
-        """{object id: id of the object that it lies on} of all objects, or of those asked for, that lie on one."""
+        """{object id: id of the object that it lies on or in} of all objects, or of those asked for, that lie on one."""
         return self._memories.scene.supports(object_ids)
+
+    def carriers(self, object_ids: Iterable[str] | None = None) -> dict[str, tuple[str, bool]]:
+        """{object id: (id of the object that carries it, whether it lies in that one)} of all objects, or of those asked for."""
+        return self._memories.scene.carriers(object_ids)
+
+    def relations(
+        self,
+        object_id: str | Collection[str],
+        relations: Iterable[str] = (),
+        *,
+        viewpoint: npt.ArrayLike | None = None,
+        max_distance: float = 1.0,
+    ) -> tuple[Relation, ...]:
+        """How an object, or each of several, lies to others: computed from where they are now, nearest first for each kind.
+
+        What stands behind a wall is neither next to a thing nor beside it: the rooms are known here.
+
+        Args:
+            object_id: the subject, or several.
+            relations: any of on, in, under, next_to, left_of, right_of, between, nearest; empty: all (left and right only with a
+                viewpoint).
+            viewpoint: (3,) from where left and right are seen, looking towards the subject [m].
+            max_distance: of next_to and nearest [m].
+
+        Raises:
+            LookupError: no such object.
+            ValueError: no such relation, a distance that is not > 0, or left or right without a viewpoint.
+        """
+        ids = (object_id,) if isinstance(object_id, str) else tuple(object_id)
+        return related(self._memories, ids, tuple(relations), viewpoint, max_distance)
 
     def room_of(self, o: SceneObject) -> Room | None:
         """Room that an object is in; None if not known, or if it is in another map."""
         return rooms_of_objects(self._memories, [o])[0]
+
+    def rooms_of(self, objects: Sequence[SceneObject]) -> list[Room | None]:
+        """Rooms of many objects; see `room_of`."""
+        return rooms_of_objects(self._memories, objects)
+
+    def image_box(self, object_id: str, keyframe_id: str) -> tuple[int, int, int, int] | None:
+        """Where an object is seen in a keyframe's image, (x0, y0, x1, y1) [px]; None: it is hidden there, or not in the image.
+
+        Raises:
+            LookupError: no such object or keyframe.
+        """
+        return shown_box(self._memories.keyframes, self.object(object_id), keyframe_id)
 
     def place_of(self, o: SceneObject) -> str:
         """Id of the place nearest to an object; empty if there is none in its map."""
@@ -427,7 +475,7 @@ class MemoryQuestions:
             self._check_room(room)
             rooms = rooms_of_objects(self._memories, found)
             found = [o for o, r in zip(found, rooms, strict=True) if r is not None and room in (r.id, r.name)]
-        found = [o for o in found if (not labels or o.label in labels) and state in (None, o.state)]
+        found = [o for o in found if (not labels or o.label in labels) and _is_in_state(o, state)]
         distance = np.zeros(len(found))
         if position is not None and radius is not None:
             p = _finite(position, "position", (3,))
@@ -440,9 +488,17 @@ class MemoryQuestions:
         if text is not None:
             encoder = self._memories.text_encoder
             embedding = encoder.encode([text])[0]
-            scores = score_labels([o.label for o in found], [o.colors for o in found], text, embedding, encoder)
+            known = self._memories.scene.attributes()
+            attributes = [known.get(o.id, ()) for o in found]
+            colors = [o.colors for o in found]
+            scores = score_labels([o.label for o in found], colors, text, embedding, encoder, attributes)
+            scores = np.maximum(scores, scores_by_looks(self._memories, found, text))
         order = sorted(range(len(found)), key=lambda i: (-scores[i], distance[i], -found[i].last_seen_ns))
         return [(found[i], float(scores[i])) for i in order[:limit]]
+
+    def attributes(self) -> Mapping[str, tuple[str, ...]]:
+        """{object id: what detectors told of it ("open", "wooden"), and its size among its like ("large", "tall")}."""
+        return self._memories.scene.attributes()
 
     def object_image(self, object_id: str) -> bytes:
         """JPEG of an object's best view.
@@ -456,16 +512,31 @@ class MemoryQuestions:
         """All snapshots."""
         return self._memories.scene.snapshots()
 
-    def retrieve(self, question: str, limit: int = 10) -> Retrieval:
-        """The snapshots that matter for a question; all of them where nothing could be ranked.
+    def retrieve(
+        self,
+        question: str = "",
+        limit: int = 10,
+        *,
+        image: npt.NDArray[np.uint8] | None = None,
+        object_ids: Iterable[str] = (),
+        room: str = "",
+        box: tuple[Corner, Corner] | None = None,
+        after_ns: int | None = None,
+        before_ns: int | None = None,
+    ) -> Retrieval:
+        """The fewest snapshots that show what is asked for, best first, with reasons; all of them where that cannot be told.
+
+        Labels, attributes, what was remembered of objects, and images rank together; see `RetrievalRequest` for the conditions.
 
         Raises:
-            ValueError: an empty question, or a limit out of range.
+            ValueError: nothing is asked, or a field or the limit is out of range.
+            LookupError: no such object or room.
         """
         check_limit(limit)
-        if not question.strip():
-            raise ValueError("expected a question with at least one word, got an empty one")
-        return self._memories.scene.retrieve(question, self._memories.text_encoder, limit)
+        request = RetrievalRequest(question, image, tuple(object_ids), room, box, after_ns, before_ns)
+        if room:
+            self._check_room(room)
+        return retrieve_snapshots(self._memories, request, limit)
 
     # ------------------------------------------------------------------------------------------------------------------
 
@@ -523,6 +594,11 @@ class MemoryQuestions:
                 f"{thing} lies in map {map_id!r}, which is not joined to the current map {self.map_id!r}"
             )
         return np.asarray(position, dtype=np.float64)
+
+
+def _is_in_state(o: SceneObject, state: str | None) -> bool:
+    """Whether an object is "present", "missing" ..., or was told to be "open", "clean" ..."""
+    return state in (None, o.state) or state in o.attributes
 
 
 def _finite(values: npt.ArrayLike, name: str, shape: tuple[int, ...] | None = None) -> Array:

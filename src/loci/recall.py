@@ -25,17 +25,22 @@ from loci.evidence import (
     describe_snapshot,
     rooms_of_objects,
 )
+from loci.perception.protocols import ImageTextEncoder
 from loci.perception.text import TextEncoder
 from loci.query import KINDS, Evidence, Kind, Order, Query
+from loci.scene.attributes import agreement, asked_attributes, attribute_words
 from loci.scene.objects import SceneObject
 from loci.spatial.regions import Room
 
 Vector = npt.NDArray[np.float32]
 
-#: Score of a thing whose category is named in the text, and what a matching colour adds to it.
-NAMED_SCORE, COLOR_BONUS = 0.9, 0.1
 #: What is ranked behind something of a lower score comes this much below it.
 _BELOW = 1e-5
+#: Score of a thing whose category is named in the text, what a matching colour or attribute adds to it, and what each takes away
+#: that it is known not to have.
+NAMED_SCORE, ATTRIBUTE_BONUS, ATTRIBUTE_PENALTY = 0.9, 0.1, 0.15
+#: Score of a thing that looks exactly like what is asked for: less than of one that is called so.
+LOOKS_SCORE = 0.85
 #: Of equal scores the most specific comes first: an object before the snapshot and the room that contain it.
 _PRIORITY = {"object": 0, "snapshot": 1, "room": 2, "place": 3, "frontier": 4, "episode": 5, "keyframe": 5}
 
@@ -71,10 +76,12 @@ def score_labels(
     text: str | None,
     embedding: Vector | None,
     encoder: TextEncoder,
+    attributes: Sequence[Sequence[str]] = (),
 ) -> npt.NDArray[np.float32]:
-    """Relevance of N categories (with N lists of colour names) to a text, (N,) in [0, 1].
+    """Relevance of N categories (with N lists of colour names, and of attributes if any) to a text, (N,) in [0, 1].
 
-    The cosine of the text encoder, raised to ``NAMED_SCORE`` where the text names the category itself.
+    The cosine of the text encoder, raised to ``NAMED_SCORE`` where the text names the category itself; more where it asks for
+    colours or attributes that a thing has ("red mug", "open drawer"), less for each that the thing is known not to have.
     """
     scores = np.zeros(len(labels), dtype=np.float32)
     if not labels:
@@ -86,10 +93,32 @@ def score_labels(
         scores = np.clip([by_label.get(label, 0.0) for label in unique], 0.0, 1.0).astype(np.float32)[inverse]
     if text is not None:
         words = words_of(text)
-        for i, (label, names) in enumerate(zip(labels, colors, strict=True)):
-            if label and set(label.lower().split()) <= words:
-                named = NAMED_SCORE + (COLOR_BONUS if words.intersection(names) else 0.0)
+        told = attributes or ((),) * len(labels)
+        asked = asked_attributes(words, attribute_words(a for own in told for a in own))
+        for i, (label, names, own) in enumerate(zip(labels, colors, told, strict=True)):
+            parts = set(label.lower().split())
+            if label and parts <= words:
+                n_has, n_against = agreement(asked - parts, names, own) if asked else (0, 0)
+                named = NAMED_SCORE + ATTRIBUTE_BONUS * bool(n_has) - ATTRIBUTE_PENALTY * min(n_against, 2)
                 scores[i] = max(scores[i], named)
+    return scores
+
+
+def scores_by_looks(memories: Memories, objects: Sequence[SceneObject], text: str) -> npt.NDArray[np.float32]:
+    """How much N objects look like what a text says, (N,) in [0, `LOOKS_SCORE`]: where image encoder and detector share a model.
+
+    0 for objects without an embedding of the memory's image-text encoder, and where there is no such encoder.
+    """
+    encoder = memories.image_encoder
+    scores = np.zeros(len(objects), dtype=np.float32)
+    if not isinstance(encoder, ImageTextEncoder) or not any(o.embedding is not None for o in objects):
+        return scores
+    vector = encoder.encode_text([text])[0]
+    rows = [i for i, o in enumerate(objects) if o.embedding is not None and o.embedding.shape == vector.shape]
+    if rows:
+        low, high = encoder.match_range
+        cosines = np.stack([objects[i].embedding for i in rows]) @ vector  # type: ignore[misc]
+        scores[rows] = LOOKS_SCORE * np.clip((cosines - low) / (high - low), 0.0, 1.0)
     return scores
 
 
@@ -224,12 +253,15 @@ def _object_scores(
 ) -> npt.NDArray[np.float32]:
     if text_embedding is not None:
         labels, colors = [o.label for o in objects], [o.colors for o in objects]
-        return score_labels(labels, colors, query.text, text_embedding, memories.text_encoder)
+        known = memories.scene.attributes()
+        attributes = [known.get(o.id, ()) for o in objects]
+        scores = score_labels(labels, colors, query.text, text_embedding, memories.text_encoder, attributes)
+        return scores if query.text is None else np.maximum(scores, scores_by_looks(memories, objects, query.text))
     if image_embedding is not None:
         scores = np.zeros(len(objects), dtype=np.float32)
         for i, o in enumerate(objects):
             embedding = memories.keyframes.get(o.keyframe_id).embedding
-            if embedding is not None:
+            if embedding is not None and embedding.shape == image_embedding.shape:  # else of another encoder
                 scores[i] = np.clip(embedding @ image_embedding, 0.0, 1.0)
         return scores
     return np.ones(len(objects), dtype=np.float32)
@@ -251,7 +283,7 @@ def _object_matches(memories: Memories, query: Query, o: SceneObject, room: Room
     return (
         (not query.labels or o.label in query.labels)
         and query.object_id in (None, o.id)
-        and query.state in (None, o.state)
+        and (query.state in (None, o.state) or query.state in o.attributes)
         and query.session in (None, keyframe.session)
         and (query.after_ns is None or o.last_seen_ns >= query.after_ns)
         and (query.before_ns is None or o.first_seen_ns < query.before_ns)
@@ -295,7 +327,7 @@ def _place_candidates(memories: Memories, query: Query, image_embedding: Vector 
             continue
         score = 1.0
         if image_embedding is not None:
-            if place.embedding is None:
+            if place.embedding is None or place.embedding.shape != image_embedding.shape:
                 continue
             score = float(np.clip(place.embedding @ image_embedding, 0.0, 1.0))
         when = memories.episodic.time_key(session, place.last_visit_ns)

@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from loci import map_files
+from loci import map_files, scene_files
 from loci.errors import UserError
 
 if TYPE_CHECKING:
@@ -185,6 +185,8 @@ def export(a: argparse.Namespace) -> int:
 
     if a.format in map_files.FORMATS:
         return map_files.export_map(a)
+    if a.format in scene_files.FORMATS:
+        return scene_files.export_scene(a)
     if a.format != "files":
         return _export_graph(a)
     with open_saved(a.memory) as memory:

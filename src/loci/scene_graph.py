@@ -13,7 +13,7 @@ def scene_graph_text(
     topology: Topology,
     objects: Sequence[SceneObject],
     rooms: Mapping[str, str],
-    supports: Mapping[str, str],
+    carriers: Mapping[str, tuple[str, bool]],
     max_characters: int,
 ) -> tuple[str, bool]:
     """One line a room and one line an object, newest objects first; and whether lines were left out to keep the limit.
@@ -24,7 +24,7 @@ def scene_graph_text(
         topology: places and rooms.
         objects: what is known.
         rooms: room id by object id.
-        supports: {object id: id of the object that it lies on}.
+        carriers: {object id: (id of the object that carries it, whether it lies in that one)}.
         max_characters: limit of the text.
     """
     labels = {o.id: o.label for o in objects}
@@ -46,8 +46,8 @@ def scene_graph_text(
             lines.append("elsewhere:")
         for o in sorted(inside, key=lambda o: -o.last_seen_ns):
             color = f"{o.colors[0]} " if o.colors else ""
-            on = supports.get(o.id, "")
-            on_text = f" on {labels[on]} ({on})" if on in labels else ""
+            on, is_inside = carriers.get(o.id, ("", False))
+            on_text = f" {'in' if is_inside else 'on'} {labels[on]} ({on})" if on in labels else ""
             x, y, z = o.center
             lines.append(f"  {color}{o.label} ({o.id}){on_text} at ({x:.1f}, {y:.1f}, {z:.1f})")
     text, truncated = "", False
@@ -60,7 +60,10 @@ def scene_graph_text(
 
 
 def scene_graph_json(
-    topology: Topology, objects: Sequence[SceneObject], rooms: Mapping[str, str], supports: Mapping[str, str]
+    topology: Topology,
+    objects: Sequence[SceneObject],
+    rooms: Mapping[str, str],
+    carriers: Mapping[str, tuple[str, bool]],
 ) -> str:
     """The same as JSON: floors, rooms, places, edges and objects with their relations; metres, map frame, stamps in nanoseconds."""
     floor_of = {i: floor.id for floor in topology.floors for i in floor.room_ids}
@@ -99,8 +102,10 @@ def scene_graph_json(
                 "size": _floats(o.size),
                 "T_map_box": [_floats(row) for row in o.T_map_box],
                 "colors": list(o.colors),
+                "attributes": list(o.attributes),
                 "room": rooms.get(o.id, ""),
-                "on": supports.get(o.id, ""),
+                "on": on_or_in(o.id, carriers)[0],
+                "in": on_or_in(o.id, carriers)[1],
                 "n_detections": o.n_detections,
                 "first_seen_ns": o.first_seen_ns,
                 "last_seen_ns": o.last_seen_ns,
@@ -111,6 +116,12 @@ def scene_graph_json(
         ],
     }
     return json.dumps(graph, indent=1)
+
+
+def on_or_in(object_id: str, carriers: Mapping[str, tuple[str, bool]]) -> tuple[str, str]:
+    """Ids of what an object lies on, and of what it lies in; at most one of the two is not empty."""
+    carrier, is_inside = carriers.get(object_id, ("", False))
+    return ("", carrier) if is_inside else (carrier, "")
 
 
 def _adjacent_rooms(topology: Topology) -> dict[str, set[str]]:

@@ -240,7 +240,11 @@ def build_parser() -> argparse.ArgumentParser:
     ):
         topics.add_argument(f"--{name}", default="", metavar="TOPIC", help=what)
     topics.add_argument("--pose-source", choices=("tf", "pose", "odometry"), help="where poses come from")
-    topics.add_argument("--detector", choices=("geometric", "external", "none"), help="what finds objects")
+    topics.add_argument(
+        "--detector",
+        choices=("geometric", "open_vocabulary", "external", "vision_msgs", "none"),
+        help="what finds objects",
+    )
     parser.add_argument(
         "--config", type=Path, metavar="DIR", help="folder with memory.yaml, perception.yaml, planner.yaml"
     )

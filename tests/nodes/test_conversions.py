@@ -48,7 +48,8 @@ def test_poses_are_exact(seed: int) -> None:
 
 def test_an_observation_survives_its_message() -> None:
     embedding = np.random.default_rng(0).normal(size=16).astype(np.float32)
-    sent = replace(OBSERVATION, embedding=embedding)
+    told = tuple(replace(d, attributes=("open", "text: EXIT")) for d in OBSERVATION.detections)
+    sent = replace(OBSERVATION, embedding=embedding, detections=told)
     got = c.from_observation(c.to_observation(sent, "map"), "map")
     np.testing.assert_allclose(got.frame.T_map_camera, sent.frame.T_map_camera, atol=1e-12)
     np.testing.assert_allclose(got.frame.depth, sent.frame.depth, atol=0.00051)
@@ -59,7 +60,9 @@ def test_an_observation_survives_its_message() -> None:
         "camera",
     )
     np.testing.assert_allclose(got.embedding, sent.embedding, atol=1e-6)
-    assert [(d.label, d.box) for d in got.detections] == [(d.label, d.box) for d in sent.detections]
+    assert [(d.label, d.box, d.attributes) for d in got.detections] == [
+        (d.label, d.box, d.attributes) for d in sent.detections
+    ]
     for a, b in zip(got.detections, sent.detections, strict=True):
         np.testing.assert_array_equal(a.full_mask, b.full_mask)
 
@@ -93,6 +96,7 @@ def test_masks_of_any_size_are_exact(height: int, width: int, seed: int) -> None
         ({"map_id": "a/b"}, "observation"),
         ({"detections": [m.Detection(label="mug", score=0.5, x=150, y=0, width=20, height=5)]}, "observation"),
         ({"detections": [m.Detection(label="mug", score=0.5)]}, "detection"),
+        ({"detections": [m.Detection(label="mug", score=0.5, width=5, height=5, attributes=["x" * 300])]}, "detection"),
         ({"detections": [m.Detection(label="mug", score=7.0, width=2, height=2)]}, "detection"),
         ({"detections": [m.Detection(label="mug", score=0.5, width=9, height=9, mask=[1])]}, "detection"),
         ({"embedding": [float("nan"), 1.0]}, "observation"),

@@ -8,6 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
@@ -262,6 +263,26 @@ def test_a_question_selects_snapshots(client: MemoryClient) -> None:
     assert found.snapshots
     assert found.snapshots[0].image.data
     assert set(found.ranked_labels) <= {b.label for b in ROOM.boxes}
+    assert len(found.reasons) == len(found.snapshots) and all(found.reasons)
+
+
+def test_snapshots_are_selected_by_objects_image_and_time(client: MemoryClient) -> None:
+    mug = next(o for o in client.find_objects(labels=["mug"]))
+    (shown,) = client.retrieve(object_ids=[mug.id], with_frontiers=False).snapshots
+    image = cv2.imdecode(np.frombuffer(bytes(shown.image.data), np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
+    like = client.retrieve(image=np.ascontiguousarray(image), limit=1, with_images=False)
+    assert like.snapshots[0].id == shown.id and not like.snapshots[0].image.data
+    after = c.to_ns(shown.header.stamp)
+    assert all(c.to_ns(s.header.stamp) >= after for s in client.retrieve(after_ns=after, limit=100).snapshots)
+
+
+def test_relations_of_an_object_are_told(client: MemoryClient) -> None:
+    mug, table = (client.find_objects(labels=[label])[0] for label in ("mug", "table"))
+    (on,) = client.relations(mug.id, ["on"])
+    assert on.objects == (table.id,) and on.confidence > 0.5
+    assert mug.on == table.id
+    sides = client.relations(mug.id, ["left_of", "right_of"], viewpoint=(0.5, 0.5, 1.5))
+    assert {r.relation for r in sides} <= {"left_of", "right_of"}
 
 
 def test_the_scene_graph_is_text_or_json(client: MemoryClient) -> None:
@@ -450,6 +471,13 @@ BAD_REQUESTS = [
     (srv.GetSnapshots, "get_snapshots", {"limit": 5, "ids": ["snapshot/999"]}, Code.NOT_FOUND),
     (srv.Retrieve, "retrieve", {"question": "", "limit": 5}, Code.INVALID_REQUEST),
     (srv.Retrieve, "retrieve", {"question": "mug", "limit": 0}, Code.INVALID_REQUEST),
+    (srv.Retrieve, "retrieve", {"object_ids": ["object/999"], "limit": 5}, Code.NOT_FOUND),
+    (srv.Retrieve, "retrieve", {"room": "atlantis", "limit": 5}, Code.NOT_FOUND),
+    (srv.Retrieve, "retrieve", {"image": CompressedImage(data=b"no image"), "limit": 5}, Code.INVALID_REQUEST),
+    (srv.GetRelations, "get_relations", {"object_id": "object/999"}, Code.NOT_FOUND),
+    (srv.GetRelations, "get_relations", {"object_id": "object/1", "relations": ["behind"]}, Code.INVALID_REQUEST),
+    (srv.GetRelations, "get_relations", {"object_id": "object/1", "relations": ["left_of"]}, Code.INVALID_REQUEST),
+    (srv.GetRelations, "get_relations", {"object_id": "object/1", "max_distance": -1.0}, Code.INVALID_REQUEST),
     (srv.GetFrontiers, "get_frontiers", {"limit": 0}, Code.INVALID_REQUEST),
     (
         srv.GetFrontiers,

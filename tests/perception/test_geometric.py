@@ -60,6 +60,25 @@ def test_an_empty_room_and_an_empty_table_are_planes(noise):
     assert covered < 0.1 * np.count_nonzero(seen == 0)
 
 
+def test_a_box_with_a_flat_lid_is_one_whole_thing_and_no_plane():
+    """Its lid is as flat as the table, and large in the image, but short: the front alone would be left."""
+    box = Box("lunch box", (1.7, -0.3, 0.7), (2.05, 0.2, 0.8), (230, 230, 240))
+    w = world(TABLE, box)
+    truth = w.render(VIEW)[2] == 1
+    assert truth.mean() > GeometricDetector().parameters.min_plane_share
+    assert best_iou(GeometricDetector().detect(frame(w)), truth) > 0.8
+
+
+def test_slivers_at_the_border_of_the_image_are_left_out():
+    w = world(TABLE, MUG, BOTTLE)
+    found = GeometricDetector().detect(frame(w))
+    side = min(CAMERA.width, CAMERA.height)
+    for d in found:
+        x0, y0, x1, y1 = d.box
+        cut = x0 <= 2 or y0 <= 2 or x1 >= CAMERA.width - 2 or y1 >= CAMERA.height - 2
+        assert not cut or min(x1 - x0, y1 - y0) >= 0.05 * side
+
+
 def test_a_frame_without_depth_has_no_segments():
     empty = Frame(np.zeros((480, 640, 3), np.uint8), np.zeros((480, 640), np.float32), CAMERA, np.eye(4), 0)
     assert GeometricDetector().detect(empty) == ()

@@ -25,10 +25,12 @@ def test_image_encoders_are_made_by_name():
 
 
 def test_unknown_names_and_options_are_refused_with_the_known_ones():
-    with pytest.raises(ValueError, match="expected one of the detectors geometric, simulated, got 'yolo'"):
+    with pytest.raises(
+        ValueError, match="expected one of the detectors geometric, open_vocabulary, simulated, got 'yolo'"
+    ):
         make_detector("yolo")
-    with pytest.raises(ValueError, match="expected one of the image encoders descriptor, got 'clip'"):
-        make_image_encoder("clip")
+    with pytest.raises(ValueError, match="expected one of the image encoders clip, descriptor, got 'blip'"):
+        make_image_encoder("blip")
     with pytest.raises(ValueError, match=r"among step, max_range.*got range"):
         make_detector("geometric", range=3)
     with pytest.raises(ValueError, match="expected the detector 'simulated' to be given labels"):

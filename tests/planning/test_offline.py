@@ -160,6 +160,34 @@ def test_what_was_remembered_about_a_state_is_told_with_its_source() -> None:
     assert ids(answer)[0] == "episode/1"
 
 
+@pytest.mark.parametrize(
+    ("question", "found"),
+    [
+        ("Where is the mug next to the kettle?", ["object/3"]),
+        ("Where is the mug on the shelf?", ["object/4"]),
+        ("How many mugs are there on the shelf?", ["object/4"]),
+        ("Where is the mug that is lying on the red shelf?", []),
+        ("Where is the mug next to the piano?", []),
+        ("Where is the chest of drawers?", ["object/5"]),
+    ],
+)
+def test_things_are_told_apart_by_what_they_lie_next_to(question: str, found: list[str]) -> None:
+    small = (0.1, 0.1, 0.1)
+    memory = TableMemory(
+        [
+            thing(1, "kettle", None, (0.0, 0.0, 0.9), size=small),
+            thing(2, "shelf", None, (5.0, 0.0, 1.0), color="white"),
+            thing(3, "mug", None, (0.2, 0.0, 0.9), size=small),
+            thing(4, "mug", None, (5.0, 0.0, 1.4), size=small, on="object/2"),
+            thing(5, "dresser", None, (9.0, 0.0, 0.5)),
+        ]
+    )
+    answer = ask(question, memory)
+    assert [i for i in ids(answer) if i.startswith("object/") and answer.known] == found
+    if not found:
+        assert not answer.known and "mug" in answer.answer
+
+
 def test_things_without_names_are_counted_not_invented() -> None:
     memory = TableMemory([thing(i, "segment", None, (float(i), 0.0, 0.5), first_s=1.0) for i in range(3)])
     answer = ask("What did you see first?", memory)

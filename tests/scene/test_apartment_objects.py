@@ -104,3 +104,14 @@ def test_what_lies_on_what_is_mostly_right(apartment):
     right = sum(found.get(a) == b for a, b in expected.items())
     assert right / len(expected) >= 0.8
     assert sum(found[a] == expected.get(a) for a in found) / len(found) >= 0.85
+
+
+def test_colours_are_mostly_those_of_the_scene_file_in_light_and_shade(apartment):
+    simulator, objects, _, sources = apartment
+    truth = {t.instance: t for t in simulator.scene.objects}
+    of = {o.id: truth[sources[o.id].most_common(1)[0][0]] for o in objects.objects()}
+    # Pictures and screens show something, through windows one sees out.
+    plain = [o for o in objects.objects() if of[o.id].category not in ("picture", "window", "tv", "monitor", "laptop")]
+    right = [of[o.id].color in o.colors for o in plain]
+    assert len(plain) > 50
+    assert np.mean(right) >= 0.8, [(of[o.id].category, of[o.id].color, o.colors) for o, ok in zip(plain, right, strict=True) if not ok]  # fmt: skip

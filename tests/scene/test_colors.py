@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from loci.scene.colors import COLOR_NAMES, color_indices, dominant_colors
+from loci.scene.colors import COLOR_NAMES, color_indices, dominant_colors, object_colors, white_level
 
 #: Typical sRGB values of named things: crayons, paint and furniture.
 NAMED = {
@@ -40,3 +40,18 @@ def test_every_colour_has_a_name(rng):
     indices = color_indices(rng.integers(0, 256, (5000, 3), dtype=np.uint8))
     assert indices.shape == (5000,)
     assert set(indices.tolist()) == set(range(len(COLOR_NAMES)))
+
+
+@pytest.mark.parametrize("light", [1.0, 0.75, 0.55])
+@pytest.mark.parametrize(("name", "rgb"), [("white", (245, 243, 238)), ("red", (200, 40, 40)), ("blue", (50, 90, 190)), ("beige", (206, 184, 146)), ("brown", (124, 78, 44))])  # fmt: skip
+def test_a_thing_keeps_its_colour_in_the_shade_and_in_a_dim_room(rng, name, rgb, light):
+    """Shading across the thing, texture, and a room that is as dim: the brightest wall tells how dim it is."""
+    shade = np.linspace(0.65, 1.0, 400)[:, None] * rng.uniform(0.92, 1.0, (400, 1)) * light
+    pixels = np.clip(np.array(rgb) * shade, 0, 255).astype(np.uint8)
+    wall = np.full((80, 80, 3), 240 * light, dtype=np.uint8)
+    assert object_colors(pixels, white_level(wall))[0] == name
+
+
+def test_a_thing_without_pixels_has_no_colour():
+    assert object_colors(np.zeros((0, 3), np.uint8), 200.0) == ()
+    assert object_colors(np.zeros((5, 3), np.uint8), 0.0) == ("black",)

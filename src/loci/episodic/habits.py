@@ -20,13 +20,15 @@ class Visit:
 
     Attributes:
         wall_ns: time of day and date [ns since 1970, UTC].
-        on: label of what it lay on; empty: on nothing that is known.
+        on: label of what it lay on or in; empty: nothing that is known.
         room: name of the room; empty: not known.
+        is_inside: it lay in that, not on it.
     """
 
     wall_ns: int
     on: str = ""
     room: str = ""
+    is_inside: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ class Habit:
 
 def add_visit(visits: Sequence[Visit], new: Visit, parameters: HabitParameters) -> tuple[Visit, ...]:
     """Visits, oldest first, with one more; none more if the last one found the same a short time ago."""
-    same = bool(visits) and (visits[-1].on, visits[-1].room) == (new.on, new.room)
+    same = bool(visits) and (_spot(visits[-1]), visits[-1].room) == (_spot(new), new.room)
     if same and abs(new.wall_ns - visits[-1].wall_ns) < parameters.gap_s * 1e9:
         return tuple(visits)
     return (*visits, new)[-parameters.max_visits :]
@@ -129,7 +131,7 @@ def _most(visits: Sequence[Visit], where_of: Callable[[Visit], str], p: HabitPar
 
 
 def _spot(v: Visit) -> str:
-    return f"on the {v.on}" + (f" in the {v.room}" if v.room else "") if v.on else ""
+    return f"{'in' if v.is_inside else 'on'} the {v.on}" + (f" in the {v.room}" if v.room else "") if v.on else ""
 
 
 def _room(v: Visit) -> str:

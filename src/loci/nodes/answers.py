@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,9 @@ from loci.geometry import Array
 from loci.memory import RobotMemory
 from loci.nodes.conversions import header, to_jpeg, to_point, to_pose, to_time, to_vector
 from loci.scene.objects import SceneObject
+from loci.scene.relations import Relation
 from loci.scene.snapshots import Snapshot
+from loci.scene_graph import on_or_in
 from loci.spatial.floors import Floor
 from loci.spatial.frontiers import Frontier
 from loci.spatial.occupancy import OccupancyMap
@@ -30,9 +32,11 @@ class ImageBudget:
         wanted: whether images were asked for.
         max_bytes: the cap.
         frame_id: of the images' headers.
+        max_height: images are scaled down to it [px]; None: they stay as they are.
     """
 
-    def __init__(self, wanted: bool, max_bytes: int, frame_id: str) -> None:
+    def __init__(self, wanted: bool, max_bytes: int, frame_id: str, max_height: int | None = None) -> None:
+        self._max_height = max_height
         self._left = max_bytes if wanted else 0
         self._frame_id = frame_id
 
@@ -41,7 +45,7 @@ class ImageBudget:
         if not keyframe_id or self._left <= 0:
             return CompressedImage()
         try:
-            data = memory.image(keyframe_id)
+            data = memory.image(keyframe_id, self._max_height)
         except (LookupError, StoreError):
             return CompressedImage()
         if len(data) > self._left:
@@ -160,9 +164,12 @@ def place_edge(e: PlaceEdge) -> m.PlaceEdge:
     return message
 
 
-def scene_object(memory: RobotMemory, o: SceneObject, map_frame: str, supports: dict[str, str]) -> m.SceneObject:
+def scene_object(
+    memory: RobotMemory, o: SceneObject, map_frame: str, carriers: Mapping[str, tuple[str, bool]]
+) -> m.SceneObject:
     """Message of an object, with place, room, support and snapshot."""
     room = memory.room_of(o)
+    on, inside = on_or_in(o.id, carriers)
     return m.SceneObject(
         header=header(map_frame, o.last_seen_ns),
         id=o.id,
@@ -176,10 +183,12 @@ def scene_object(memory: RobotMemory, o: SceneObject, map_frame: str, supports: 
         first_seen=to_time(o.first_seen_ns),
         last_seen=to_time(o.last_seen_ns),
         colors=list(o.colors),
+        attributes=list(memory.attributes().get(o.id, ())),
         place=memory.place_of(o),
         room=room.id if room else "",
         room_name=room.name if room else "",
-        on=supports.get(o.id, ""),
+        on=on,
+        inside=inside,
         snapshot=memory.snapshot_of(o.id),
         keyframe_id=o.keyframe_id,
         map_id=o.map_id,
@@ -187,11 +196,18 @@ def scene_object(memory: RobotMemory, o: SceneObject, map_frame: str, supports: 
     )
 
 
+def relation(r: Relation) -> m.ObjectRelation:
+    """Message of a relation."""
+    message = m.ObjectRelation(subject=r.subject, relation=r.relation, objects=list(r.objects))
+    message.distance, message.confidence = float(r.distance), float(r.confidence)
+    return message
+
+
 def objects(memory: RobotMemory, map_frame: str) -> m.SceneObjectArray:
     """All objects."""
-    supports = memory.supports()
+    carriers = memory.carriers()
     message = m.SceneObjectArray(header=header(map_frame, memory.newest_stamp_ns))
-    message.objects = [scene_object(memory, o, map_frame, supports) for o in memory.objects()]
+    message.objects = [scene_object(memory, o, map_frame, carriers) for o in memory.objects()]
     return message
 
 

@@ -32,7 +32,9 @@ from loci.nodes.parameters import PERCEPTION
 from loci.nodes.queueing import Closed, DropOldest
 from loci.nodes.sources import Extrinsics, Frames, PoseSource, TfSource, TopicSource
 from loci.nodes.tf import TfPoses
+from loci.nodes.vision_detections import detection_array_type, from_detection_2d
 from loci.observation import Detection, Frame, Observation
+from loci.perception.open_vocabulary import OpenVocabularyDetector, parse_labels
 from loci.perception.protocols import Detector, ImageEncoder
 from loci.perception.registry import make_detector, make_image_encoder
 
@@ -65,6 +67,8 @@ class PerceptionNode(ManagedNode):
         self._sequence = 0
         self._last_used_ns = -1
         self._published_at = 0.0
+        self._labels_text = ""
+        self._waits_for_detections = False
         super().__init__("perception", PERCEPTION, context=context, **options)
         self.every(0.1, self._expire)
         self.every(1.0, self._watch)
@@ -82,8 +86,12 @@ class PerceptionNode(ManagedNode):
         )
         # What may fail comes before the first subscription: who configures again then has no second one.
         self_mask = _read_mask(v["self_mask"])
-        self._detector = make_detector(v["detector"]) if v["detector"] not in ("external", "none") else None
-        self._encoder = make_image_encoder(v["image_encoder"]) if v["image_encoder"] != "none" else None
+        self._detector = _make_detector(v)
+        self._labels_text = v["detector_labels"]
+        options = {"model": v["image_model"], "device": v["model_device"]} if v["image_encoder"] == "clip" else {}
+        self._encoder = make_image_encoder(v["image_encoder"], **options) if v["image_encoder"] != "none" else None
+        self._waits_for_detections = v["detector"] in ("external", "vision_msgs")
+        outside_type = detection_array_type() if v["detector"] == "vision_msgs" else m.DetectionArray
         self._extrinsics = Extrinsics(frames, lambda: TfPoses(self))
         poses: PoseSource = (
             TfSource(self._extrinsics) if v["pose_source"] == "tf" else TopicSource(self._extrinsics, v["max_pose_gap"])
@@ -99,9 +107,10 @@ class PerceptionNode(ManagedNode):
         )
         self._pairs: ApproximatePairs[Any, Any] = ApproximatePairs(int(v["pairing_tolerance"] * 1e9))
         self._join: ExactJoin[Shot, Any] = ExactJoin(v["detections_timeout"], capacity=max(v["queue_size"], 2))
-        self._queue = DropOldest(v["queue_size"])
+        # Where the detector is slower than the camera only the newest image is worth its time.
+        self._queue = DropOldest(1 if getattr(self._detector, "newest_only", False) else v["queue_size"])
         self._publisher = self.create_lifecycle_publisher(m.Observation, "observations", OBSERVATION_QOS)
-        self._subscribe_inputs(poses)
+        self._subscribe_inputs(poses, outside_type)
         self._worker = threading.Thread(target=self._work, name="perception", args=(self._queue,))
         self._worker.start()
 
@@ -140,7 +149,7 @@ class PerceptionNode(ManagedNode):
             }
         return values, self.monitor.warning()
 
-    def _subscribe_inputs(self, poses: PoseSource) -> None:
+    def _subscribe_inputs(self, poses: PoseSource, outside_type: Any) -> None:
         v = self.values
         raw_color, depth_transport = v["color_transport"] == "raw", v["depth_transport"]
         self._input(
@@ -162,8 +171,8 @@ class PerceptionNode(ManagedNode):
                 self._input(Odometry, "odometry", poses.add, "set pose_source to pose")
             else:
                 self._input(PoseStamped, "pose", poses.add, "set pose_source to odometry")
-        if v["detector"] == "external":
-            self._input(m.DetectionArray, "detections", self._on_detections)
+        if self._waits_for_detections:
+            self._input(outside_type, "detections", self._on_detections)
 
     def _input(self, message_type: Any, name: str, callback: Any, hint: str = "") -> None:
         """Subscribe; what is refused is counted by its reason."""
@@ -239,7 +248,7 @@ class PerceptionNode(ManagedNode):
                 self.monitor.count("images left out by max_rate")
                 continue
             self._last_used_ns = shot.stamp_ns
-            if self.values["detector"] == "external":
+            if self._waits_for_detections:
                 self._queue_all(self._join.add_item(shot.stamp_ns, shot, time.monotonic()))
             elif self._queue is not None:
                 self._queue.put(shot)
@@ -298,13 +307,15 @@ class PerceptionNode(ManagedNode):
     def _detect(self, frame: Frame, outside: Any) -> tuple[tuple[Detection, ...], str]:
         """Detections of a frame and who made them; those from outside that do not fit are left out, and counted."""
         if self._detector is not None:
+            self._follow_labels(self._detector)
             return self._detector.detect(frame), self._detector.name
         if outside is None:
             return (), ""
         detections: list[Detection] = []
         for message in outside.detections:
             try:
-                detection = from_detection(message)
+                is_2d = self.values["detector"] == "vision_msgs"
+                detection = from_detection_2d(message, frame) if is_2d else from_detection(message)
                 if detection.box[2] > frame.camera.width or detection.box[3] > frame.camera.height:
                     size = f"{frame.camera.width}x{frame.camera.height}"
                     raise BadInput(
@@ -314,7 +325,16 @@ class PerceptionNode(ManagedNode):
                 detections.append(detection)
             except BadInput as error:
                 self.complain(error.reason, str(error))
-        return tuple(detections), "external"
+        return tuple(detections), str(self.values["detector"])
+
+    def _follow_labels(self, detector: Detector) -> None:
+        """Look for what the parameter `detector_labels` says now: it may be set while the node runs."""
+        if isinstance(detector, OpenVocabularyDetector):
+            text = str(self.get_parameter("detector_labels").value)
+            if text != self._labels_text:
+                self._labels_text = text
+                detector.set_labels(parse_labels(text))
+                self.get_logger().info(f"looking for {len(detector.labels)} labels")
 
     def _watch(self) -> None:
         now, timeout = time.monotonic(), self.values["silence_timeout"]
@@ -355,3 +375,21 @@ def _read_mask(path: str) -> npt.NDArray[np.bool_] | None:
     if image is None:
         raise ValueError(f"expected self_mask to be an image file, cannot read {path}")
     return np.asarray(image > 127)
+
+
+def _make_detector(values: dict[str, Any]) -> Detector | None:
+    """The detector that the parameters name; None: detections come from outside, or there are none."""
+    name = values["detector"]
+    if name in ("external", "vision_msgs", "none"):
+        return None
+    if name != "open_vocabulary":
+        return make_detector(name)
+    return make_detector(
+        name,
+        labels=parse_labels(values["detector_labels"]),
+        model=values["detector_model"],
+        mask_model=values["mask_model"],
+        embedding_model=values["embedding_model"],
+        min_score=values["detector_min_score"],
+        device=values["model_device"],
+    )

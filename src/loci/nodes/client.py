@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import rclpy
+from geometry_msgs.msg import Pose
 from loci_ros import action, srv
 from rclpy.action import ActionClient
 from rclpy.context import Context
@@ -47,6 +48,7 @@ from loci.nodes.errors import Code
 from loci.nodes.process import spin
 from loci.planning.protocols import Answer, KnownFrontier, KnownObject, KnownPath, KnownRoom, Point
 from loci.query import MAX_LIMIT, Evidence, Query
+from loci.scene.relations import Relation
 from loci.spatial.cubes import Cubes, NearestVoxels
 
 Progress = Callable[[float, str], None]
@@ -315,15 +317,60 @@ class MemoryClient:
             raise
         return bytes(answer.image.data) or None
 
-    def retrieve(self, question: str, *, limit: int = 10, with_frontiers: bool = True, with_images: bool = True) -> Any:
-        """The images that matter for a question, as a loci_ros/Retrieve response."""
+    def relations(
+        self,
+        object_id: str,
+        relations: Sequence[str] = (),
+        *,
+        viewpoint: npt.ArrayLike | None = None,
+        max_distance: float = 1.0,
+        min_stamp_ns: int = 0,
+    ) -> tuple[Relation, ...]:
+        """How an object lies to others; left and right need a viewpoint (3,) [m]. See `MemoryQuestions.relations`."""
+        where: dict[str, Any] = {}
+        if viewpoint is not None:
+            where = {"has_viewpoint": True, "viewpoint": Pose(position=to_point(viewpoint))}
+        answer = self._call(
+            srv.GetRelations,
+            "get_relations",
+            min_stamp_ns,
+            object_id=object_id,
+            relations=list(relations),
+            max_distance=float(max_distance),
+            **where,
+        )
+        return tuple(
+            Relation(r.subject, r.relation, tuple(r.objects), float(r.distance), float(r.confidence))
+            for r in answer.relations
+        )
+
+    def retrieve(
+        self,
+        question: str = "",
+        *,
+        image: npt.NDArray[np.uint8] | None = None,
+        object_ids: Sequence[str] = (),
+        room: str = "",
+        after_ns: int = 0,
+        before_ns: int = 0,
+        limit: int = 10,
+        with_frontiers: bool = True,
+        with_images: bool = True,
+    ) -> Any:
+        """The images that matter, as a loci_ros/Retrieve response; see `MemoryQuestions.retrieve`."""
+        fields: dict[str, Any] = {} if image is None else {"image": to_jpeg(images.encode_color(image))}
         return self._call(
             srv.Retrieve,
             "retrieve",
             question=question,
+            object_ids=list(object_ids),
+            room=room,
+            after=to_time(after_ns),
+            before=to_time(before_ns),
             limit=limit,
             with_frontiers=with_frontiers,
             with_images=with_images,
+            **fields,
         )
 
     def snapshots(self, *, with_images: bool = False, limit: int = MAX_LIMIT, offset: int = 0) -> tuple[Any, ...]:

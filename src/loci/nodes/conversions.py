@@ -133,6 +133,7 @@ def to_detection(detection: Detection) -> m.Detection:
     message = m.Detection(
         label=detection.label, score=float(detection.score), x=x0, y=y0, width=x1 - x0, height=y1 - y0
     )
+    message.attributes = list(detection.attributes)
     if detection.mask is not None:
         message.mask = np.packbits(detection.mask).tobytes()
     if detection.embedding is not None:
@@ -160,7 +161,7 @@ def from_detection(message: m.Detection) -> Detection:
     embedding = np.asarray(message.embedding, dtype=np.float32) if len(message.embedding) else None
     box = (int(message.x), int(message.y), int(message.x) + width, int(message.y) + height)
     with refused_for("detection"):
-        return Detection(message.label, float(message.score), box, mask, embedding)
+        return Detection(message.label, float(message.score), box, mask, embedding, tuple(message.attributes))
 
 
 def to_observation(
@@ -377,7 +378,9 @@ def from_scene_object(o: m.SceneObject, score: float = 1.0) -> KnownObject:
         position=from_point(o.pose.position),
         is_goal=o.is_goal,
     )
-    return KnownObject(evidence, o.on, tuple(o.colors), from_point(o.size), to_ns(o.first_seen), int(o.n_detections))
+    return KnownObject(
+        evidence, o.on or o.inside, tuple(o.colors), from_point(o.size), to_ns(o.first_seen), int(o.n_detections)
+    )
 
 
 def to_points_array(points: Sequence[Any]) -> Array:

@@ -26,6 +26,7 @@ from loci.nodes.parameters import MEMORY, with_settings
 from loci.nodes.part import MemoryPart
 from loci.nodes.scene import SceneMemoryNode
 from loci.nodes.spatial import SpatialMemoryNode
+from loci.perception.registry import make_image_encoder
 
 #: Feedback of an action is sent at most so often [s].
 FEEDBACK_PERIOD = 0.2
@@ -68,6 +69,7 @@ class MemoryNode(MemoryPart):
 
     def configure(self) -> None:
         v = self.values
+        options = {"model": v["image_model"], "device": v["device"]} if v["image_encoder"] == "clip" else {}
         self.host = MemoryHost(
             Path(v["storage_directory"]).expanduser(),
             parameters=with_settings(MemoryParameters(), MEMORY, v),
@@ -77,6 +79,7 @@ class MemoryNode(MemoryPart):
             min_stamp_timeout=v["min_stamp_timeout"],
             clock_jump=v["clock_jump"],
             preload_text_encoder=v["preload_text_encoder"],
+            image_encoder=make_image_encoder(v["image_encoder"], **options),
             monitor=self.monitor,
             complain=self.complain,
         )

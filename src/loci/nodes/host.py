@@ -20,6 +20,7 @@ from loci.nodes.errors import BadInput, Code, RequestError, text_of
 from loci.nodes.monitor import Monitor
 from loci.nodes.queueing import Closed, DropOldest
 from loci.observation import check_name
+from loci.perception.protocols import ImageEncoder
 from loci.perception.text import MiniLMTextEncoder
 
 #: Longest wait for readers when another memory is opened [s].
@@ -37,6 +38,7 @@ class MemoryHost:
         queue_size: observations that may wait.
         min_stamp_timeout: longest wait for a request's stamp [s].
         clock_jump: a stamp that goes back by more than this begins a new session [s].
+        image_encoder: what embeds images where they come without an embedding, and those of questions.
         preload_text_encoder: load the text model in the background when a memory is opened first.
         monitor: counts and times what happens.
         complain: told the reason and the message of every observation that was refused.
@@ -53,6 +55,7 @@ class MemoryHost:
         min_stamp_timeout: float,
         clock_jump: float,
         preload_text_encoder: bool,
+        image_encoder: ImageEncoder,
         monitor: Monitor,
         complain: Callable[[str, str], None],
     ) -> None:
@@ -64,6 +67,7 @@ class MemoryHost:
         self.min_stamp_timeout = min_stamp_timeout
         self._device = device
         self._text_encoder = MiniLMTextEncoder()
+        self._image_encoder = image_encoder
         self._preload = preload_text_encoder
         self._clock_jump_ns = int(clock_jump * 1e9)
         self._complain = complain
@@ -268,6 +272,7 @@ class MemoryHost:
             map_id=map_id or None,
             parameters=self.parameters,
             text_encoder=self._text_encoder,
+            image_encoder=self._image_encoder,
             device=self._device,
         )
 

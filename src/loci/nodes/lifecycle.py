@@ -279,7 +279,7 @@ class ManagedNode(LifecycleNode):
     def _refuse_late_changes(self, changes: list[Any]) -> Any:
         from rcl_interfaces.msg import SetParametersResult
 
-        names = sorted({p.name for p in self.table} & {c.name for c in changes})
+        names = sorted({p.name for p in self.table if not p.live} & {c.name for c in changes})
         if self._configured and names:
             reason = f"{', '.join(names)}: read when the node is configured: deactivate and clean it up first"
             return SetParametersResult(successful=False, reason=reason)

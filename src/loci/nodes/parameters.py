@@ -32,6 +32,7 @@ class Parameter:
         check: raises ValueError for a text that is not allowed.
         setting: dotted name of the library setting that it sets, e.g. ``"spatial.octree.leaf_size"``; empty: none.
         stands_for_none: the number that stands for None in the library, which ROS parameters do not have.
+        live: may be set while the node is configured, too.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Parameter:
     check: Callable[[str], object] | None = None
     setting: str = ""
     stands_for_none: float | None = None
+    live: bool = False
 
     @property
     def type_name(self) -> str:
@@ -97,6 +99,12 @@ def _name_or_empty(what: str) -> Callable[[str], object]:
     return lambda value: check_name(value, what) if value else None
 
 
+def _labels(text: str) -> object:
+    from loci.perception.open_vocabulary import parse_labels  # imported when it is set: it brings OpenCV along
+
+    return parse_labels(text) if text else None
+
+
 AUTOSTART = Parameter("autostart", True, "Configure and activate at the start; false: wait for lifecycle transitions.")
 DIAGNOSTICS = Parameter("diagnostics_period", 1.0, "Time between two messages on /diagnostics.", "s", 0.1, 60.0)
 SILENCE = Parameter(
@@ -108,6 +116,11 @@ SILENCE = Parameter(
     3600.0,
 )
 MAP_FRAME = Parameter("map_frame", "map", "Frame that all poses refer to; z is up. Poses in another frame are refused.")
+IMAGE_MODEL = Parameter(
+    "image_model",
+    "openai/clip-vit-base-patch32",
+    "With image_encoder clip: a CLIP or SigLIP model, by its name on the Hugging Face hub or its folder.",
+)
 _PUBLISH_RATE = Parameter(
     "publish_rate", 1.0, "Topics are published at most so often, on change, and only if subscribed.", "Hz", 0.05, 30.0
 )
@@ -264,6 +277,13 @@ MEMORY: tuple[Parameter, ...] = (
         "preload_text_encoder", True, "Load the text model at the start, in the background; false: with the first text."
     ),
     Parameter(
+        "image_encoder",
+        "descriptor",
+        "What embeds images. descriptor: needs no weights; clip: images are found by words, too (docs/detectors.md).",
+        choices=("descriptor", "clip"),
+    ),
+    IMAGE_MODEL,
+    Parameter(
         "short_term_capacity", 100, "Records in the short-term memory.", "", 1, 100000, setting="short_term_capacity"
     ),
     Parameter(
@@ -371,8 +391,39 @@ PERCEPTION: tuple[Parameter, ...] = (
     Parameter(
         "detector",
         "geometric",
-        "What finds objects. external: waits for `detections`; none: nothing does.",
-        choices=("geometric", "external", "none"),
+        "What finds objects (docs/detectors.md). external: waits for `detections`; vision_msgs: for `detections` of vision_msgs; none: nothing does.",
+        choices=("geometric", "open_vocabulary", "external", "vision_msgs", "none"),
+    ),
+    Parameter(
+        "detector_labels",
+        "",
+        "With open_vocabulary: what is looked for, with commas in between; may be set at run time. Empty: 69 household things.",
+        check=_labels,
+        live=True,
+    ),
+    Parameter(
+        "detector_model",
+        "google/owlv2-base-patch16-ensemble",
+        "With open_vocabulary: an OWLv2 model, by its name on the Hugging Face hub or its folder.",
+    ),
+    Parameter(
+        "detector_min_score", 0.2, "With open_vocabulary: detections with a lower score are left out.", "", 0.0, 1.0
+    ),
+    Parameter(
+        "mask_model",
+        "",
+        "With open_vocabulary: a Segment Anything model for masks, by name or folder. Empty: masks by depth.",
+    ),
+    Parameter(
+        "embedding_model",
+        "",
+        "With open_vocabulary: a CLIP or SigLIP model for embeddings of what was found; that of the memory's `image_model`. Empty: none.",
+    ),
+    Parameter(
+        "model_device",
+        "auto",
+        "Device of these models; auto: cuda where torch has it, in half precision.",
+        choices=("auto", "cpu", "cuda"),
     ),
     Parameter(
         "detections_timeout", 1.0, "With external: an image goes on without detections after so long.", "s", 0.0, 30.0
@@ -380,9 +431,10 @@ PERCEPTION: tuple[Parameter, ...] = (
     Parameter(
         "image_encoder",
         "descriptor",
-        "What makes the image embedding; none: the memory does.",
-        choices=("descriptor", "none"),
+        "What makes the image embedding: that of the memory. none: the memory does.",
+        choices=("descriptor", "clip", "none"),
     ),
+    IMAGE_MODEL,
     SILENCE,
     DIAGNOSTICS,
 )

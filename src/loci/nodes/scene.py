@@ -10,10 +10,12 @@ from rclpy.context import Context
 from visualization_msgs.msg import MarkerArray
 
 from loci.nodes import answers, markers
-from loci.nodes.conversions import from_point, image_bytes, to_jpeg
+from loci.nodes.conversions import from_point, from_pose, image_bytes, stamp_or_none, to_jpeg
+from loci.nodes.images import color_from_compressed
 from loci.nodes.lifecycle import LATCHED_QOS
 from loci.nodes.parameters import SCENE
 from loci.nodes.part import HostHolder, MemoryPart
+from loci.pictures import PLANNER_HEIGHT
 from loci.query import check_limit
 
 
@@ -24,6 +26,7 @@ class SceneMemoryNode(MemoryPart):
         super().__init__("scene_memory", SCENE, holder, context, **options)
         self.serve(srv.FindObjects, "find_objects", self._find_objects)
         self.serve(srv.GetObject, "get_object", self._get_object)
+        self.serve(srv.GetRelations, "get_relations", self._get_relations)
         self.serve(srv.GetSnapshots, "get_snapshots", self._get_snapshots)
         self.serve(srv.Retrieve, "retrieve", self._retrieve)
         self.every(1.0 / self.values["publish_rate"], self.publish_changes)
@@ -43,16 +46,26 @@ class SceneMemoryNode(MemoryPart):
                 radius=float(request.radius) if request.has_position else None,
                 limit=int(request.limit),
             )
-            supports = memory.supports(o.id for o, _ in found)
-            response.objects = [answers.scene_object(memory, o, frame, supports) for o, _ in found]
+            carriers = memory.carriers(o.id for o, _ in found)
+            response.objects = [answers.scene_object(memory, o, frame, carriers) for o, _ in found]
         response.scores = [float(score) for _, score in found]
 
     def _get_object(self, request: Any, response: Any) -> None:
         with self.reading(request) as (memory, frame):
             o = memory.object(request.id)
-            response.object = answers.scene_object(memory, o, frame, memory.supports((o.id,)))
+            response.object = answers.scene_object(memory, o, frame, memory.carriers((o.id,)))
             if request.with_image:
                 response.image = to_jpeg(memory.object_image(o.id), frame, o.last_seen_ns)
+
+    def _get_relations(self, request: Any, response: Any) -> None:
+        with self.reading(request) as (memory, _):
+            found = memory.relations(
+                request.object_id,
+                tuple(request.relations),
+                viewpoint=from_pose(request.viewpoint, "viewpoint")[:3, 3] if request.has_viewpoint else None,
+                max_distance=float(request.max_distance) or 1.0,
+            )
+        response.relations = [answers.relation(r) for r in found]
 
     def _get_snapshots(self, request: Any, response: Any) -> None:
         limit = check_limit(int(request.limit))
@@ -73,9 +86,18 @@ class SceneMemoryNode(MemoryPart):
 
     def _retrieve(self, request: Any, response: Any) -> None:
         with self.reading(request) as (memory, frame):
-            found = memory.retrieve(request.question, int(request.limit))
+            found = memory.retrieve(
+                request.question,
+                int(request.limit),
+                image=color_from_compressed(request.image) if len(request.image.data) else None,
+                object_ids=request.object_ids,
+                room=request.room,
+                after_ns=stamp_or_none(request.after),
+                before_ns=stamp_or_none(request.before),
+            )
             labels = {o.id: o.label for o in memory.objects()}
-            budget = answers.ImageBudget(request.with_images, image_bytes(request.max_image_bytes), frame)
+            size = image_bytes(request.max_image_bytes)
+            budget = answers.ImageBudget(request.with_images, size, frame, PLANNER_HEIGHT)
             response.snapshots = [
                 answers.snapshot(memory, s, frame, budget, labels, score) for s, score in found.snapshots
             ]
@@ -84,4 +106,5 @@ class SceneMemoryNode(MemoryPart):
                     answers.frontier(f, length, budget.attach(memory, f.keyframe_id))
                     for f, length in answers.nearest_first(memory.frontiers())
                 ]
+        response.reasons = list(found.reasons)
         response.ranked_labels = list(found.labels)

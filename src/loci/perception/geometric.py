@@ -19,6 +19,8 @@ Points = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 
 LABEL = "segment"
+#: Normals are not known so near to the border [px of the reduced image]: what reaches it is cut off by it.
+_BORDER = 4
 
 
 @dataclass(frozen=True)
@@ -30,9 +32,11 @@ class GeometricParameters:
         max_range: farther measurements are not used [m].
         max_planes: planes that are looked for.
         min_plane_share: of the reduced image; smaller planes are things.
+        min_plane_length: planes whose largest connected part is shorter are things, however near: a lid, the back of a chair [m].
         plane_distance: distance to a plane [m] at 1 m; it grows with the square of the range.
         jump: depth difference between neighbours that separates things, relative to the depth.
         min_pixels: smallest segment, in pixels of the full image.
+        min_sliver: segments at the image's border that are thinner are left out, as a share of its smaller side.
         min_size, max_size: of a segment's extent [m].
         max_segments: the largest ones are given.
         seed: of the plane search.
@@ -42,9 +46,11 @@ class GeometricParameters:
     max_range: float = 4.0
     max_planes: int = 6
     min_plane_share: float = 0.03
+    min_plane_length: float = 0.6
     plane_distance: float = 0.015
     jump: float = 0.02
     min_pixels: int = 400
+    min_sliver: float = 0.06
     min_size: float = 0.04
     max_size: float = 1.5
     max_segments: int = 32
@@ -91,11 +97,13 @@ class GeometricDetector:
             extent = np.sort(high - low)
             if extent[2] > p.max_size or extent[2] < p.min_size:
                 continue
+            # A segment cut by the border is a worse one; so is a sparse one.
+            cut = x0 <= 1 or y0 <= 1 or x1 >= labels.shape[1] - 1 or y1 >= labels.shape[0] - 1
+            if cut and min(y1 - y0, x1 - x0) < p.min_sliver * min(labels.shape):
+                continue
             box = (int(x0 * p.step), int(y0 * p.step), int(min(x1 * p.step, width)), int(min(y1 * p.step, height)))
             small = (labels[y0:y1, x0:x1] == number).astype(np.uint8)
             mask = np.repeat(np.repeat(small, p.step, axis=0), p.step, axis=1)[: box[3] - box[1], : box[2] - box[0]]
-            # A segment cut by the border is a worse one; so is a sparse one.
-            cut = x0 <= 1 or y0 <= 1 or x1 >= labels.shape[1] - 1 or y1 >= labels.shape[0] - 1
             solid = n_pixels[number] / ((y1 - y0) * (x1 - x0))
             score = float(np.clip(0.5 + 0.4 * solid - 0.2 * cut, 0.0, 1.0))
             found.append(Detection(LABEL, score, box, mask.astype(np.bool_)))
@@ -145,13 +153,33 @@ def _find_planes(points: Points, normals: Points, valid: Mask, p: GeometricParam
         distance = np.abs((points - center) @ normal)
         near = valid & ~on_plane & (distance < 1.5 * tolerance)
         aligned = near & (np.abs(normals @ normal) > 0.8)
-        if np.count_nonzero(aligned) < minimum:
+        if np.count_nonzero(aligned) < minimum or _length(aligned, points) < p.min_plane_length:
             sample = np.setdiff1d(sample, sample[close[:, best]])
             continue
         # Rims of the plane have bad normals: those next to good ones belong to it as well.
         grown = cv2.dilate(aligned.astype(np.uint8), np.ones((7, 7), np.uint8)).view(np.bool_)
         on_plane |= near & grown
     return on_plane
+
+
+def _length(mask: Mask, points: Points) -> float:
+    """Extent [m] of the largest connected part of a mask (h, w): the longer edge of the box around it, without outliers.
+
+    inf where the image cuts it off: nobody knows how it goes on.
+    """
+    n, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=4)
+    if n < 2:
+        return 0.0
+    largest = 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))
+    x, y, width, height = stats[largest, :4]
+    if x <= _BORDER or y <= _BORDER or x + width >= mask.shape[1] - _BORDER or y + height >= mask.shape[0] - _BORDER:
+        return np.inf
+    mine = points[labels == largest]
+    mine = mine[:: max(1, len(mine) // 2000)]
+    centered = mine - mine.mean(axis=0)
+    along = centered @ np.linalg.svd(centered, full_matrices=False)[2][0]
+    low, high = np.quantile(along, (0.02, 0.98))
+    return float(high - low)
 
 
 def _components(depth: npt.NDArray[np.float32], rest: Mask, p: GeometricParameters) -> npt.NDArray[np.int32]:

@@ -5,6 +5,7 @@ Implementations are found by name in `loci.perception.registry`; text encoders a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -24,6 +25,20 @@ class Detector(Protocol):
 
     def detect(self, frame: Frame) -> tuple[Detection, ...]:
         """Detections with boxes inside the image, in any order."""
+        ...
+
+
+@runtime_checkable
+class ImageTextEncoder(Protocol):
+    """An image encoder whose vectors can be compared with those of texts (CLIP, SigLIP)."""
+
+    @property
+    def match_range(self) -> tuple[float, float]:
+        """Cosines of a text and an image that have nothing to do with each other, and of a text and what it names."""
+        ...
+
+    def encode_text(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        """Unit vectors (N, D) of texts, comparable with those of images."""
         ...
 
 

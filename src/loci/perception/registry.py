@@ -15,9 +15,11 @@ from loci.perception.protocols import Detector, ImageEncoder
 #: name -> (module, class, dataclass of its parameters or "": the options are the class's own arguments)
 DETECTORS: Mapping[str, tuple[str, str, str]] = {
     "geometric": ("loci.perception.geometric", "GeometricDetector", "GeometricParameters"),
+    "open_vocabulary": ("loci.perception.open_vocabulary", "OpenVocabularyDetector", "OpenVocabularyParameters"),
     "simulated": ("loci.perception.simulated", "SimulatedDetector", ""),
 }
 IMAGE_ENCODERS: Mapping[str, tuple[str, str, str]] = {
+    "clip": ("loci.perception.clip", "ClipEncoder", ""),
     "descriptor": ("loci.perception.descriptor", "DescriptorEncoder", ""),
 }
 

@@ -380,12 +380,25 @@ class OfflinePlanner:
         matches = self._words.match(q.words, [o.label for o in scene.objects if o.label not in UNNAMED])
         rank = {m.label: i for i, m in enumerate(matches)}
         found = [o for o in objects if o.label in rank and (not q.color or q.color in _spelt(o.colors))]
+        if q.anchor:
+            there = self._beside(scene)
+            found = [o for o in found if o.id in there]
         found.sort(key=lambda o: (o.evidence.state == "missing", rank[o.label], -o.evidence.confidence, o.id))
         if not found:
             return _Found((), matches[0] if matches else None)
         match = next(m for m in matches if m.label == found[0].label)
         remark = f'I take "{q.words}" to mean {indefinite(match.label)}. ' if match.how in ("meaning", "head") else ""
         return _Found(tuple(found), match, remark)
+
+    def _beside(self, scene: _Scene) -> frozenset[str]:
+        """Ids of what lies to the question's anchor as it asks."""
+        q = scene.question
+        matches = self._words.match(q.anchor, [o.label for o in scene.objects if o.label not in UNNAMED])
+        labels = {m.label for m in matches}
+        anchors = [
+            o for o in scene.objects if o.label in labels and (not q.anchor_color or q.anchor_color in _spelt(o.colors))
+        ]
+        return frozenset(o.id for a in anchors for o in related(q.anchor_relation or "near", a, scene.objects))
 
     def _not_seen(self, scene: _Scene, rooms: Sequence[KnownRoom]) -> Answer:
         """For questions that need the thing: not known, look there."""
@@ -409,12 +422,14 @@ class OfflinePlanner:
 
     def _missing_phrase(self, scene: _Scene, rooms: Sequence[KnownRoom]) -> str:
         thing = indefinite(_colored(scene.question.words, scene.question.color)) if scene.question.words else "that"
-        return thing + (f" in {_rooms_phrase(rooms, scene.rooms)}" if rooms else "")
+        q = scene.question
+        beside = f" {q.anchor_words} {indefinite(_colored(q.anchor, q.anchor_color))}" if q.anchor else ""
+        return thing + beside + (f" in {_rooms_phrase(rooms, scene.rooms)}" if rooms else "")
 
     def _elsewhere(self, scene: _Scene, rooms: Sequence[KnownRoom]) -> str:
         """Where else the thing is, or which colour it has instead."""
-        plain = replace(scene, question=replace(scene.question, color=""))
-        others = self._find(plain, rooms).objects if scene.question.color else ()
+        plain = replace(scene, question=replace(scene.question, color="", anchor=""))
+        others = self._find(plain, rooms).objects if scene.question.color or scene.question.anchor else ()
         others = others or (self._find(plain, ()).objects if rooms else ())
         if not others:
             return ""

@@ -43,6 +43,9 @@ _RELATIONS: tuple[tuple[str, Relation], ...] = (
     ("hanging over|above|over", "above"),
     (f"next to|close to|nearest to|near to|near|beside|besides|around|by|adjacent to|{_SIDES}", "near"),
 )
+_ARTICLES = frozenset("the a an my your our this that".split())
+#: Kinds of question about one thing, which may be told by what it lies next to.
+_ONE_THING = frozenset({"where", "seen", "exists", "count", "color", "when", "state"})
 _SEE = r"(?:see|seen|saw|notice|noticed|observe|observed|find|found|spot|spotted|remember|look at|looked at|come across|encounter|encountered)"
 _LAST = r"(?:last|latest|most recently|most recent|recently|newest)"
 _FIRST = r"(?:first|earliest|at first|at the beginning|at the start|initially|oldest)"
@@ -63,6 +66,10 @@ class Question:
         relation: for kind "relation".
         relation_words: how the relation was worded ("behind" is answered as near, and the answer says so).
         order: "last" or "first", for "recent" and "when".
+        anchor: the thing that it must lie on, in, under, above or near ("the mug next to the kettle"), normalised and without colour;
+            empty: anywhere. For questions about one thing.
+        anchor_color: colour word that the anchor must have; empty: any.
+        anchor_relation, anchor_words: how it must lie to it, and how that was worded.
         text: the question as it was asked.
     """
 
@@ -73,6 +80,10 @@ class Question:
     relation: Relation | None = None
     relation_words: str = ""
     order: Literal["last", "first"] = "last"
+    anchor: str = ""
+    anchor_color: str = ""
+    anchor_relation: Relation | None = None
+    anchor_words: str = ""
     text: str = ""
 
 
@@ -116,6 +127,23 @@ def _split_room(plain: str) -> tuple[str, str]:
     return (body, _room(found["room"])) if body else (plain, "")
 
 
+def _split_anchor(words: str) -> tuple[str, Relation, str, str] | None:
+    """ "the mug next to the kettle" as ("the mug", "near", "next to", "kettle"); None if no thing is named beside it.
+
+    The article tells a place ("on the table") from a name ("chest of drawers", "man in black").
+    """
+    best: tuple[str, Relation, str, str] | None = None
+    for pattern, relation in _RELATIONS:
+        m = re.fullmatch(
+            rf"(?P<thing>.+?)(?: (?:that|which) {_BE})?(?: (?:standing|lying|sitting|placed))? (?P<how>{pattern}) (?:the|a|an|my|your|our|this|that) (?P<anchor>.+)",
+            words,
+        )
+        # The first place named is that of the thing: "the mug on the shelf next to the door".
+        if m and m["thing"] not in _ARTICLES and (best is None or len(m["thing"]) < len(best[0])):
+            best = m["thing"], relation, m["how"], m["anchor"]
+    return best
+
+
 def _room(words: str) -> str:
     return words.replace("room ", "room/") if re.fullmatch(r"room \d+", words) else canonical(words)
 
@@ -141,6 +169,11 @@ def _match(q: str, room: str, text: str) -> Question | None:
         inner, inner_room = _split_room(
             words
         )  # "which rooms have a chair in ..." never ends so, but "the mug in the kitchen that ..." may
+        anchored = _split_anchor(inner) if kind in _ONE_THING else None
+        if anchored is not None:
+            inner, relation, how, anchor = anchored
+            name, anchor_color = _thing(anchor)
+            more |= {"anchor": name, "anchor_color": anchor_color, "anchor_relation": relation, "anchor_words": how}
         thing, color = _thing(inner)
         return Question(kind, words=thing, color=color, room=room or inner_room, text=text, **more)  # type: ignore[arg-type]
 
@@ -148,7 +181,9 @@ def _match(q: str, room: str, text: str) -> Question | None:
         r"(?:how many|what is the number of|count) (?:of )?(.+?)(?: (?:are|is|were|do|did|have|can|does|in).*)?", q
     )
     if m:
-        return made("count", m[1])
+        tail = re.fullmatch(rf"(?:{_BE})(?: there)? (.+)", q[m.end(1) :].strip())
+        placed = f"{m[1]} {tail[1]}" if tail else ""  # "how many mugs are there on the shelf"
+        return made("count", placed if placed and _split_anchor(placed) else m[1])
     m = re.fullmatch(
         rf"(?:what|which) (?:kind of )?colou?rs? (?:{_BE}|has|have) (.+?)(?: have| in)?", q
     ) or re.fullmatch(r"what is the colou?r of (.+)", q)

@@ -33,7 +33,7 @@ class KnownObject:
     Attributes:
         evidence: of kind "object": ``id``, ``label``, ``position`` (centre of its box), ``room``, ``room_name``,
             ``stamp_ns`` (last seen), ``confidence``, ``keyframe_id`` (best view); ``score`` ranks it where a text was asked.
-        on: id of the object that it lies on; empty: none found.
+        on: id of the object that it lies on or in; empty: none found.
         colors: dominant colours by name, most frequent first.
         size: of its box along the box's axes [m].
         first_seen_ns: [ns]

@@ -1,4 +1,8 @@
-"""Dominant colours of a thing by the names that people use."""
+"""Dominant colours of a thing by the names that people use.
+
+People name the colour of the thing, not that of the light: a white vase in the shade is white. So pixels are judged relative to
+the brightest of the image (the white-patch assumption of Land's retinex, 1977, within bounds) and by the lit part of the thing.
+"""
 
 from __future__ import annotations
 
@@ -22,11 +26,16 @@ COLOR_NAMES = (
     "pink",
     "beige",
 )
-_BLACK, _GRAY, _WHITE, _RED, _ORANGE, _BROWN, _YELLOW, _GREEN, _CYAN, _BLUE, _PURPLE, _PINK, _BEIGE = range(13)
+_BLACK, _GRAY, _WHITE_NAME, _RED, _ORANGE, _BROWN, _YELLOW, _GREEN, _CYAN, _BLUE, _PURPLE, _PINK, _BEIGE = range(13)
 
 #: Upper end of each hue [degrees / 2, as OpenCV] and the name of the hue.
 _HUES = np.array([7, 19, 33, 80, 97, 130, 158, 172, 180])
 _HUE_NAMES = np.array([_RED, _ORANGE, _YELLOW, _GREEN, _CYAN, _BLUE, _PURPLE, _PINK, _RED])
+
+#: The brightest part of an image is taken for nearly white, but never made brighter by more than this factor.
+_WHITE, _MAX_GAIN = 250.0, 2.0
+#: The darkest part of a thing's pixels: its own shadow, and what shines through at its border.
+_UNLIT_SHARE = 0.25
 
 
 def color_indices(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
@@ -39,10 +48,11 @@ def color_indices(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
     names = np.where((names == _RED) & (saturation < 140) & (value > 170), _PINK, names)
     warm = (hue >= 5) & (hue < 30)
     names = np.where(warm & (value < 165), _BROWN, names)
-    names = np.where(warm & (value >= 165) & (saturation < 100), _BEIGE, names)
+    pale = (saturation < 88) & (value >= 110) | (saturation < 100) & (value >= 165)
+    names = np.where(warm & pale, _BEIGE, names)
     # What has little colour is named by its lightness; the darker, the less its hue is worth.
     neutral = (saturation < 38) | (saturation * value < 38 * 90)
-    names = np.where(neutral, np.where(value < 60, _BLACK, np.where(value > 190, _WHITE, _GRAY)), names)
+    names = np.where(neutral, np.where(value < 70, _BLACK, np.where(value > 172, _WHITE_NAME, _GRAY)), names)
     return np.asarray(np.where(value < 38, _BLACK, names), dtype=np.int64)
 
 
@@ -56,3 +66,22 @@ def dominant_colors(rgb: npt.NDArray[np.uint8], limit: int = 2, min_share: float
     shares = np.bincount(color_indices(rgb), minlength=len(COLOR_NAMES)) / len(rgb)
     order = np.argsort(-shares, kind="stable")[:limit]
     return tuple(COLOR_NAMES[i] for rank, i in enumerate(order) if rank == 0 or shares[i] >= min_share)
+
+
+def object_colors(rgb: npt.NDArray[np.uint8], white: float, limit: int = 2, min_share: float = 0.2) -> tuple[str, ...]:
+    """Names of the colours of a thing by its pixels (N, 3) uint8 RGB, most frequent first; see `dominant_colors`.
+
+    Args:
+        white: see `white_level`.
+    """
+    if not len(rgb):
+        return ()
+    value = rgb.max(axis=1)
+    lit = rgb[value >= np.quantile(value, _UNLIT_SHARE)]
+    gain = np.float32(min(_MAX_GAIN, max(1.0, _WHITE / max(white, 1.0))))
+    return dominant_colors(np.minimum(lit * gain, 255.0).astype(np.uint8), limit, min_share)
+
+
+def white_level(color: npt.NDArray[np.uint8]) -> float:
+    """How bright the brightest part of an image (H, W, 3) uint8 RGB is, [0, 255]: its 95th percentile, on a coarse grid."""
+    return float(np.percentile(color[::8, ::8].max(axis=2), 95))

@@ -5,18 +5,18 @@ One thread writes (`observe`, `remove`, `correct_poses`); readers use the publis
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from loci.keyframes import Keyframe, Keyframes
 from loci.observation import Observation
-from loci.perception.text import TextEncoder
+from loci.scene.attributes import size_words
 from loci.scene.objects import ObjectMap, ObjectParameters, SceneObject
-from loci.scene.relations import Boxes, on_top_of
-from loci.scene.retrieval import Retrieval, retrieve
+from loci.scene.relations import Boxes, Relation, carriers_of, relations
 from loci.scene.snapshots import Snapshot, SnapshotMap
 from loci.store.errors import StoreError
 from loci.store.store import Store
@@ -62,7 +62,8 @@ class SceneMemory:
         self.objects_map = ObjectMap(lambda: store.new_id("object"), self.parameters.objects)
         self.snapshots_map = SnapshotMap(lambda: store.new_id("snapshot"))
         # What is known of the last published objects: filled when asked for.
-        self._carriers: tuple[tuple[SceneObject, ...], Boxes, dict[str, str]] = ((), Boxes.of(()), {})
+        self._carriers: tuple[tuple[SceneObject, ...], Boxes, dict[str, tuple[str, bool]]] = ((), Boxes.of(()), {})
+        self._attributes: tuple[tuple[SceneObject, ...], Mapping[str, tuple[str, ...]]] = ((), {})
         self._dirty: set[str] = set()
         self._snapshots_dirty = False
         self._maintained_ns: int | None = None
@@ -160,25 +161,53 @@ class SceneMemory:
         return self.snapshots_map.snapshots()
 
     def supports(self, object_ids: Iterable[str] | None = None) -> dict[str, str]:
-        """{object id: id of the object that it lies on} of all objects, or of those asked for, that lie on one.
+        """{object id: id of the object that it lies on or in} of all objects, or of those asked for, that lie on one."""
+        return {i: carrier for i, (carrier, _) in self.carriers(object_ids).items()}
+
+    def carriers(self, object_ids: Iterable[str] | None = None) -> dict[str, tuple[str, bool]]:
+        """{object id: (id of the object that carries it, whether it lies in that one)} of all objects, or of those asked for.
 
         Ask for many at once: they are looked up together, and once for as long as no object changes.
         """
+        boxes, carriers = self._known_boxes()
+        asked = boxes.rows.keys() if object_ids is None else tuple(object_ids)
+        new = {i for i in asked if i not in carriers}
+        if new:
+            found = carriers_of(boxes.objects, new, boxes)
+            carriers.update({i: found.get(i, ("", False)) for i in new})
+        return {i: carriers[i] for i in asked if carriers[i][0]}
+
+    def relations(
+        self,
+        object_ids: Collection[str],
+        kinds: Iterable[str] = (),
+        viewpoint: npt.ArrayLike | None = None,
+        max_distance: float = 1.0,
+    ) -> tuple[Relation, ...]:
+        """How objects lie to others, computed from where they are now; see `loci.scene.relations.relations`."""
+        boxes, _ = self._known_boxes()
+        return relations(boxes.objects, object_ids, kinds, viewpoint, max_distance, boxes)
+
+    def attributes(self) -> Mapping[str, tuple[str, ...]]:
+        """{object id: what detectors told of it, and its size in words}; objects of which nothing is known are left out."""
+        objects = self.objects()
+        known_for, attributes = self._attributes
+        if known_for is not objects:
+            sizes = size_words(objects)
+            attributes = {
+                o.id: told for o in objects if (told := tuple(dict.fromkeys((*o.attributes, *sizes.get(o.id, ())))))
+            }
+            self._attributes = (objects, attributes)
+        return attributes
+
+    def _known_boxes(self) -> tuple[Boxes, dict[str, tuple[str, bool]]]:
+        """Boxes of the objects as published last, and the carriers that are known of them."""
         objects = self.objects()
         known_for, boxes, carriers = self._carriers
         if known_for is not objects:
             boxes, carriers = Boxes.of(objects), {}
             self._carriers = (objects, boxes, carriers)
-        asked = boxes.rows.keys() if object_ids is None else tuple(object_ids)
-        new = {i for i in asked if i not in carriers}
-        if new:
-            found = on_top_of(objects, new, boxes)
-            carriers.update({i: found.get(i, "") for i in new})
-        return {i: carrier for i in asked if (carrier := carriers[i])}
-
-    def retrieve(self, question: str, encoder: TextEncoder, limit: int) -> Retrieval:
-        """Snapshots that matter for a question, most relevant first (3D-Mem, section 3.4)."""
-        return retrieve(question, self.snapshots(), self.by_id(), encoder, limit)
+        return boxes, carriers
 
     def object_image(self, scene_object: SceneObject) -> bytes:
         """JPEG of the object's best view, cropped with a margin."""

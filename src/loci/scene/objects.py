@@ -165,6 +165,7 @@ class ObjectMap:
                 track.bridges[other.id] += 1
                 self._dirty.add(other.id)
             track.fuse(sighting, frame.color, frame.T_map_camera, keyframe_id, frame.stamp_ns)
+            track.attributes.add(observation.detections[sighting.index].attributes, sighting.score, frame.stamp_ns)
             seen[sighting.index] = track.id
             visible[track.id] = sighting.score
         self._note_together([self._tracks[i] for i in visible])

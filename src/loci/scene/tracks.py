@@ -16,8 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from loci.geometry import Array, invert_pose, transform_points
+from loci.scene.attribute_votes import AttributeVotes
 from loci.scene.clouds import Cloud, Points, downsample, merge_clouds, upright_box
-from loci.scene.colors import dominant_colors
+from loci.scene.colors import object_colors, white_level
 from loci.scene.sightings import MIN_STRAYS, UNKNOWN_LABELS, Sighting
 
 
@@ -42,6 +43,8 @@ class SceneObject:
         map_id: map that the coordinates refer to.
         points: (M, 3) float32 [m], map frame.
         embedding: (D,) unit mean of the detections' embeddings, or None.
+        attributes: what detectors told besides the label, surest first; of states ("open", "closed") the newest.
+        attribute_confidences: of these, [0, 1].
     """
 
     id: str
@@ -61,6 +64,8 @@ class SceneObject:
     map_id: str
     points: Points = field(repr=False)
     embedding: npt.NDArray[np.float32] | None = field(default=None, repr=False)
+    attributes: tuple[str, ...] = ()
+    attribute_confidences: tuple[float, ...] = ()
 
     @cached_property
     def bounds(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
@@ -92,6 +97,7 @@ class Track:
         self.quality = -1.0
         self.image_box = (0, 0, 1, 1)
         self.colors: tuple[str, ...] = ()
+        self.attributes = AttributeVotes()
         #: How often another object was detected in the same image: evidence that the two are not one.
         self.seen_with: Counter[str] = Counter()
         #: Where else detections of it had points, (C, 3) float32 [m], map frame: another part of it, or what is behind it.
@@ -146,7 +152,7 @@ class Track:
             self.T_map_anchor = T_map_camera
             self.image_box = sighting.box
             some = sighting.pixels[:: max(1, len(sighting.pixels) // 500)]
-            self.colors = dominant_colors(color.reshape(-1, 3)[some])
+            self.colors = object_colors(color.reshape(-1, 3)[some], white_level(color))
 
     def absorb(self, other: Track) -> None:
         """Become the union of this and another object."""
@@ -163,6 +169,7 @@ class Track:
             counts.pop(self.id, None)
             counts.pop(other.id, None)
         self.claims = np.concatenate([self.claims, other.claims])[:MAX_CLAIMS]
+        self.attributes.absorb(other.attributes)
         if self.embedding_sum is None:
             self.embedding_sum = other.embedding_sum
         elif other.embedding_sum is not None and other.embedding_sum.shape == self.embedding_sum.shape:
@@ -192,6 +199,7 @@ class Track:
     def publish(self) -> SceneObject:
         """The object as it is now."""
         x, y, z = self.T_map_box[:3, 3].tolist()
+        told = self.attributes.elected()
         return SceneObject(
             id=self.id,
             label=self.label,
@@ -210,6 +218,8 @@ class Track:
             map_id=self.map_id,
             points=self.cloud.points,
             embedding=self.embedding,
+            attributes=tuple(name for name, _ in told),
+            attribute_confidences=tuple(share for _, share in told),
         )
 
     def record(self) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
@@ -234,6 +244,7 @@ class Track:
             "quality": self.quality,
             "image_box": list(self.image_box),
             "colors": list(self.colors),
+            "attributes": self.attributes.record(),
             "seen_with": dict(self.seen_with),
             "bridges": dict(self.bridges),
         }, arrays
@@ -263,6 +274,7 @@ class Track:
             track.quality = float(fields["quality"])
             x0, y0, x1, y1 = (int(v) for v in fields["image_box"])
             track.image_box, track.colors = (x0, y0, x1, y1), tuple(fields["colors"])
+            track.attributes = AttributeVotes.restored(fields.get("attributes"))
             if "claims" in arrays:
                 track.claims = transform_points(anchor, arrays["claims"]).astype(np.float32)
             if "embedding_sum" in arrays:
