@@ -173,6 +173,7 @@ def _captions(memories: Memories, question: str) -> dict[str, tuple[float, str]]
             EpisodeFilter(kinds=("episode",)),
             text_embedding=embedding,
             image_embedding=None,
+            text=question,
             order="relevance",
             limit=MAX_CAPTIONS,
             pose_of=memories.keyframes.pose,
