@@ -95,6 +95,8 @@ def _affinity(s: Sighting, t: Track, p: AssociationParameters) -> tuple[float, f
     low, high = min(forward, backward), max(forward, backward)
     if same_label and high < p.min_overlap:
         high = max(high, _box_overlap(s, t, p))
+    if not (same_label or t.standing.is_there):
+        return 0.0, forward  # what lies now where a thing was taken away is another thing
     other_label = s.is_labelled and t.is_labelled and not same_label
     if other_label and low < p.relabel_overlap:
         return 0.0, forward

@@ -1,7 +1,8 @@
 """The object map: detections of keyframes become objects that keep their identity.
 
 Costs depend on the objects in view, not on how many there are. One thread calls the methods that change anything;
-`objects` and `get` read what was published last. What is gone or has moved is not noticed yet.
+`objects` and `get` read what was published last. What is gone is noticed here (`loci.scene.presence`); what has moved
+is told from outside (`relocate`).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from loci.observation import Observation
 from loci.scene.association import AssociationParameters, associate, bridged, same_object
 from loci.scene.boxes import BoxIndex, close_pairs
 from loci.scene.clouds import clusters
+from loci.scene.presence import PresenceParameters, look, take_in, view_box
 from loci.scene.sightings import Sighting, SightingParameters, sightings
 from loci.scene.tracks import SceneObject, Track
 
@@ -42,6 +44,7 @@ class ObjectParameters:
     Attributes:
         sightings: which detections are used.
         association: what is the same object.
+        presence: when an object that is not detected is gone.
         min_detections: objects with fewer are dropped by `maintain`, once they have not been seen for ``confirm_s``.
         confirm_s: time that a new object has to be seen again [s].
         together_range: objects of the same label are counted as seen side by side up to this distance [m].
@@ -51,6 +54,7 @@ class ObjectParameters:
 
     sightings: SightingParameters = field(default_factory=SightingParameters)
     association: AssociationParameters = field(default_factory=AssociationParameters)
+    presence: PresenceParameters = field(default_factory=PresenceParameters)
     min_detections: int = 2
     confirm_s: float = 20.0
     together_range: float = 2.0
@@ -67,12 +71,18 @@ class ObjectUpdate:
         created: ids of new objects.
         changed: ids of all objects that were fused with something, new ones included.
         visible: {object id: detection score} of what the keyframe shows.
+        lost: ids of objects that were found to be gone.
+        found: ids of objects that were gone or held and are in their place again.
+        looked: ids of the other objects whose presence the keyframe spoke for or against.
     """
 
     seen: tuple[str | None, ...]
     created: tuple[str, ...]
     changed: tuple[str, ...]
     visible: Mapping[str, float]
+    lost: tuple[str, ...] = ()
+    found: tuple[str, ...] = ()
+    looked: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -107,6 +117,7 @@ class ObjectMap:
         self._tuple: tuple[SceneObject, ...] = ()
         self._dirty: set[str] = set()  # changed since the last maintenance
         self._warm: dict[str, None] = {}  # objects with a grid in memory, least recently used first
+        self._tick = 0  # keyframes taken in, over all sessions
 
     # --- reading ------------------------------------------------------------------------------------------------------
 
@@ -145,8 +156,11 @@ class ObjectMap:
         frame = observation.frame
         found = sightings(observation, self.parameters.sightings)
         seen: list[str | None] = [None] * len(observation.detections)
+        self._tick += 1
         if not found:
-            return ObjectUpdate(tuple(seen), (), (), {})
+            lost, back, looked = self._look(observation, {}, map_id)
+            self._publish((*lost, *back, *looked))
+            return ObjectUpdate(tuple(seen), (), (), {}, lost, back, looked)
         tracks = self._nearby(found, map_id, 0.1)
         wide = self._nearby(found, map_id, self.parameters.bridge_range)
         assigned, repeats = associate(found, tracks, self.parameters.association)
@@ -159,19 +173,22 @@ class ObjectMap:
                 track = tracks[k]
             else:
                 track = Track(self._new_id(), map_id, sighting.cloud)
+                track.standing.first_tick, track.standing.first_keyframe_id = self._tick, keyframe_id
                 self._tracks[track.id] = track
                 created.append(track.id)
+            track.standing.last_tick = self._tick
             for other in bridged(sighting, track, wide, self.parameters.association):
                 track.bridges[other.id] += 1
                 self._dirty.add(other.id)
             track.fuse(sighting, frame.color, frame.T_map_camera, keyframe_id, frame.stamp_ns)
             seen[sighting.index] = track.id
             visible[track.id] = sighting.score
+        lost, back, looked = self._look(observation, visible, map_id)
         self._note_together([self._tracks[i] for i in visible])
         self._dirty.update(visible)
         self._keep_warm([*(t.id for t in tracks), *visible])
-        self._publish(visible)
-        return ObjectUpdate(tuple(seen), tuple(created), tuple(visible), visible)
+        self._publish((*visible, *lost, *back, *looked))
+        return ObjectUpdate(tuple(seen), tuple(created), tuple(visible), visible, lost, back, looked)
 
     def maintain(self, stamp_ns: int) -> Maintenance:
         """Denoise, merge and drop objects; only what changed since the last call is looked at.
@@ -215,6 +232,35 @@ class ObjectMap:
         self._publish(moved)
         return tuple(moved)
 
+    def track(self, object_id: str) -> Track:
+        """The object under construction, for the one thread that writes.
+
+        Raises:
+            KeyError: it does not exist.
+        """
+        return self._tracks[object_id]
+
+    @property
+    def tick(self) -> int:
+        """Keyframes taken in so far, over all sessions."""
+        return self._tick
+
+    def tracks(self) -> Iterable[Track]:
+        """All of them, oldest first."""
+        return self._tracks.values()
+
+    def relocate(self, object_id: str, new_id: str) -> None:
+        """An object that was gone is the new one: it keeps its id and takes the other's place, and the other is no more."""
+        self._tracks[object_id].take_place_of(self._tracks[new_id])
+        self._drop(new_id)
+        self._rename_neighbour(new_id, object_id)
+        self._dirty.add(object_id)
+        self._publish((object_id,))
+
+    def republish(self, object_ids: Iterable[str]) -> None:
+        """Let readers see objects whose standing was changed from outside."""
+        self._publish(i for i in object_ids if i in self._tracks)
+
     def remove(self, object_id: str) -> None:
         """Forget an object; one that does not exist is none."""
         self._drop(object_id)
@@ -240,10 +286,41 @@ class ObjectMap:
                 T_map_anchor = None if pose is None else pose(str(record.fields.get("keyframe_id", "")))
             except KeyError:
                 T_map_anchor = None
-            self._tracks[record.id] = Track.restored(record.id, record.fields, record.arrays, T_map_anchor)
+            track = Track.restored(record.id, record.fields, record.arrays, T_map_anchor)
+            self._tracks[record.id] = track
+            self._tick = max(self._tick, track.standing.last_tick)
         self._publish(self._tracks)
 
     # --- inside -------------------------------------------------------------------------------------------------------
+
+    def _look(
+        self, observation: Observation, visible: Mapping[str, float], map_id: str
+    ) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+        """Hold the objects in view against the depth image; ids of those that are gone, that are back, and of others that
+        were looked at. See `loci.scene.presence`."""
+        frame, p = observation.frame, self.parameters.presence
+        in_view = (self._tracks[i] for i in self._boxes.near(*view_box(frame.T_map_camera, frame.camera, p.max_range)))
+        tracks = [t for t in in_view if t.map_id == map_id and t.standing.state != "held" and t.id not in visible]
+        tracks += [self._tracks[i] for i in visible]
+        things = [
+            d for d in observation.detections if d.label.strip().lower() not in self.parameters.sightings.background
+        ]
+        detector_works = any(self._tracks[i].n_detections > 1 for i in visible)
+        lost, back, looked = [], [], []
+        for t, seen in zip(
+            tracks, look(frame.depth, frame.camera, frame.T_map_camera, tracks, p, things), strict=True
+        ):
+            s, before = t.standing, t.standing.presence
+            take_in(seen, t, t.id in visible, detector_works, frame.depth.size, p)
+            if s.is_there and s.presence < p.missing_below and t.n_detections >= self.parameters.min_detections:
+                s.state = "missing"
+                lost.append(t.id)
+            elif not s.is_there and (t.id in visible or (s.state == "missing" and s.presence > p.found_above)):
+                s.there_again()
+                back.append(t.id)
+            elif t.id not in visible and abs(s.presence - before) > 0.01:
+                looked.append(t.id)
+        return tuple(lost), tuple(back), tuple(looked)
 
     def _publish(self, changed: Iterable[str]) -> None:
         published = {i: o for i, o in self._published.items() if i in self._tracks}
@@ -327,6 +404,8 @@ class ObjectMap:
                 kept, gone = tracks[i], tracks[j]
                 if gone.id not in self._tracks or kept.id not in self._tracks or kept.map_id != gone.map_id:
                     continue
+                if kept.standing.is_doubted or gone.standing.is_doubted:
+                    continue  # one of them may be what the other was before it was moved a little
                 if same_object(kept, gone, p):
                     kept.absorb(gone)
                     self._drop(gone.id)

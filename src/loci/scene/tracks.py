@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -17,8 +17,9 @@ import numpy.typing as npt
 
 from loci.geometry import Array, invert_pose, transform_points
 from loci.scene.clouds import Cloud, Points, downsample, merge_clouds, upright_box
-from loci.scene.colors import dominant_colors
+from loci.scene.colors import COLOR_NAMES, color_indices, dominant_colors
 from loci.scene.sightings import MIN_STRAYS, UNKNOWN_LABELS, Sighting
+from loci.scene.standing import PastPose, Standing, State
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class SceneObject:
         label: majority of the detections; ``"segment"``: nobody knows what it is.
         label_confidence: share of the detections that agree, [0, 1].
         confidence: mean detection score, [0, 1].
-        state: ``"present"``.
+        state: ``"present"``, ``"missing"``, ``"moved"`` (present, elsewhere than before) or ``"held"``.
         center: (x, y, z) of the box [m], map frame.
         T_map_box: (4, 4) pose of the box's centre; upright.
         size: of the box along its own axes [m].
@@ -42,6 +43,9 @@ class SceneObject:
         map_id: map that the coordinates refer to.
         points: (M, 3) float32 [m], map frame.
         embedding: (D,) unit mean of the detections' embeddings, or None.
+        presence: probability that it is where it is said to be, [0, 1].
+        since_ns: seen where it is now from [ns].
+        past: where it was before, oldest first.
     """
 
     id: str
@@ -61,6 +65,9 @@ class SceneObject:
     map_id: str
     points: Points = field(repr=False)
     embedding: npt.NDArray[np.float32] | None = field(default=None, repr=False)
+    presence: float = 1.0
+    since_ns: int = 0
+    past: tuple[PastPose, ...] = field(default=(), repr=False)
 
     @cached_property
     def bounds(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
@@ -98,6 +105,10 @@ class Track:
         self.claims = _NONE
         #: How often one detection's mask covered this and another object: evidence that the two are parts of one.
         self.bridges: Counter[str] = Counter()
+        #: Whether it is there, and where it was before.
+        self.standing = Standing()
+        #: Pixels of each colour name in its best view, (13,), as far as they were looked at.
+        self.color_counts = np.zeros(len(COLOR_NAMES), dtype=np.int64)
         self.T_map_box, self.size = upright_box(cloud.points)
 
     @property
@@ -147,6 +158,7 @@ class Track:
             self.image_box = sighting.box
             some = sighting.pixels[:: max(1, len(sighting.pixels) // 500)]
             self.colors = dominant_colors(color.reshape(-1, 3)[some])
+            self.color_counts = np.bincount(color_indices(color.reshape(-1, 3)[some]), minlength=len(COLOR_NAMES))
 
     def absorb(self, other: Track) -> None:
         """Become the union of this and another object."""
@@ -170,7 +182,57 @@ class Track:
         if other.quality > self.quality:
             self.quality, self.keyframe_id, self.T_map_anchor = other.quality, other.keyframe_id, other.T_map_anchor
             self.image_box, self.colors = other.image_box, other.colors
+            self.color_counts = other.color_counts
+        self.standing.absorb(other.standing)
         self._update_box()
+
+    def place(self, state: State) -> PastPose:
+        """Where it is, or was last, as an entry of its history that ends in a state."""
+        return PastPose(
+            keyframe_id=self.keyframe_id,
+            T_camera_box=invert_pose(self.T_map_anchor) @ self.T_map_box,
+            size=self.size,
+            first_seen_ns=self.standing.since_ns or self.first_seen_ns,
+            last_seen_ns=self.last_seen_ns,
+            state=state,
+            on=self.standing.on,
+            map_id=self.map_id,
+        )
+
+    def take_place_of(self, other: Track) -> None:
+        """Be where another object was found, which is this one: its points, box and best view; where this one was is history.
+
+        What was learnt of the thing itself (label, embedding, what it is not) stays.
+        """
+        past = (*self.standing.past, self.place("moved"))
+        mine = self.standing
+        self.cloud, self.claims, self.bridges = other.cloud, other.claims, other.bridges
+        self.T_map_box, self.size = other.T_map_box, other.size
+        self.keyframe_id, self.T_map_anchor, self.quality = other.keyframe_id, other.T_map_anchor, other.quality
+        self.image_box, self.colors, self.color_counts = other.image_box, other.colors, other.color_counts
+        self.votes += other.votes
+        self._elect_label()
+        self.n_detections += other.n_detections
+        self.score_sum += other.score_sum
+        self.last_seen_ns = other.last_seen_ns
+        self.seen_with += other.seen_with
+        for i in (self.id, other.id):
+            self.seen_with.pop(i, None)
+        if self.embedding_sum is None:
+            self.embedding_sum = other.embedding_sum
+        elif other.embedding_sum is not None and other.embedding_sum.shape == self.embedding_sum.shape:
+            self.embedding_sum = self.embedding_sum + other.embedding_sum
+        self.standing = replace(
+            other.standing,
+            state="moved",
+            first_tick=mine.first_tick,
+            since_ns=other.first_seen_ns,
+            past=past,
+            n_expected=mine.n_expected + other.standing.n_expected,
+            n_detected=mine.n_detected + other.standing.n_detected,
+            n_seen_through=mine.n_seen_through + other.standing.n_seen_through,
+            n_looked=mine.n_looked + other.standing.n_looked,
+        )
 
     def reduce(self, keep: npt.NDArray[np.bool_]) -> None:
         """Keep only some points, (M,) bool with at least one True."""
@@ -197,7 +259,7 @@ class Track:
             label=self.label,
             label_confidence=self.votes[self.label] / max(1, self.n_detections),
             confidence=self.score_sum / max(1, self.n_detections),
-            state="present",
+            state=self.standing.state,
             center=(x, y, z),
             T_map_box=self.T_map_box,
             size=self.size,
@@ -210,6 +272,9 @@ class Track:
             map_id=self.map_id,
             points=self.cloud.points,
             embedding=self.embedding,
+            presence=self.standing.presence,
+            since_ns=self.standing.since_ns or self.first_seen_ns,
+            past=self.standing.past,
         )
 
     def record(self) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
@@ -236,6 +301,8 @@ class Track:
             "colors": list(self.colors),
             "seen_with": dict(self.seen_with),
             "bridges": dict(self.bridges),
+            "color_counts": self.color_counts.tolist(),
+            "standing": self.standing.as_fields(),
         }, arrays
 
     @staticmethod
@@ -263,6 +330,9 @@ class Track:
             track.quality = float(fields["quality"])
             x0, y0, x1, y1 = (int(v) for v in fields["image_box"])
             track.image_box, track.colors = (x0, y0, x1, y1), tuple(fields["colors"])
+            track.standing = Standing.from_fields(fields.get("standing"))
+            if "color_counts" in fields:
+                track.color_counts = np.array(fields["color_counts"], dtype=np.int64)
             if "claims" in arrays:
                 track.claims = transform_points(anchor, arrays["claims"]).astype(np.float32)
             if "embedding_sum" in arrays:
