@@ -241,6 +241,17 @@ def rooms_of_objects(memories: Memories, objects: Sequence[SceneObject]) -> list
     return [room if o.map_id == memories.map_id else None for o, room in zip(objects, rooms, strict=True)]
 
 
+def rooms_at(
+    memories: Memories, positions: Sequence[npt.ArrayLike], seen_from: Sequence[npt.ArrayLike], map_ids: Sequence[str]
+) -> list[Room | None]:
+    """Rooms of points (3,) [m] that were seen from others; None where not known, and for points of other maps."""
+    view = memories.spatial.view
+    if view is None or not positions:
+        return [None] * len(positions)
+    rooms = view.rooms_seen_from([_triple(p) for p in positions], [np.asarray(s) for s in seen_from])
+    return [room if m == memories.map_id else None for m, room in zip(map_ids, rooms, strict=True)]
+
+
 def room_at(memories: Memories, map_id: str, position: npt.ArrayLike) -> Room | None:
     view = memories.spatial.view
     return view.room_of(position) if view is not None and map_id == memories.map_id else None

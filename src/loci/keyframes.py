@@ -288,7 +288,7 @@ class Keyframes:
         return hidden
 
     def earlier_views(
-        self, point: npt.ArrayLike, before: str, max_distance: float = 3.5, limit: int = 4, min_age_ns: int = 0
+        self, point: npt.ArrayLike, before: str, max_distance: float = 3.5, limit: int = 4
     ) -> list[Keyframe]:
         """Keyframes that had a point in their image before another keyframe was taken, in its map, newest first.
 
@@ -296,8 +296,7 @@ class Keyframes:
             point: (3,) [m], map frame.
             before: id of the keyframe.
             max_distance: farthest along the optical axis [m].
-            limit: at most so many; those that show it from nearly the same pose are not left out.
-            min_age_ns: of the same session, only those that are older than it by so much [ns].
+            limit: at most so many.
 
         Raises:
             KeyError: there is no such keyframe.
@@ -313,8 +312,7 @@ class Keyframes:
         found: list[Keyframe] = []
         for row in rows[::-1].tolist():
             keyframe = self._by_id[self._id_of_row[row]]
-            young = keyframe.session == last.session and last.stamp_ns - keyframe.stamp_ns < min_age_ns
-            if keyframe.map_id == last.map_id and not young and _shows(keyframe, target):
+            if keyframe.map_id == last.map_id and _shows(keyframe, target):
                 found.append(keyframe)
                 if len(found) == limit:
                     break

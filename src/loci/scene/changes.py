@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol, cast
 
+import numpy as np
+
 from loci.keyframes import Keyframe, Keyframes
 from loci.scene.objects import ObjectMap, ObjectUpdate
 from loci.scene.presence import FITTING_SHARE, GONE_SHARE, look
@@ -23,7 +25,7 @@ ChangeKind = Literal["new", "moved", "missing", "found", "held", "changed"]
 CHANGE_KINDS: tuple[ChangeKind, ...] = ("new", "moved", "missing", "found", "held", "changed")
 
 #: Kind of the store's records.
-KIND = "object_change"
+KIND = "change"
 
 #: Confidence that is left where another object could be the one, and where nobody had looked at its new place before.
 AMBIGUOUS, UNKNOWN_BEFORE = 0.5, 0.8
@@ -35,12 +37,10 @@ class ChangeParameters:
 
     Attributes:
         reidentification: when a new object is one that was elsewhere before.
-        min_age_s: a place counts as seen before if that is so long ago [s]; of what was just passed all is new.
         n_views: views of a place that are looked up.
     """
 
     reidentification: ReidentificationParameters = field(default_factory=ReidentificationParameters)
-    min_age_s: float = 20.0
     n_views: int = 4
 
 
@@ -49,7 +49,7 @@ class SceneChange:
     """Something that changed, as it was noticed.
 
     Attributes:
-        id: e.g. ``"object_change/7"``.
+        id: e.g. ``"change/7"``.
         kind: see `ChangeKind`.
         object_id, label: what changed.
         stamp_ns, session, map_id, keyframe_id: when and in which image it was noticed; no keyframe: it was told.
@@ -119,7 +119,8 @@ class Changes:
         self._published: tuple[SceneChange, ...] = ()
         self._dirty: set[str] = set()
         self._away: set[str] = set()  # objects that are missing or held
-        self._empty_before: dict[str, bool | None] = {}  # by id of objects that are not told as moved yet
+        self._judged: set[str] = set()  # objects of which it is known whether they are new
+        self._seen_empty: set[str] = set()  # ... whose place was seen empty before they were seen
         self._opened_at = 0  # tick of the object map: what is older was judged when it was new
 
     def changes(self) -> tuple[SceneChange, ...]:
@@ -195,7 +196,8 @@ class Changes:
             if change.object_id in merged:
                 self._put(replace(change, object_id=merged[change.object_id]))
         for old, new in merged.items():
-            self._empty_before.pop(old, None)
+            self._judged.discard(old)
+            self._seen_empty.discard(old)
             if old in self._away:
                 self._away.discard(old)
                 self._away.add(new)
@@ -211,7 +213,8 @@ class Changes:
                 self._dirty.add(change.id)
         for object_id in objects:
             self._away.discard(object_id)
-            self._empty_before.pop(object_id, None)
+            self._judged.discard(object_id)
+            self._seen_empty.discard(object_id)
         if keyframes:
             for track in self._objects.tracks():
                 kept = tuple(p for p in track.standing.past if p.keyframe_id not in keyframes)
@@ -278,11 +281,11 @@ class Changes:
 
     def _was_empty(self, track: Track) -> bool | None:
         """Whether the place of a new object was seen empty before it was seen; False: it was there; None: nobody looked."""
-        known = self._empty_before.get(track.id)
-        if track.id in self._empty_before:
-            return known
+        if track.id in self._seen_empty:
+            return True
         found = self._look_back(track)
-        self._empty_before[track.id] = found
+        if found:
+            self._seen_empty.add(track.id)
         return found
 
     def _look_back(self, track: Track) -> bool | None:
@@ -291,8 +294,9 @@ class Changes:
             return None
         p, presence = self.parameters, self._objects.parameters.presence
         center = track.T_map_box[:3, 3]
-        views = self._keyframes.earlier_views(center, first, presence.max_range, p.n_views, round(p.min_age_s * 1e9))
-        for view in views:
+        away = [t.bounds for t in (self._objects.track(i) for i in self._away) if t.map_id == track.map_id]
+        taken = any(np.all((b[:3] <= center) & (center <= b[3:])) for b in away)
+        for view in self._keyframes.earlier_views(center, first, presence.max_range, p.n_views):
             try:
                 depth = self._keyframes.depth(view.id)
             except StoreError:
@@ -302,14 +306,17 @@ class Changes:
                 continue
             if seen.through >= GONE_SHARE * seen.visible:
                 return True
-            if seen.through < FITTING_SHARE * seen.visible and min(track.size) >= presence.thin:
+            # What was there may have been what is gone from there.
+            if seen.through < FITTING_SHARE * seen.visible and min(track.size) >= presence.thin and not taken:
                 return False
         return None
 
     def _move(self, track: Track, match: Match, keyframe: Keyframe) -> None:
         """Let an object be where the new one of a match is."""
         old, first_tick = track.place("moved"), self._objects.track(match.new).standing.first_tick
-        was_empty = self._empty_before.pop(match.new, None)
+        was_empty = match.new in self._seen_empty
+        self._judged.discard(match.new)
+        self._seen_empty.discard(match.new)
         alike = self._doubt_moves_like(track) or match.ambiguous
         self._objects.relocate(match.gone, match.new)
         self._away.discard(match.gone)
@@ -346,8 +353,9 @@ class Changes:
         track = self._objects.track(object_id)
         s = track.standing
         confirmed = track.n_detections >= self._objects.parameters.min_detections and not s.past
-        if not confirmed or s.first_tick <= self._opened_at or object_id in self._empty_before:
+        if not confirmed or s.first_tick <= self._opened_at or object_id in self._judged:
             return
+        self._judged.add(object_id)
         if self._was_empty(track):
             self._note("new", track, keyframe, new=track.place("present"), confidence=s.presence)
 

@@ -22,12 +22,11 @@ from loci.scene.objects import ObjectMap, ObjectParameters, SceneObject
 from loci.scene.relations import Boxes, on_top_of
 from loci.scene.retrieval import Retrieval, retrieve
 from loci.scene.snapshots import Snapshot, SnapshotMap
-from loci.scene.standing import STATES
 from loci.store.errors import StoreError
 from loci.store.store import Store
 
-#: States that say of a held thing that it was put down, and nothing else.
-PUT_DOWN = ("placed", "put down", "released")
+#: States that say of a held thing that it is held no more.
+PUT_DOWN = ("placed", "put down", "released", "dropped")
 
 
 @dataclass(frozen=True)
@@ -154,24 +153,19 @@ class SceneMemory:
         self.snapshots_map.remove_keyframes(gone, self.by_id())
         return hanging
 
-    def hold(self, object_id: str, stamp_ns: int, session: str) -> None:
-        """The robot, or somebody, has taken an object.
-
-        Raises:
-            KeyError: it does not exist.
-        """
-        self.changes_log.hold(object_id, stamp_ns, session)
-        self._dirty.add(object_id)
-
     def tell(self, object_id: str, state: str, stamp_ns: int, session: str) -> None:
-        """Somebody says what became of an object: that it was put down, or e.g. that it is open.
+        """Somebody says what became of an object: that it is held, that it was put down (see `PUT_DOWN`), or e.g. that it is open.
+
+        What is held is not missed in its place; what was put down is missing until it is seen, and then recognised.
 
         Raises:
             KeyError: it does not exist.
         """
-        if self.objects_map.get(object_id).state == "held":
+        if state == "held":
+            self.changes_log.hold(object_id, stamp_ns, session)
+        elif state in PUT_DOWN:
             self.changes_log.release(object_id, stamp_ns, session)
-        if state not in (*STATES, *PUT_DOWN):
+        else:
             self.changes_log.tell(object_id, state, stamp_ns, session)
         self._dirty.add(object_id)
 
