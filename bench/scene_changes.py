@@ -120,7 +120,9 @@ def measure_changes(
         verdicts += found
         n_false += len(wrong)
         n_ambiguous += sum(v.why == "ambiguous" for v in found)
-        progress(f"apartment {seed}: {sum(not v.why for v in found)} of {len(found)} changes, {len(wrong)} false alarms")
+        progress(
+            f"apartment {seed}: {sum(not v.why for v in found)} of {len(found)} changes, {len(wrong)} false alarms"
+        )
         for v in found:
             if v.why:
                 progress(f"  {v.deed.before.category} ({v.deed.before.id}, {v.expected}): {v.why}")

@@ -206,7 +206,11 @@ class Household:
         size, goal = things[identity].size, things[target]
         away = {identity, target, self.world.held}
         # What is shut away in other things is in nobody's way.
-        others = [o for o in things.values() if o.id not in away and not (self.world.state(o.id).inside or self.world.state(o.id).gone)]
+        others = [
+            o
+            for o in things.values()
+            if o.id not in away and not (self.world.state(o.id).inside or self.world.state(o.id).gone)
+        ]
         for turn in (0.0, np.pi / 2):
             # A long thing may fit across where it does not fit along.
             covered = size if turn == 0.0 else size[[1, 0, 2]]

@@ -202,7 +202,9 @@ class World:
         # By its underside: what stands on a wardrobe is nearer to the upper floor.
         room = self.scene.room_at(x, y, z - float(self.thing(identity).size[2]) / 2)
         room_id = room.id if room else self.state(on).room if on else ""
-        self._change(identity, T_map_box=T_map_box, room=room_id, on=on, inside=inside, carrier=carrier, held=False, gone=False)
+        self._change(
+            identity, T_map_box=T_map_box, room=room_id, on=on, inside=inside, carrier=carrier, held=False, gone=False
+        )
 
     def set_state(self, interaction: Interaction, identity: str) -> None:
         """What an interaction other than pick and place changes."""

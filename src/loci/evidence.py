@@ -40,6 +40,10 @@ class Memories:
     map_id: str
 
 
+#: What is said of objects that are not where they were.
+_AWAY = {"missing": ", gone by now", "held": ", taken by now"}
+
+
 def describe_object(memories: Memories, o: SceneObject, score: float, room: Room | None = None) -> Evidence:
     """An object as evidence; ``room`` if it was looked up before."""
     room = room or rooms_of_objects(memories, [o])[0]
@@ -51,7 +55,7 @@ def describe_object(memories: Memories, o: SceneObject, score: float, room: Room
     return Evidence(
         id=o.id,
         kind="object",
-        text=f"{color}{o.label}{on}{where}",
+        text=f"{color}{o.label}{on}{where}{_AWAY.get(o.state, '')}",
         score=score,
         origin="scene",
         stamp_ns=o.last_seen_ns,
@@ -68,7 +72,7 @@ def describe_object(memories: Memories, o: SceneObject, score: float, room: Room
         keyframe_id=o.keyframe_id,
         position=_triple(o.center),
         T_map_camera=keyframe.T_map_camera,
-        is_goal=o.map_id == memories.map_id,
+        is_goal=o.is_there and o.map_id == memories.map_id,
     )
 
 

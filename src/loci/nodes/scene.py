@@ -10,7 +10,7 @@ from rclpy.context import Context
 from visualization_msgs.msg import MarkerArray
 
 from loci.nodes import answers, markers
-from loci.nodes.conversions import from_point, image_bytes, to_jpeg
+from loci.nodes.conversions import from_point, image_bytes, stamp_or_none, to_jpeg
 from loci.nodes.lifecycle import LATCHED_QOS
 from loci.nodes.parameters import SCENE
 from loci.nodes.part import HostHolder, MemoryPart
@@ -24,6 +24,7 @@ class SceneMemoryNode(MemoryPart):
         super().__init__("scene_memory", SCENE, holder, context, **options)
         self.serve(srv.FindObjects, "find_objects", self._find_objects)
         self.serve(srv.GetObject, "get_object", self._get_object)
+        self.serve(srv.GetChanges, "get_changes", self._get_changes)
         self.serve(srv.GetSnapshots, "get_snapshots", self._get_snapshots)
         self.serve(srv.Retrieve, "retrieve", self._retrieve)
         self.every(1.0 / self.values["publish_rate"], self.publish_changes)
@@ -51,8 +52,23 @@ class SceneMemoryNode(MemoryPart):
         with self.reading(request) as (memory, frame):
             o = memory.object(request.id)
             response.object = answers.scene_object(memory, o, frame, memory.supports((o.id,)))
+            response.history = [answers.object_pose(p, frame) for p in memory.object_history(o.id)]
             if request.with_image:
                 response.image = to_jpeg(memory.object_image(o.id), frame, o.last_seen_ns)
+
+    def _get_changes(self, request: Any, response: Any) -> None:
+        with self.reading(request) as (memory, frame):
+            found, response.n_total = memory.changes(
+                after_ns=stamp_or_none(request.after),
+                before_ns=stamp_or_none(request.before),
+                room=request.room or None,
+                object_id=request.object_id or None,
+                kinds=tuple(request.kinds),
+                newest_first=request.newest_first,
+                limit=int(request.limit),
+                offset=int(request.offset),
+            )
+            response.changes = [answers.object_change(c, frame) for c in found]
 
     def _get_snapshots(self, request: Any, response: Any) -> None:
         limit = check_limit(int(request.limit))

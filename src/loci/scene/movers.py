@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Protocol
 
 import cv2
@@ -32,27 +33,30 @@ class MoverParameters:
     """What moves by itself.
 
     Attributes:
-        labels: categories, as a tuple or as a text with commas between them.
+        labels: categories, with commas between them.
         border: pixels around a mover that are taken out as well, as a share of the image's width.
         max_speed: how fast it may be [m/s].
         max_gap_s: not seen for longer, it is somebody else [s].
         max_tracks: tracks that are kept; the oldest go first.
     """
 
-    labels: tuple[str, ...] | str = ("person", "people", "man", "woman", "boy", "girl", "child", "baby", "dog", "cat", "bird", "robot")  # fmt: skip
+    labels: str = "person, people, man, woman, boy, girl, child, baby, dog, cat, bird, robot"
     border: float = 0.008
     max_speed: float = 2.0
     max_gap_s: float = 10.0
     max_tracks: int = 1000
 
     def __post_init__(self) -> None:
-        labels = self.labels.split(",") if isinstance(self.labels, str) else self.labels
-        object.__setattr__(self, "labels", tuple(name for label in labels if (name := label.strip().lower())))
         if self.max_tracks < 1 or not (self.max_speed > 0 and self.max_gap_s > 0 and 0 <= self.border < 0.5):
             raise ValueError(
                 f"expected max_tracks >= 1, max_speed and max_gap_s > 0 and a border in [0, 0.5), got {self.max_tracks}, "
                 f"{self.max_speed}, {self.max_gap_s} and {self.border}"
             )
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """The categories, each by itself."""
+        return frozenset(name for label in self.labels.split(",") if (name := label.strip().lower()))
 
 
 @dataclass(frozen=True)
@@ -97,7 +101,7 @@ class Separated:
 
 def separate(observation: Observation, p: MoverParameters) -> Separated:
     """Take out what moves by itself."""
-    is_moving = [d.label.strip().lower() in p.labels for d in observation.detections]
+    is_moving = [d.label.strip().lower() in p.names for d in observation.detections]
     if not any(is_moving):
         return Separated(observation, tuple(range(len(is_moving))), ())
     frame = observation.frame
@@ -191,20 +195,18 @@ class Movers:
                     cost[i, j] = distance
         rows, columns = linear_sum_assignment(cost)
         mine = {int(i): known[j] for i, j in zip(rows, columns, strict=True) if cost[i, j] < 1e6}
-        created = []
+        created: list[Mover] = []
         for i, (d, middle) in enumerate(seen):
-            m, position = mine.get(i), (float(middle[0]), float(middle[1]), float(middle[2]))
-            if m is None:
+            known_as, position = mine.get(i), (float(middle[0]), float(middle[1]), float(middle[2]))
+            if known_as is None:
                 now, label = keyframe.stamp_ns, d.label.strip().lower()
-                m = Mover(
-                    self._new_id(), label, now, now, keyframe.session, 1, keyframe.id, position, keyframe.map_id
-                )
+                m = Mover(self._new_id(), label, now, now, keyframe.session, 1, keyframe.id, position, keyframe.map_id)
                 created.append(m)
             else:
                 m = replace(
-                    m,
+                    known_as,
                     last_seen_ns=keyframe.stamp_ns,
-                    n_detections=m.n_detections + 1,
+                    n_detections=known_as.n_detections + 1,
                     keyframe_id=keyframe.id,
                     position_in_camera=position,
                 )

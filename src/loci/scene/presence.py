@@ -166,7 +166,9 @@ def look(
     return [Look(*row) for row in rows]
 
 
-def take_in(seen: Look, track: Track, detected: bool, detector_works: bool, n_image: int, p: PresenceParameters) -> None:
+def take_in(
+    seen: Look, track: Track, detected: bool, detector_works: bool, n_image: int, p: PresenceParameters
+) -> None:
     """Weigh what a view says about an object's presence, and learn how well its kind of thing is detected and measured.
 
     What glass, gloss or thin rods do to a depth camera, and how often the detector misses a thing, is learnt from the views

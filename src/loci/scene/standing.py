@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import numpy as np
 
@@ -92,7 +92,7 @@ def checked_state(state: object) -> State:
     """
     if state not in STATES:
         raise ValueError(f"expected a state among {', '.join(STATES)}, got {state!r}")
-    return cast(State, state)
+    return state
 
 
 @dataclass

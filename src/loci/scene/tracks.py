@@ -69,6 +69,11 @@ class SceneObject:
     since_ns: int = 0
     past: tuple[PastPose, ...] = field(default=(), repr=False)
 
+    @property
+    def is_there(self) -> bool:
+        """Whether it is believed to be where it is said to be: neither missing nor held."""
+        return self.state in ("present", "moved")
+
     @cached_property
     def bounds(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         """Lowest and highest coordinates of the points, (3,) each [m], map frame."""
