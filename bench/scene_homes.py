@@ -12,6 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from time import perf_counter
 
 import cv2
 import numpy as np
@@ -334,6 +335,14 @@ class Walk:
             if object_id is not None:
                 self.sources[object_id][instance] += 1
                 seen[object_id] = max(d.score, seen.get(object_id, 0.0))
+
+    def time(self, observation: Observation, stamp_ns: int) -> float:
+        """Seconds that the memory takes for a frame that it sees at another time; storing its images is not counted."""
+        observation = replace(observation, frame=replace(observation.frame, stamp_ns=stamp_ns))
+        keyframe = self._keyframes.add(observation, session="bench", map_id="bench")
+        began = perf_counter()
+        self._follow(self.scene.observe(observation, keyframe).merged)
+        return perf_counter() - began
 
     def finish(self, stamp_ns: int) -> None:
         """Maintain the memory as after a long pause, so that what was never confirmed goes."""
