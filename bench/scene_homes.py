@@ -6,11 +6,13 @@ and kept under out/bench/homes/.
 
 from __future__ import annotations
 
+import itertools
 import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from time import perf_counter
 
 import cv2
 import numpy as np
@@ -32,7 +34,7 @@ from loci_sim.scenes import SceneThing
 #: Part of the names of kept tours: raise it when the tour or what is kept of it changes.
 TOUR_VERSION = 1
 #: Standpoints cover a room's floor to within this distance; frames between them lie so far apart [m]; turns in a full circle.
-SPACING, STEP, N_TURNS = 1.2, 0.5, 8
+SPACING, STEP, N_TURNS = 1.5, 0.5, 8
 #: Time between two frames [ns].
 PERIOD_NS = 500_000_000
 #: What shows within this distance [m] is counted, if it shows in so many frames.
@@ -120,7 +122,7 @@ def tour_poses(simulator: EmbeddedSimulator) -> list[Pose]:
         goal = left.pop(best)
         if not np.isfinite(lengths[best]):
             continue
-        poses += _along(_way(simulator, here, goal)[0])
+        poses += [p for p in _along(_way(simulator, here, goal)[0]) if simulator.is_navigable(*p[:2])]
         poses += [(*goal, float(yaw + 2 * np.pi * t / N_TURNS)) for t in range(N_TURNS)]
         here = goal
     return poses
@@ -214,7 +216,7 @@ def read_shots(path: Path) -> list[Shot]:
     for name in ("color", "depth", "instances"):
         ends = [0, *arrays[f"{name}_ends"].tolist()]
         data = arrays[name].tobytes()
-        images.append([data[a:b] for a, b in zip(ends[:-1], ends[1:], strict=True)])
+        images.append([data[a:b] for a, b in itertools.pairwise(ends)])
     return [
         Shot(*blobs, T_map_camera=T, stamp_ns=int(stamp))
         for *blobs, T, stamp in zip(*images, arrays["poses"], arrays["stamps"], strict=True)
@@ -333,6 +335,14 @@ class Walk:
             if object_id is not None:
                 self.sources[object_id][instance] += 1
                 seen[object_id] = max(d.score, seen.get(object_id, 0.0))
+
+    def time(self, observation: Observation, stamp_ns: int) -> float:
+        """Seconds that the memory takes for a frame that it sees at another time; storing its images is not counted."""
+        observation = replace(observation, frame=replace(observation.frame, stamp_ns=stamp_ns))
+        keyframe = self._keyframes.add(observation, session="bench", map_id="bench")
+        began = perf_counter()
+        self._follow(self.scene.observe(observation, keyframe).merged)
+        return perf_counter() - began
 
     def finish(self, stamp_ns: int) -> None:
         """Maintain the memory as after a long pause, so that what was never confirmed goes."""
