@@ -15,7 +15,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
 from common import OUT
+from loci.geometry import Array
+from loci.scene.changes import SceneChange
+from loci.scene.standing import PastPose
+from loci_sim.affordances import affordances
+from loci_sim.embedded import EmbeddedSimulator, RobotParameters
+from loci_sim.person import HABITS
+from loci_sim.scenes import SceneThing
 from scene_homes import (
     CLEAN,
     COUNTED_FRAMES,
@@ -30,14 +38,6 @@ from scene_homes import (
     tour_poses,
     write_shots,
 )
-
-from loci.geometry import Array
-from loci.scene.changes import SceneChange
-from loci.scene.standing import PastPose
-from loci_sim.affordances import affordances
-from loci_sim.embedded import EmbeddedSimulator, RobotParameters
-from loci_sim.person import HABITS
-from loci_sim.scenes import SceneThing
 
 #: Things that change in a home, and how many of them are taken away rather than carried elsewhere.
 N_CHANGES, N_REMOVED = 10, 3

@@ -15,7 +15,6 @@ from loci.geometry import Array
 from loci.scene.changes import CHANGE_KINDS, ChangeKind, SceneChange
 from loci.scene.objects import SceneObject
 from loci.scene.standing import PastPose, State
-from loci.spatial.regions import Room
 
 
 @dataclass(frozen=True)
