@@ -305,11 +305,10 @@ class ObjectMap:
         things = [
             d for d in observation.detections if d.label.strip().lower() not in self.parameters.sightings.background
         ]
-        detector_works = any(self._tracks[i].n_detections > 1 for i in visible)
         lost, back, looked = [], [], []
         for t, seen in zip(tracks, look(frame.depth, frame.camera, frame.T_map_camera, tracks, p, things), strict=True):
             s, before = t.standing, t.standing.presence
-            take_in(seen, t, t.id in visible, detector_works, frame.depth.size, p)
+            take_in(seen, t, t.id in visible, bool(things), frame.depth.size, p)
             if s.is_there and s.presence < p.missing_below and t.n_detections >= self.parameters.min_detections:
                 s.state = "missing"
                 lost.append(t.id)

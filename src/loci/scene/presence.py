@@ -178,7 +178,7 @@ def take_in(
         seen: the object in this view.
         track: the object.
         detected: a detection of this view was fused into it.
-        detector_works: the detector found at least one object in this view that is there.
+        detector_works: the detector found something in this view; otherwise it is perhaps dark.
         n_image: pixels of the image.
         p: settings.
     """
@@ -207,10 +207,15 @@ def take_in(
         s.weigh(max(np.log(expected_through / P_THROUGH_IF_GONE), ABSENT) * (0.6 + 0.4 * share))
     elif named:
         s.weigh(NAMED)
-    elif seen.other >= 0.5 * seen.at:
-        s.weigh(COVERED * (detector_works and track.is_labelled))
-    elif min(track.size) >= p.thin and seen.through < FITTING_SHARE * seen.visible:
-        s.weigh(FITS)
-    elif expected and track.is_labelled:
+    elif expected and track.is_labelled and not _tells(seen, track, p):
         p_detected = (s.n_detected + 1.0) / (s.n_expected + 2.0)
         s.weigh(float(np.clip(np.log((1.0 - p_detected) / P_UNDETECTED_IF_GONE), UNDETECTED, 0.0)))
+    elif seen.other >= 0.5 * seen.at:
+        s.weigh(COVERED * track.is_labelled)
+    elif _tells(seen, track, p):
+        s.weigh(FITS)
+
+
+def _tells(seen: Look, track: Track, p: PresenceParameters) -> bool:
+    """Whether depth that fits an object tells that it is there: not where it is as thin as the depth's error."""
+    return min(track.size) >= p.thin and seen.through < FITTING_SHARE * seen.visible
