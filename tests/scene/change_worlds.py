@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +46,17 @@ def at_shelf(n: int = 4) -> list[np.ndarray]:
     return [look_at((3.4 + x, -1.6, 1.5), (3.4, 0, 1.0)) for x in np.linspace(-0.8, 0.8, n)]
 
 
+@lru_cache(maxsize=512)
+def _rendered(world: World, pose: bytes) -> Observation:
+    return world.observe(np.frombuffer(pose).reshape(4, 4).copy(), 0)
+
+
+def observed(world: World, T_map_camera: np.ndarray, stamp_ns: int) -> Observation:
+    """What is seen from a pose; each view of a world is rendered once."""
+    found = _rendered(world, np.ascontiguousarray(T_map_camera, dtype=np.float64).tobytes())
+    return replace(found, frame=replace(found.frame, stamp_ns=stamp_ns))
+
+
 class Robot:
     """A scene memory and the clock of the robot that it belongs to."""
 
@@ -71,7 +83,7 @@ class Robot:
         taken = []
         for T in poses:
             self.stamp_ns += SECOND
-            observation = world.observe(T, self.stamp_ns)
+            observation = observed(world, T, self.stamp_ns)
             if labels is not None:
                 kept = tuple(d for d in observation.detections if d.label in labels)
                 observation = replace(observation, detections=kept)

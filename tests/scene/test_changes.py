@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from change_worlds import BLUE, HERE, RED, SECOND, THERE, Robot, at_shelf, at_table, home, mug
-from hypothesis import HealthCheck, given, settings
+from change_worlds import BLUE, HERE, RED, SECOND, THERE, Robot, at_shelf, at_table, home, mug, observed
+from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 from scene_worlds import CAMERA, box
 
@@ -241,9 +241,14 @@ def test_a_damaged_change_is_refused_with_what_was_got(robot):
         changes.restore([Record("change", "change/9", {"kind": "exploded"})])
 
 
-@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.data())
-def test_whatever_happens_to_two_mugs_the_memory_stays_consistent(tmp_path_factory, data):
+#: (what is done, to the red mug?, where it is put, whether the robot is at the table).
+DEED = st.tuples(st.sampled_from(["carry", "look", "hold", "restart"]), st.booleans(), st.integers(0, 3), st.booleans())
+
+
+@settings(max_examples=6, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@given(st.lists(DEED, min_size=2, max_size=5))
+@example([("carry", True, 1, True), ("restart", True, 0, False), ("carry", True, 0, True)])
+def test_whatever_happens_to_two_mugs_the_memory_stays_consistent(tmp_path_factory, deeds):
     """Random sequences of carrying, removing, looking, holding and restarting; invariants after each step."""
     robot = Robot(tmp_path_factory.mktemp("change") / "memory")
     spots = (HERE, BESIDE, THERE, None)
@@ -251,23 +256,23 @@ def test_whatever_happens_to_two_mugs_the_memory_stays_consistent(tmp_path_facto
     robot.look(home(mug(HERE, RED), mug(THERE, BLUE)), [*at_table(3), *at_shelf(3)])
     robot.wait()
     seen_ids = {o.id for o in robot.scene.objects()}
-    for _ in range(data.draw(st.integers(2, 5))):
-        deed = data.draw(st.sampled_from(["carry", "look", "hold", "restart"]))
-        color = data.draw(st.sampled_from([RED, BLUE]))
-        if deed == "carry":
-            free = [s for s in spots if s is None or s not in where.values()]
-            where[color] = data.draw(st.sampled_from(free))
+    for deed, is_red, spot, is_at_table in deeds:
+        color = RED if is_red else BLUE
+        if deed == "carry" and (spots[spot] is None or spots[spot] not in where.values()):
+            where[color] = spots[spot]
         elif deed == "hold" and robot.all("mug"):
-            robot.scene.tell(data.draw(st.sampled_from(robot.all("mug"))).id, "held", robot.stamp_ns, "day")
+            robot.scene.tell(robot.all("mug")[spot % len(robot.all("mug"))].id, "held", robot.stamp_ns, "day")
         elif deed == "restart":
             robot.reopen()
         world = home(*(mug(s, c) for c, s in where.items() if s is not None))
-        robot.look(world, data.draw(st.sampled_from([at_table(3), at_shelf(3)])))
+        robot.look(world, at_table(3) if is_at_table else at_shelf(3))
         robot.wait(5)
         _check(robot, seen_ids)
     robot.look(world, [*at_table(), *at_shelf()] * 2)
-    there = sorted(tuple(np.round(o.center, 1)) for o in robot.all("mug") if o.is_there)
-    assert there == sorted(tuple(np.round(s, 1)) for s in where.values() if s is not None)
+    there = sorted(o.center for o in robot.all("mug") if o.is_there)
+    expected = sorted(s for s in where.values() if s is not None)
+    assert len(there) == len(expected)
+    np.testing.assert_allclose(np.reshape(there, (-1, 3)), np.reshape(expected, (-1, 3)), atol=0.04)
 
 
 def _check(robot: Robot, seen_ids: set[str]) -> None:
@@ -311,7 +316,7 @@ def memory(tmp_path):
 
 def show(memory: RobotMemory, world: World, poses, start_s: float) -> None:
     for i, T in enumerate(poses):
-        memory.observe(world.observe(T, round((start_s + i) * SECOND)))
+        memory.observe(observed(world, T, round((start_s + i) * SECOND)))
 
 
 def moved_mug(memory: RobotMemory) -> str:
@@ -448,11 +453,15 @@ def person(x: float, y: float) -> Box:
 WALK = [person(x, 0.4) for x in np.linspace(1.2, 2.4, 7)]
 
 
+def passing(i: int) -> np.ndarray:
+    """Poses of a robot that drives by: every one is a keyframe."""
+    return look_at((0.3 + 0.12 * i, -2.6, 1.4), (1.8, 0.4, 0.8))
+
+
 def test_a_person_who_walks_by_is_no_object_and_the_map_stays_free(memory):
-    pose = look_at((0.5, -2.6, 1.4), (1.8, 0.4, 0.8))
-    show(memory, home(mug()), [pose], 1)
+    show(memory, home(mug()), [passing(0)], 1)
     for i, somebody in enumerate(WALK):
-        show(memory, home(mug(), somebody), [pose], 2 + i)
+        show(memory, home(mug(), somebody), [passing(i + 1)], 2 + i)
     assert "person" not in {o.label for o in memory.objects()}
     middles = np.array([p.center for p in WALK])
     free, _ = memory.query_occupancy(middles)
@@ -466,10 +475,9 @@ def test_a_person_who_walks_by_is_no_object_and_the_map_stays_free(memory):
 
 
 def test_the_map_that_is_made_anew_from_stored_depth_is_free_of_people_as_well(memory):
-    pose = look_at((0.5, -2.6, 1.4), (1.8, 0.4, 0.8))
-    show(memory, home(mug()), [pose], 1)
+    show(memory, home(mug()), [passing(0)], 1)
     for i, somebody in enumerate(WALK):
-        show(memory, home(mug(), somebody), [pose], 2 + i)
+        show(memory, home(mug(), somebody), [passing(i + 1)], 2 + i)
     nudge = np.eye(4)
     nudge[0, 3] = 0.01
     ids = [e.id for e in memory.recall(Query(kinds=("keyframe",), limit=100)).evidence]
@@ -480,9 +488,8 @@ def test_the_map_that_is_made_anew_from_stored_depth_is_free_of_people_as_well(m
 
 
 def test_who_was_seen_is_recalled_with_when_and_where(memory):
-    pose = look_at((0.5, -2.6, 1.4), (1.8, 0.4, 0.8))
-    show(memory, home(mug(), WALK[0]), [pose], 1)
-    show(memory, home(mug(), WALK[1]), [pose], 2)
+    show(memory, home(mug(), WALK[0]), [passing(0)], 1)
+    show(memory, home(mug(), WALK[1]), [passing(1)], 2)
     (event,) = memory.recall(Query(kinds=("episode",), labels=("person",))).evidence
     assert (event.text, event.state, event.stamp_ns) == ("saw a person", "moving", SECOND)
     assert np.linalg.norm(np.subtract(event.position, WALK[0].center)[:2]) < 0.5

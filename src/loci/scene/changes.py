@@ -38,10 +38,12 @@ class ChangeParameters:
     Attributes:
         reidentification: when a new object is one that was elsewhere before.
         n_views: views of a place that are looked up.
+        min_gone: least probability that a thing had gone before a like one was seen where nobody had looked before.
     """
 
     reidentification: ReidentificationParameters = field(default_factory=ReidentificationParameters)
     n_views: int = 4
+    min_gone: float = 0.3
 
 
 @dataclass(frozen=True)
@@ -148,7 +150,7 @@ class Changes:
             self._away.add(object_id)
             self._objects.track(object_id).standing.on = self._on(object_id)
         renamed = {}
-        for match in self._recognised(update):
+        for match in self._recognised(update, keyframe):
             track = self._objects.track(match.gone)
             self._move(track, match, keyframe)
             renamed[match.new] = match.gone
@@ -256,7 +258,7 @@ class Changes:
 
     # --- inside -------------------------------------------------------------------------------------------------------
 
-    def _recognised(self, update: ObjectUpdate) -> list[Match]:
+    def _recognised(self, update: ObjectUpdate, keyframe: Keyframe) -> list[Match]:
         """New objects that are ones that are gone."""
         if not self._away:
             return []
@@ -275,9 +277,36 @@ class Changes:
             and t.n_detections >= self._objects.parameters.min_detections
         ]
         p = self.parameters.reidentification
-        # What was in its place before the other one went is another one.
-        new = [t for t in new if any(likeness(a, t, p) for a in gone) and self._was_empty(t) is not False]
-        return reidentify(gone, new, p)
+        new = [t for t in new if any(likeness(a, t, p) for a in gone)]
+        was_empty = [self._was_empty(t) for t in new]
+        possible = np.zeros((len(gone), len(new)), dtype=np.bool_)
+        for i, a in enumerate(gone):
+            for j, b in enumerate(new):
+                possible[i, j] = self._may_be(a, b, was_empty[j], keyframe)
+        return reidentify(gone, new, possible, p)
+
+    def _may_be(self, gone: Track, new: Track, was_empty: bool | None, keyframe: Keyframe) -> bool:
+        """Whether times and places allow that an object that is gone is a new one.
+
+        What was seen while the other one was in its place, or was in its own place before, is another one. Where nobody had
+        looked before, it may always have been there: then it is the other one only if that had time to get there. If it may
+        have gone at any time between being seen last and being missed, it had gone before the new one was seen with the
+        probability that is asked for here.
+        """
+        if new.standing.first_tick <= gone.standing.last_tick or was_empty is False:
+            return False
+        if was_empty or gone.standing.state == "held":
+            return True
+        first, last = new.standing.first_keyframe_id, gone.standing.last_keyframe_id
+        if first not in self._keyframes or last not in self._keyframes:
+            return False
+        session = self._keyframes.get(first).session
+        if session != self._keyframes.get(last).session:
+            return True  # it went while the robot was switched off, or later
+        if session != keyframe.session:
+            return False  # it was still there when the robot was switched off, as far as is known
+        before, absence = new.first_seen_ns - gone.last_seen_ns, keyframe.stamp_ns - gone.last_seen_ns
+        return before >= self.parameters.min_gone * absence
 
     def _was_empty(self, track: Track) -> bool | None:
         """Whether the place of a new object was seen empty before it was seen; False: it was there; None: nobody looked."""

@@ -176,7 +176,7 @@ class ObjectMap:
                 track.standing.first_tick, track.standing.first_keyframe_id = self._tick, keyframe_id
                 self._tracks[track.id] = track
                 created.append(track.id)
-            track.standing.last_tick = self._tick
+            track.standing.last_tick, track.standing.last_keyframe_id = self._tick, keyframe_id
             for other in bridged(sighting, track, wide, self.parameters.association):
                 track.bridges[other.id] += 1
                 self._dirty.add(other.id)

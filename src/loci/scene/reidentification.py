@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 from scipy.optimize import linear_sum_assignment
 
 from loci.scene.tracks import Track
@@ -81,19 +82,23 @@ def _color_likeness(a: Track, b: Track) -> float:
     return float(np.minimum(a.color_counts / n, b.color_counts / m).sum())
 
 
-def reidentify(gone: Sequence[Track], new: Sequence[Track], p: ReidentificationParameters) -> list[Match]:
+def reidentify(
+    gone: Sequence[Track], new: Sequence[Track], possible: npt.NDArray[np.bool_], p: ReidentificationParameters
+) -> list[Match]:
     """Which new objects are which of those that are gone or held: each is at most one.
 
     Args:
-        gone: objects that are not where they were.
-        new: objects that are not known to have been there before.
+        gone: G objects that are not where they were.
+        new: N objects that were not there before.
+        possible: (G, N) where nothing that was seen speaks against it.
+        p: settings.
     """
     if not gone or not new:
         return []
     value = np.zeros((len(gone), len(new)))
     for i, a in enumerate(gone):
         for j, b in enumerate(new):
-            if b.standing.first_tick > a.standing.last_tick:
+            if possible[i, j]:
                 value[i, j] = likeness(a, b, p)
     # What the robot took is what it puts down, rather than what it lost sight of.
     preferred = value + 0.15 * (value > 0) * np.array([[a.standing.state == "held"] for a in gone])

@@ -104,7 +104,7 @@ class Standing:
         log_odds: that it is where it is said to be.
         first_tick, last_tick: keyframes of the object map, counted over all sessions, in which it was first and last seen;
             stamps may start anew, these do not. 0: of a time when they were not counted.
-        first_keyframe_id: keyframe that showed it first; empty: not known.
+        first_keyframe_id, last_keyframe_id: keyframes that showed it first and last; empty: not known.
         since_ns: seen where it is now from [ns]; 0: from when it was first seen.
         n_expected, n_detected: views that showed it well, and how many of those the detector found it in.
         n_seen_through: views in which it was detected, and the depth camera saw through it all the same.
@@ -118,6 +118,7 @@ class Standing:
     first_tick: int = 0
     last_tick: int = 0
     first_keyframe_id: str = ""
+    last_keyframe_id: str = ""
     since_ns: int = 0
     n_expected: int = 0
     n_detected: int = 0
@@ -154,8 +155,10 @@ class Standing:
         """Become the standing of the union of two parts of one object."""
         self.state = self.state if self.is_there or not other.is_there else other.state
         self.log_odds = max(self.log_odds, other.log_odds)
-        self.first_tick = min(self.first_tick, other.first_tick)
-        self.last_tick = max(self.last_tick, other.last_tick)
+        if other.first_tick < self.first_tick:
+            self.first_tick, self.first_keyframe_id = other.first_tick, other.first_keyframe_id
+        if other.last_tick > self.last_tick:
+            self.last_tick, self.last_keyframe_id = other.last_tick, other.last_keyframe_id
         self.past = self.past or other.past
         self.on = self.on or other.on
         for name in ("n_expected", "n_detected", "n_seen_through", "n_looked"):
