@@ -26,7 +26,7 @@ def compile_kernels() -> None:
     frame = Frame(color, depth, camera, look_at((0.0, 0.0, 1.2), (2.0, 0.0, 0.3)), 0)
     box = Detection("box", 1.0, (30, 36, 50, 60))
     objects = ObjectMap(iter(f"object/{i}" for i in range(100)).__next__)
-    for stamp_ns in range(2):  # presence of what is in view is judged with every keyframe
+    for stamp_ns in range(2):
         objects.update(Observation(frame, (box,)), f"keyframe/{stamp_ns}", "map")
     objects.maintain(2)
     GeometricDetector().detect(frame)

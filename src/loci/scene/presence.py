@@ -154,7 +154,7 @@ def look(
         np.concatenate([[0], np.cumsum(sizes)]),
         invert_pose(T_map_camera),
         np.array([camera.fx, camera.fy, camera.cx, camera.cy]),
-        depth,
+        depth if depth.flags.writeable else depth.copy(),  # numba compiles anew for what is read-only
         names,
         own,
         p.max_range,
