@@ -197,3 +197,28 @@ def trim_rim(
                 if not has_inner:
                     stays[y, x] = True
     return stays
+
+
+@numba.njit(cache=True, nogil=True)
+def support(
+    points: npt.NDArray[np.float32],
+    counts: npt.NDArray[np.int32],
+    cell: float,
+    origin: npt.NDArray[np.int64],
+    numbers: npt.NDArray[np.int32],
+) -> npt.NDArray[np.int64]:
+    """How often each of the points (N, 3) and those in the cells around it were seen, together: (N,)."""
+    result = np.empty(len(points), dtype=np.int64)
+    for n in range(len(points)):
+        i = int(np.floor(points[n, 0] / cell)) - origin[0]
+        j = int(np.floor(points[n, 1] / cell)) - origin[1]
+        k = int(np.floor(points[n, 2] / cell)) - origin[2]
+        total = 0
+        for a in range(max(0, i - 1), min(numbers.shape[0], i + 2)):
+            for b in range(max(0, j - 1), min(numbers.shape[1], j + 2)):
+                for c in range(max(0, k - 1), min(numbers.shape[2], k + 2)):
+                    number = numbers[a, b, c]
+                    if number >= 0:
+                        total += counts[number]
+        result[n] = total
+    return result

@@ -258,16 +258,18 @@ def _trim(
 
 
 def _shrink(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """Mask without its rim, where depth cameras mix near and far; thin things keep theirs."""
+    """Mask without its rim, where depth cameras mix near and far; thin things, and thin parts of large ones, keep theirs."""
     pixels = mask.view(np.uint8)
     area = cv2.countNonZero(pixels)
     width = 2 if area > 1600 else 1 if area > 225 else 0
     if not width:
         return mask
-    inner = cv2.erode(
-        pixels, np.ones((3, 3), np.uint8), iterations=width, borderType=cv2.BORDER_CONSTANT, borderValue=0
-    )
-    return inner.view(np.bool_) if cv2.countNonZero(inner) > 0.4 * area else mask
+    square = np.ones((3, 3), np.uint8)
+    inner = cv2.erode(pixels, square, iterations=width, borderType=cv2.BORDER_CONSTANT, borderValue=0)
+    if cv2.countNonZero(inner) <= 0.4 * area:
+        return mask
+    thin = pixels & ~cv2.dilate(inner, square, iterations=width + 1)
+    return (inner | (thin & 1)).view(np.bool_)
 
 
 def _back_project(
