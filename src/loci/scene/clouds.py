@@ -151,10 +151,10 @@ class Cloud:
         origin, _, near = self._ensure_grid()
         return float(kernels.count_near(points, step, self.cell, origin, near)) / len(range(0, len(points), step))
 
-    def support(self) -> npt.NDArray[np.int64]:
-        """How often each point and those in the cells around it were seen, together: (M,)."""
+    def support(self, points: Points | None = None) -> npt.NDArray[np.int64]:
+        """How often this set was seen in the cell of each of some points (N, 3), or of its own, and in the cells around: (N,)."""
         origin, numbers, _ = self._ensure_grid()
-        return kernels.support(self.points, self.counts, self.cell, origin, numbers)
+        return kernels.support(self.points if points is None else points, self.counts, self.cell, origin, numbers)
 
     def holds(self, points: Points) -> npt.NDArray[np.bool_]:
         """Which of the points (N, 3) lie in a voxel of this set."""

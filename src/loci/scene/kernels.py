@@ -166,7 +166,8 @@ def trim_rim(
 
     Args:
         distance: (h, w) of each pixel of the mask to its edge [px], 1 at the edge, 0 outside, cut off at ``n_rings`` + 1.
-        depth: (h, w) [m]; 0: not measured, such pixels stay as long as one inner neighbour does.
+        depth: (h, w) [m]; 0: not measured, such pixels stay as long as one inner neighbour does, whose depth they take on;
+            an inside that was not measured at all says nothing for the rim around it.
         floor, quadratic: depths a and b are alike if they differ by at most floor + quadratic * a^2 [m], [1/m].
 
     Returns:
@@ -189,9 +190,9 @@ def trim_rim(
                         if not stays[v, u]:
                             continue
                         a, b = known[v, u], known[y, x]
-                        if a <= 0.0 or b <= 0.0:
+                        if b <= 0.0:
                             stays[y, x] = True
-                            known[y, x] = max(a, b)
+                            known[y, x] = a
                         elif abs(a - b) <= floor + quadratic * a * a:
                             stays[y, x] = True
                 if not has_inner:

@@ -317,3 +317,28 @@ class Track:
             support = self.cloud.support()
             points = points[support >= MIN_SUPPORT * np.median(support)]
         self.T_map_box, self.size = upright_box(points)
+
+
+#: A point belongs to the other one of two objects if that was seen there so many times as often.
+_CLEARLY_MORE = 1.5
+
+
+def share_out(a: Track, b: Track) -> bool:
+    """Give the points that two objects both have to the one that was seen there more often; returns whether any was taken away.
+
+    Two things that were taken for one have both in the first one's points, until an image shows them apart and the second
+    one begins; from then on each is seen at its own place.
+    """
+    low, high = np.maximum(a.bounds[:3], b.bounds[:3]), np.minimum(a.bounds[3:], b.bounds[3:])
+    if np.any(low > high):
+        return False
+    keeps = [
+        other.cloud.support(mine.cloud.points) <= _CLEARLY_MORE * mine.cloud.support()
+        for mine, other in ((a, b), (b, a))
+    ]
+    changed = False
+    for track, keep in zip((a, b), keeps, strict=True):
+        if not np.all(keep) and np.count_nonzero(keep) >= 4:
+            track.reduce(keep)
+            changed = True
+    return changed
