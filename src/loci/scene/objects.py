@@ -7,7 +7,7 @@ Costs depend on the objects in view, not on how many there are. One thread calls
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -67,12 +67,14 @@ class ObjectUpdate:
         created: ids of new objects.
         changed: ids of all objects that were fused with something, new ones included.
         visible: {object id: detection score} of what the keyframe shows.
+        skipped: how many detections were left out (or only their embedding), by reason.
     """
 
     seen: tuple[str | None, ...]
     created: tuple[str, ...]
     changed: tuple[str, ...]
     visible: Mapping[str, float]
+    skipped: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,7 @@ class ObjectMap:
         self._tracks: dict[str, Track] = {}
         self._age: dict[str, int] = {}  # number of each object in the order in which they came
         self._n_added = 0
+        self._embedding_size = 0  # 0: none was seen yet
         self._boxes = BoxIndex()
         self._published: dict[str, SceneObject] = {}  # replaced at every change, never written to
         self._listed: tuple[dict[str, SceneObject], tuple[SceneObject, ...]] = (self._published, ())
@@ -150,10 +153,13 @@ class ObjectMap:
             map_id: of the frame's pose.
         """
         frame = observation.frame
-        found = sightings(observation, self.parameters.sightings)
+        observation, n_other_size = self._of_one_size(observation)
+        found, skipped = sightings(observation, self.parameters.sightings)
+        if n_other_size:
+            skipped["embedding of another size"] = n_other_size
         seen: list[str | None] = [None] * len(observation.detections)
         if not found:
-            return ObjectUpdate(tuple(seen), (), (), {})
+            return ObjectUpdate(tuple(seen), (), (), {}, skipped=skipped)
         tracks = self._nearby(found, map_id, 0.1)
         wide = self._nearby(found, map_id, self.parameters.bridge_range)
         assigned, repeats = associate(found, tracks, self.parameters.association)
@@ -179,7 +185,7 @@ class ObjectMap:
         self._dirty.update(visible)
         self._keep_warm([*(t.id for t in tracks), *visible])
         self._publish(visible)
-        return ObjectUpdate(tuple(seen), tuple(created), tuple(visible), visible)
+        return ObjectUpdate(tuple(seen), tuple(created), tuple(visible), visible, skipped=skipped)
 
     def maintain(self, stamp_ns: int) -> Maintenance:
         """Denoise, merge and drop objects; only what changed since the last call is looked at.
@@ -298,6 +304,23 @@ class ObjectMap:
         self._unconfirmed.pop(object_id, None)
         self._warm.pop(object_id, None)
 
+    def _of_one_size(self, observation: Observation) -> tuple[Observation, int]:
+        """The observation without embeddings of another size than the first one since the start had, and how many had one.
+
+        Embeddings of two sizes come from two encoders and cannot be compared; what is stored from another one is replaced.
+        """
+        sizes = [0 if d.embedding is None else len(d.embedding) for d in observation.detections]
+        if not self._embedding_size:
+            self._embedding_size = next((size for size in sizes if size), 0)
+        n_wrong = sum(size not in (0, self._embedding_size) for size in sizes)
+        if not n_wrong:
+            return observation, 0
+        detections = tuple(
+            d if size in (0, self._embedding_size) else replace(d, embedding=None)
+            for d, size in zip(observation.detections, sizes, strict=True)
+        )
+        return replace(observation, detections=detections), n_wrong
+
     def _nearby(self, found: list[Sighting], map_id: str, margin: float) -> list[Track]:
         """Objects of the map that come within a margin [m] of the sightings."""
         boxes = np.array([s.cloud.bounds for s in found])
@@ -374,14 +397,18 @@ class ObjectMap:
 
     def _unite(self, kept: Track, gone: Track) -> None:
         """Make one object of two; others remember the one that is kept instead of the other."""
-        for other in gone.seen_with.keys() - {kept.id}:
-            self._tracks[other].seen_with[kept.id] += gone.seen_with[other]
-        for other in gone.bridges.keys() - {kept.id}:
-            self._tracks[other].bridges[kept.id] += gone.bridges[other]
+        self._hand_over(gone, kept)
         kept.absorb(gone)
         self._drop(gone.id)
         self._boxes.put(kept.id, kept.bounds)
         self._dirty.add(kept.id)
+
+    def _hand_over(self, gone: Track, kept: Track) -> None:
+        """Let others count with one object what they counted with another; what the two themselves count is not touched."""
+        for other in gone.seen_with.keys() - {kept.id}:
+            self._tracks[other].seen_with[kept.id] += gone.seen_with[other]
+        for other in gone.bridges.keys() - {kept.id}:
+            self._tracks[other].bridges[kept.id] += gone.bridges[other]
 
     def _split_up(self) -> set[str]:
         """Share out the points of like objects that were one until an image showed them side by side; who lost some."""
@@ -392,7 +419,7 @@ class ObjectMap:
             for other in self._tracks[object_id].seen_with:
                 its = self._age[other], other
                 pairs.add((mine, its) if mine < its else (its, mine))
-        changed = set()
+        changed: set[str] = set()
         for (_, i), (_, j) in sorted(pairs):
             a, b = self._tracks[i], self._tracks[j]
             if a.label == b.label and seen_side_by_side(a, b, p) and share_out(a, b):
