@@ -197,7 +197,7 @@ def test_snapshots_follow_a_thing_that_was_moved(robot):
     owner = [s for s in robot.scene.snapshots() if before in s.object_ids]
     assert len(owner) == 1
     taken = robot.keyframes.get(owner[0].keyframe_id)
-    x, y, z = transform_points(invert_pose(taken.T_map_camera), np.array(THERE))
+    x, _, z = transform_points(invert_pose(taken.T_map_camera), np.array(THERE))
     assert z > 0
     assert 0 <= CAMERA.fx * x / z + CAMERA.cx < CAMERA.width
     members = [i for s in robot.scene.snapshots() for i in s.object_ids]
@@ -352,7 +352,7 @@ def test_where_was_it_before_and_what_changed(memory):
 
 
 @pytest.mark.parametrize(
-    "wrong, error",
+    ("wrong", "error"),
     [
         ({"kinds": ("exploded",)}, ValueError),
         ({"limit": 0}, ValueError),

@@ -54,7 +54,7 @@ def test_one_look_is_not_enough_to_miss_a_thing():
 
 
 @pytest.mark.parametrize(
-    "why, world, poses",
+    ("why", "world", "poses"),
     [
         ("hidden", home(box("screen", (0.3, -0.6, 1.0), (1.2, 0.05, 1.2))), [look_at((0.3, -1.8, 1.2), HERE)]),
         ("out of the image", home(), [look_at((0.3, -1.8, 1.2), (0.3, -1.8 - 1.0, 1.2))]),
@@ -255,7 +255,10 @@ def test_belief_is_bounded_and_follows_the_evidence(weights):
 @settings(max_examples=30, deadline=None)
 @given(st.sampled_from(["present", "missing", "moved", "held"]), st.floats(-3, 3), st.integers(0, 9), st.integers(0, 3))
 def test_a_standing_survives_being_stored(state, log_odds, tick, n_past):
-    past = tuple(PastPose(f"keyframe/{i}", np.eye(4) * 1.0, (0.1, 0.2, 0.3), i, i + 1, "moved", "table", "map") for i in range(n_past))
+    past = tuple(
+        PastPose(f"keyframe/{i}", np.eye(4) * 1.0, (0.1, 0.2, 0.3), i, i + 1, "moved", "table", "map")
+        for i in range(n_past)
+    )
     s = Standing(state=state, log_odds=log_odds, last_tick=tick, on="shelf", past=past)
     again = Standing.from_fields(s.as_fields())
     assert again.as_fields() == s.as_fields()

@@ -166,7 +166,8 @@ def trim_rim(
 
     Args:
         distance: (h, w) of each pixel of the mask to its edge [px], 1 at the edge, 0 outside, cut off at ``n_rings`` + 1.
-        depth: (h, w) [m]; 0: not measured, such pixels stay as long as one inner neighbour does.
+        depth: (h, w) [m]; 0: not measured, such pixels stay as long as one inner neighbour does, whose depth they take on;
+            an inside that was not measured at all says nothing for the rim around it.
         floor, quadratic: depths a and b are alike if they differ by at most floor + quadratic * a^2 [m], [1/m].
 
     Returns:
@@ -189,11 +190,36 @@ def trim_rim(
                         if not stays[v, u]:
                             continue
                         a, b = known[v, u], known[y, x]
-                        if a <= 0.0 or b <= 0.0:
+                        if b <= 0.0:
                             stays[y, x] = True
-                            known[y, x] = max(a, b)
+                            known[y, x] = a
                         elif abs(a - b) <= floor + quadratic * a * a:
                             stays[y, x] = True
                 if not has_inner:
                     stays[y, x] = True
     return stays
+
+
+@numba.njit(cache=True, nogil=True)
+def support(
+    points: npt.NDArray[np.float32],
+    counts: npt.NDArray[np.int32],
+    cell: float,
+    origin: npt.NDArray[np.int64],
+    numbers: npt.NDArray[np.int32],
+) -> npt.NDArray[np.int64]:
+    """How often each of the points (N, 3) and those in the cells around it were seen, together: (N,)."""
+    result = np.empty(len(points), dtype=np.int64)
+    for n in range(len(points)):
+        i = int(np.floor(points[n, 0] / cell)) - origin[0]
+        j = int(np.floor(points[n, 1] / cell)) - origin[1]
+        k = int(np.floor(points[n, 2] / cell)) - origin[2]
+        total = 0
+        for a in range(max(0, i - 1), min(numbers.shape[0], i + 2)):
+            for b in range(max(0, j - 1), min(numbers.shape[1], j + 2)):
+                for c in range(max(0, k - 1), min(numbers.shape[2], k + 2)):
+                    number = numbers[a, b, c]
+                    if number >= 0:
+                        total += counts[number]
+        result[n] = total
+    return result

@@ -5,6 +5,8 @@ One thread writes (`observe`, `remove`, `correct_poses`); readers use the publis
 
 from __future__ import annotations
 
+import logging
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -25,6 +27,10 @@ from loci.scene.snapshots import Snapshot, SnapshotMap
 from loci.store.errors import StoreError
 from loci.store.store import Store
 
+log = logging.getLogger("loci.scene")
+
+#: Reasons for leaving detections out that a detector in order does not give.
+_ODD_REASONS = frozenset({"empty mask", "too many", "embedding of another size"})
 #: States that say of a held thing that it is held no more.
 PUT_DOWN = ("placed", "put down", "released", "dropped")
 
@@ -81,6 +87,7 @@ class SceneMemory:
         self._dirty: set[str] = set()
         self._snapshots_dirty = False
         self._maintained_ns: int | None = None
+        self._skipped: Counter[str] = Counter()
         self.objects_map.restore(store.records("object"), keyframes.pose)
         self.snapshots_map.restore(store.records("snapshot"), store.records("visibility"))
         self.changes_log.restore(store.records(CHANGE_KIND))
@@ -92,6 +99,7 @@ class SceneMemory:
         """Take one keyframe's detections into the object map and the snapshots."""
         update = self.objects_map.update(observation, keyframe.id, keyframe.map_id)
         self._dirty.update(update.created, update.changed, update.lost, update.found, update.looked)
+        self._note_skipped(update.skipped)
         moved = self.changes_log.notice(update, keyframe)
         if moved:  # old images show the place where it was, and no more the thing
             self.snapshots_map.remove(moved.values())
@@ -193,7 +201,17 @@ class SceneMemory:
         self.changes_log.save(self._store)
         self.movers_map.save(self._store)
 
+    def _note_skipped(self, skipped: Mapping[str, int]) -> None:
+        for reason in skipped.keys() & _ODD_REASONS - self._skipped.keys():
+            log.warning("detections are left out: %s (%d in one image; said once)", reason, skipped[reason])
+        self._skipped.update(skipped)
+
     # --- reading ------------------------------------------------------------------------------------------------------
+
+    @property
+    def skipped(self) -> Mapping[str, int]:
+        """How many detections were left out since the start, by reason."""
+        return dict(self._skipped)
 
     def objects(self) -> tuple[SceneObject, ...]:
         """All objects, as published after the last keyframe."""
