@@ -65,15 +65,21 @@ class Verdict:
 
 
 def change_home(simulator: EmbeddedSimulator, able: Sequence[int], seed: int) -> list[Deed]:
-    """Carry away what people carry about, drawn from the instances that may be: each to other furniture, or out of the home."""
+    """Carry away what people carry about, drawn from the instances that may be: each to other furniture, or out of the home.
+
+    Of things that look alike one at most changes, as long as there are others: of three like baskets that changed places unseen nobody
+    could tell which is which.
+    """
     rng = np.random.default_rng([seed, 23])
     things = {t.id: t for t in simulator.objects}
     movable = [t for t in things.values() if t.instance in set(able) and _is_carried(t)]
     deeds: list[tuple[SceneThing, bool]] = []
-    for i in rng.permutation(len(movable)).tolist():
+    drawn = [movable[i] for i in rng.permutation(len(movable)).tolist()]
+    first = [t for i, t in enumerate(drawn) if not any(_alike(t, other) for other in drawn[:i])]
+    for thing in (*first, *(t for t in drawn if t not in first)):
         if len(deeds) == N_CHANGES:
             break
-        thing, goes = movable[i], sum(removed for _, removed in deeds) < N_REMOVED
+        goes = sum(removed for _, removed in deeds) < N_REMOVED
         if goes:
             done = not simulator.take_away(thing.id)
         else:
@@ -84,6 +90,12 @@ def change_home(simulator: EmbeddedSimulator, able: Sequence[int], seed: int) ->
             deeds.append((thing, goes))
     now = {t.id: t for t in simulator.objects}
     return [Deed(thing, None if goes else now[thing.id]) for thing, goes in deeds]
+
+
+def _alike(a: SceneThing, b: SceneThing) -> bool:
+    """Whether two things are of a category and of about one size, whatever their colours."""
+    small, large = np.sort([a.size, b.size], axis=0)
+    return a.category == b.category and bool(np.all(large <= 1.2 * small))
 
 
 def _is_carried(t: SceneThing) -> bool:
