@@ -225,6 +225,26 @@ class EmbeddedSimulator:
             self._household.world.thing(identity)
         self._person = Person(tuple(events), self._stamp_ns, seed)
 
+    def carry(self, object_id: str, target_id: str, seed: int = 0) -> str:
+        """Somebody carries an object to another one now: why it cannot be done; empty: it was done. See `Household.carry`.
+
+        Raises:
+            ValueError: there is no such object.
+        """
+        reason = self._household.carry(object_id, target_id, Standing(*self.position()), np.random.default_rng(seed))
+        self.advance(0.0)
+        return reason
+
+    def take_away(self, object_id: str) -> str:
+        """Somebody takes an object out of the home now: why it cannot be done; empty: it was done.
+
+        Raises:
+            ValueError: there is no such object.
+        """
+        reason = self._household.take_away(object_id, Standing(*self.position()))
+        self.advance(0.0)
+        return reason
+
     @property
     def deeds(self) -> tuple[PersonDeed, ...]:
         """What the person did or could not do so far. Ground truth."""

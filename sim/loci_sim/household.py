@@ -86,11 +86,34 @@ class Household:
         can = world.can(target)
         if state.held:
             return f"the robot holds {identity}"
+        if state.gone:
+            return f"{identity} was taken away"
         if identity == target or not world.can(identity).pickable or not (can.surface or can.container):
             return f"{identity} cannot be carried to {target}"
         if things := world.resting_on(identity):
             return f"{things[0]} lies on or in {identity}"
         return self._put(identity, target, robot, rng)
+
+    def take_away(self, identity: str, robot: Standing) -> str:
+        """Somebody takes a thing out of the home: it is nowhere until all is restored.
+
+        Returns:
+            Why it cannot be done; empty: it was done.
+
+        Raises:
+            ValueError: there is no such thing.
+        """
+        world, state = self.world, self.world.state(identity)
+        if state.held:
+            return f"the robot holds {identity}"
+        if not world.can(identity).pickable:
+            return f"{identity} cannot be carried"
+        if things := world.resting_on(identity):
+            return f"{things[0]} lies on or in {identity}"
+        world.take_away(identity)
+        self._show(identity)
+        self._update_floor(robot)
+        return ""
 
     def restore(self, robot: Standing) -> None:
         """Everything as it was at first; nothing of it may then stand where the robot is, or the robot cannot move."""
@@ -183,7 +206,11 @@ class Household:
         size, goal = things[identity].size, things[target]
         away = {identity, target, self.world.held}
         # What is shut away in other things is in nobody's way.
-        others = [o for o in things.values() if o.id not in away and not self.world.state(o.id).inside]
+        others = [
+            o
+            for o in things.values()
+            if o.id not in away and not (self.world.state(o.id).inside or self.world.state(o.id).gone)
+        ]
         for turn in (0.0, np.pi / 2):
             # A long thing may fit across where it does not fit along.
             covered = size if turn == 0.0 else size[[1, 0, 2]]
@@ -196,10 +223,10 @@ class Household:
         return None
 
     def _show(self, identity: str) -> None:
-        """Let images and floor follow a thing's state; one in the hand is on neither."""
+        """Let images and floor follow a thing's state; one in the hand, or taken away, is on neither."""
         thing, state = self.world.thing(identity), self.world.state(identity)
         for name in thing.nodes:
-            if state.held:
+            if state.held or state.gone:
                 self._renderer.move(name, None, state.room)
                 self._floor.put(name, None)
                 continue

@@ -33,6 +33,7 @@ class ThingState:
         carrier: node of the drawer of ``on`` in which it moves along; empty: it does not.
         held: it is in the robot's hand.
         opening: how far it is open, 0..1; is_on, is_dirty. None where the thing cannot be so.
+        gone: it was taken out of the scene.
     """
 
     T_map_box: Array
@@ -44,6 +45,7 @@ class ThingState:
     opening: float | None = None
     is_on: bool | None = None
     is_dirty: bool | None = None
+    gone: bool = False
 
     @property
     def is_open(self) -> bool | None:
@@ -125,7 +127,7 @@ class World:
 
     @property
     def things(self) -> tuple[SceneThing, ...]:
-        """All things where they are now, ordered by instance; one that is held is where it was."""
+        """All things where they are now, ordered by instance; one that is held or gone is where it was."""
         now = ((o, self._states[o.id]) for o in self.scene.objects)
         return tuple(replace(o, T_map_box=s.T_map_box, room=s.room, on=s.on, inside=s.inside) for o, s in now)
 
@@ -146,6 +148,8 @@ class World:
         if interaction == "pick":
             if not can.pickable:
                 return f"a {category} cannot be picked up"
+            if s.gone:
+                return f"{identity} was taken away"
             if self.held:
                 return f"the hand already holds {self.held}"
             if things := self.resting_on(identity):
@@ -188,13 +192,19 @@ class World:
         """Put a thing into the hand."""
         self._change(identity, on="", inside=False, carrier="", held=True)
 
+    def take_away(self, identity: str) -> None:
+        """Take a thing out of the scene."""
+        self._change(identity, on="", inside=False, carrier="", gone=True)
+
     def put(self, identity: str, T_map_box: Array, on: str, inside: bool, carrier: str = "") -> None:
         """Put a thing somewhere: box pose (4, 4), on or in another thing, or in the drawer of it with the node ``carrier``."""
         x, y, z = T_map_box[:3, 3].tolist()
         # By its underside: what stands on a wardrobe is nearer to the upper floor.
         room = self.scene.room_at(x, y, z - float(self.thing(identity).size[2]) / 2)
         room_id = room.id if room else self.state(on).room if on else ""
-        self._change(identity, T_map_box=T_map_box, room=room_id, on=on, inside=inside, carrier=carrier, held=False)
+        self._change(
+            identity, T_map_box=T_map_box, room=room_id, on=on, inside=inside, carrier=carrier, held=False, gone=False
+        )
 
     def set_state(self, interaction: Interaction, identity: str) -> None:
         """What an interaction other than pick and place changes."""
@@ -265,6 +275,7 @@ class World:
                     "on": s.on,
                     "inside": s.inside,
                     "held": s.held,
+                    **({"gone": True} if s.gone else {}),
                     **({} if s.opening is None else {"opening": round(s.opening, 6)}),
                     "states": {name: value for name, value in known.items() if value is not None},
                 }

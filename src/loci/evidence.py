@@ -43,6 +43,10 @@ class Memories:
     pictures: Pictures
 
 
+#: What is said of objects that are not where they were.
+_AWAY = {"missing": ", gone by now", "held": ", taken by now"}
+
+
 def describe_object(memories: Memories, o: SceneObject, score: float, room: Room | None = None) -> Evidence:
     """An object as evidence; ``room`` if it was looked up before."""
     room = room or rooms_of_objects(memories, [o])[0]
@@ -55,7 +59,7 @@ def describe_object(memories: Memories, o: SceneObject, score: float, room: Room
     return Evidence(
         id=o.id,
         kind="object",
-        text=f"{color}{o.label}{on}{where}",
+        text=f"{color}{o.label}{on}{where}{_AWAY.get(o.state, '')}",
         score=score,
         origin="scene",
         stamp_ns=o.last_seen_ns,
@@ -72,7 +76,7 @@ def describe_object(memories: Memories, o: SceneObject, score: float, room: Room
         keyframe_id=o.keyframe_id,
         position=_triple(o.center),
         T_map_camera=keyframe.T_map_camera,
-        is_goal=o.map_id == memories.map_id,
+        is_goal=o.is_there and o.map_id == memories.map_id,
     )
 
 
@@ -265,6 +269,17 @@ def related(
         if r.relation in ("on", "in", "under")
         or all(room_of.get(i) == room_of.get(r.subject) for i in r.objects if i in room_of and r.subject in room_of)
     )
+
+
+def rooms_at(
+    memories: Memories, positions: Sequence[npt.ArrayLike], seen_from: Sequence[npt.ArrayLike], map_ids: Sequence[str]
+) -> list[Room | None]:
+    """Rooms of points (3,) [m] that were seen from others; None where not known, and for points of other maps."""
+    view = memories.spatial.view
+    if view is None or not positions:
+        return [None] * len(positions)
+    rooms = view.rooms_seen_from([_triple(p) for p in positions], [np.asarray(s) for s in seen_from])
+    return [room if m == memories.map_id else None for m, room in zip(map_ids, rooms, strict=True)]
 
 
 def room_at(memories: Memories, map_id: str, position: npt.ArrayLike) -> Room | None:

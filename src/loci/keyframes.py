@@ -324,6 +324,37 @@ class Keyframes:
                 hidden = hidden or keyframe.id
         return hidden
 
+    def earlier_views(
+        self, point: npt.ArrayLike, before: str, max_distance: float = 3.5, limit: int = 4
+    ) -> list[Keyframe]:
+        """Keyframes that had a point in their image before another keyframe was taken, in its map, newest first.
+
+        Args:
+            point: (3,) [m], map frame.
+            before: id of the keyframe.
+            max_distance: farthest along the optical axis [m].
+            limit: at most so many.
+
+        Raises:
+            KeyError: there is no such keyframe.
+        """
+        last = self.get(before)
+        n = self._row_of[before]
+        target = np.asarray(point, dtype=np.float64)
+        T = np.asarray(self._pose_rows.view())[:n]  # (N, 4, 4)
+        away = target - T[:, :3, 3]
+        with np.errstate(invalid="ignore"):
+            ahead = np.einsum("ni,ni->n", away, T[:, :3, 2])  # along the optical axis
+            rows = np.flatnonzero((ahead > 0.2) & (ahead <= max_distance))
+        found: list[Keyframe] = []
+        for row in rows[::-1].tolist():
+            keyframe = self._by_id[self._id_of_row[row]]
+            if keyframe.map_id == last.map_id and _shows(keyframe, target):
+                found.append(keyframe)
+                if len(found) == limit:
+                    break
+        return found
+
     def remove(self, id: str) -> None:
         """Take a keyframe out; its images go when the store commits (`Store.purge` wipes them).
 

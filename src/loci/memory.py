@@ -33,6 +33,7 @@ from loci.perception.text import MiniLMTextEncoder, TextEncoder
 from loci.pictures import Pictures
 from loci.questions import MemoryQuestions
 from loci.scene.memory import SceneMemory, SceneParameters
+from loci.scene.movers import Mover, separate
 from loci.spatial.memory import Landmark, SpatialMemory, SpatialParameters
 from loci.spatial.octomap_files import read_octomap
 from loci.spatial.places import PlaceEdge
@@ -237,6 +238,9 @@ class RobotMemory(MemoryQuestions):
     def _integrate(self, observation: Observation) -> ObserveResult:
         watch = _Stopwatch()
         frame = replace(observation.frame, depth=quantize_depth(observation.frame.depth))
+        separated = separate(replace(observation, frame=frame), self.parameters.scene.movers)
+        # Whoever walks about is in the picture and in its labels, but not in the depth: whatever is made of it stays static.
+        frame = separated.static.frame
         observation = replace(observation, frame=frame)
         if observation.embedding is None:
             observation = replace(observation, embedding=self._image_encoder.encode(frame.color))
@@ -246,13 +250,17 @@ class RobotMemory(MemoryQuestions):
         self._spatial.integrate(frame, keyframe)
         watch.lap("octree")
         place = self._spatial.visit(keyframe)
-        update = self._scene.observe(observation, keyframe)
+        update = self._scene.observe(replace(separated.static, embedding=observation.embedding), keyframe)
+        new_movers = self._scene.movers_map.see(separated.moving, keyframe)
         watch.lap("scene")
         seen_ids = tuple(dict.fromkeys(i for i in update.seen if i))
+        seen: list[str | None] = [None] * len(observation.detections)
+        for i, object_id in zip(separated.indices, update.seen, strict=True):
+            seen[i] = object_id
         keyframe = self._keyframes.replace(keyframe.id, place=place, object_ids=seen_ids)
         if update.merged:
             self._follow_merges(update.merged)
-        self._remember_experience(keyframe, update.created)
+        self._remember_experience(keyframe, update.created, new_movers)
         if keyframe.labels:
             self._text_encoder.encode(
                 keyframe.labels
@@ -267,14 +275,14 @@ class RobotMemory(MemoryQuestions):
             watch.lap("refresh")
         self.commit_if_due()
         watch.lap("commit")
-        return ObserveResult(keyframe.id, update.created, update.seen, watch.laps_ms)
+        return ObserveResult(keyframe.id, update.created, tuple(seen), watch.laps_ms)
 
     def _follow_merges(self, merged: Mapping[str, str]) -> None:
         self._keyframes.replace_objects(merged)
         self._episodic.replace_objects(merged)
         self._habits.replace_objects(merged)
 
-    def _remember_experience(self, keyframe: Keyframe, created: Sequence[str]) -> None:
+    def _remember_experience(self, keyframe: Keyframe, created: Sequence[str], movers: Sequence[Mover]) -> None:
         text = f"saw {', '.join(keyframe.labels)}" if keyframe.labels else "saw nothing known"
         experience = Episode(
             id=keyframe.id,
@@ -308,6 +316,18 @@ class RobotMemory(MemoryQuestions):
                 position_in_camera=(float(in_camera[0]), float(in_camera[1]), float(in_camera[2])),
             )
             self._episodic.add_event(event)
+        for mover in movers:
+            event = replace(
+                experience,
+                id=self._store.new_id("episode"),
+                kind="episode",
+                text=f"saw a {mover.label}",
+                labels=(mover.label,),
+                object_ids=(),
+                state="moving",
+                position_in_camera=mover.position_in_camera,
+            )
+            self._episodic.add_event(event)
 
     def refresh(self) -> None:
         """Bring the map, rooms, their names and frontiers up to date, and give new frontiers a photo."""
@@ -337,6 +357,9 @@ class RobotMemory(MemoryQuestions):
         pinned: bool = False,
     ) -> str:
         """Remember something that no camera saw; durable on return.
+
+        A robot that takes an object tells so with ``state="held"``, and that it put it down with ``state="placed"``; other
+        states (``"open"``, ``"dirty"``) are noted as changes of the object as well.
 
         Args:
             text: kept as data, never followed as an instruction.
@@ -381,6 +404,8 @@ class RobotMemory(MemoryQuestions):
                 is_quoted=True,
             )
             self._episodic.remember(episode)
+            if object_id and state:
+                self._scene.tell(object_id, state.strip().lower(), self.newest_stamp_ns, self.session)
             self._dirty = True
             self.commit()
             return episode.id
@@ -679,6 +704,8 @@ class RobotMemory(MemoryQuestions):
             "keyframes": len(self._keyframes),
             "objects": len(self._scene.objects()),
             "snapshots": len(self._scene.snapshots()),
+            "changes": len(self._scene.changes()),
+            "movers": len(self._scene.movers()),
             **self._spatial.statistics(),
             **self._episodic.statistics(),
             "store_bytes": self._store.size_bytes(),

@@ -13,6 +13,7 @@ from loci.geometry import Camera, look_at
 from loci.observation import Detection, Frame, Observation
 from loci.perception.geometric import GeometricDetector
 from loci.perception.rectify import Rectifier
+from loci.scene.covisibility import choose_images
 from loci.scene.objects import ObjectMap
 from loci.scene.relations import relations
 from loci.spatial.warm_up import warm_up
@@ -29,11 +30,12 @@ def compile_kernels() -> None:
     frame = Frame(color, depth, camera, look_at((0.0, 0.0, 1.2), (2.0, 0.0, 0.3)), 0)
     box = Detection("box", 1.0, (30, 36, 50, 60))
     objects = ObjectMap(iter(f"object/{i}" for i in range(100)).__next__)
-    for stamp_ns in range(2):
+    for stamp_ns in range(6):  # boxes of objects that were seen often are made in another way
         objects.update(Observation(frame, (box,)), f"keyframe/{stamp_ns}", "map")
-    objects.maintain(2)
+    objects.maintain(6)
     (known,) = objects.objects()
     relations((known, replace(known, id="another")), {known.id})
+    choose_images(np.eye(4, 3), np.array([[0.9, 0.9, 0.0, 0.0], [0.0, 0.9, 0.9, 0.0], [0.0, 0.0, 0.9, 0.9]]))
     GeometricDetector().detect(frame)
     Rectifier(camera, Camera(48, 36, 40.0, 40.0, 23.5, 17.5), np.eye(4)).rectify(color, depth[::2, ::2].copy())
 

@@ -128,7 +128,7 @@ class Evidence:
         object_id, keyframe_id: what it is about and hangs on; empty: none.
         position: (3,) [m], map frame, or None.
         T_map_camera: (4, 4) pose of the keyframe's camera, or None.
-        is_goal: whether the robot may be sent there (its map is joined to the current one).
+        is_goal: whether the robot may be sent there: its map is joined to the current one, and it is not known to be gone.
         is_quoted: ``text`` was written by somebody (``source``), not observed: to be quoted, not believed.
         contradiction: what was seen that speaks against ``text``; empty: nothing.
         image: JPEG, or None.

@@ -16,12 +16,14 @@ import numpy.typing as npt
 from loci.evidence import Memories, related, rooms_of_objects
 from loci.forgetting import Explanation, Forgetting
 from loci.geometry import Array
+from loci.history import ObjectChange, ObjectPose, object_changes, object_history
 from loci.keyframes import Keyframe
 from loci.pictures import shown_box
 from loci.query import Query, check_limit
 from loci.recall import Recollection, places_of, recall, score_labels, scores_by_looks
 from loci.retrieving import Corner, RetrievalRequest, retrieve_snapshots
 from loci.routes import Route, find_route
+from loci.scene.movers import Mover
 from loci.scene.objects import SceneObject
 from loci.scene.relations import Relation
 from loci.scene.retrieval import Retrieval
@@ -376,6 +378,71 @@ class MemoryQuestions:
             if o.id == object_id:
                 return o
         raise LookupError(f"no object {object_id!r} in this memory: ask find_objects for what it holds")
+
+    def object_history(self, object_id: str) -> tuple[ObjectPose, ...]:
+        """Where an object was, oldest first; the last entry is where it is now, or where it was last.
+
+        Raises:
+            LookupError: no such object.
+        """
+        return object_history(self._memories, self.object(object_id))
+
+    def changes(
+        self,
+        *,
+        after_ns: int | None = None,
+        before_ns: int | None = None,
+        room: str | None = None,
+        object_id: str | None = None,
+        kinds: Sequence[str] = (),
+        newest_first: bool = False,
+        limit: int = 100,
+        offset: int = 0,
+    ) -> tuple[tuple[ObjectChange, ...], int]:
+        """What changed in the scene, in order of time, and how many changes match in all. See `loci.history.ObjectChange`.
+
+        Args:
+            after_ns, before_ns: noticed in [after, before) [ns].
+            room: id or name: changes from or to it.
+            object_id: of this object.
+            kinds: any of "new", "moved", "missing", "found", "held", "changed"; empty: all.
+            newest_first: the other way round.
+            limit, offset: page, 1 to 1000 changes.
+
+        Raises:
+            ValueError: limit, offset, times or kinds out of range.
+            LookupError: no such room or object.
+        """
+        check_limit(limit)
+        if offset < 0:
+            raise ValueError(f"expected an offset >= 0, got {offset}")
+        if room is not None:
+            self._check_room(room)
+        if object_id is not None:
+            self.object(object_id)
+        found = object_changes(
+            self._memories,
+            after_ns=after_ns,
+            before_ns=before_ns,
+            room=room or "",
+            object_id=object_id or "",
+            kinds=kinds,
+            newest_first=newest_first,
+        )
+        return tuple(found[offset : offset + limit]), len(found)
+
+    def movers(self) -> tuple[Mover, ...]:
+        """People and other movers that were seen, as short tracks, oldest first: they are no objects and not in the map."""
+        return self._memories.scene.movers()
+
+    def mover_position(self, mover: Mover) -> Array:
+        """Where a mover was seen last, (3,) [m], map frame.
+
+        Raises:
+            KeyError: its keyframe was forgotten.
+        """
+        T_map_camera = self._memories.keyframes.pose(mover.keyframe_id)
+        return T_map_camera[:3, :3] @ np.asarray(mover.position_in_camera) + T_map_camera[:3, 3]
 
     def supports(self, object_ids: Iterable[str] | None = None) -> dict[str, str]:
         """{object id: id of the object that it lies on or in} of all objects, or of those asked for, that lie on one."""

@@ -49,7 +49,9 @@ def scene_graph_text(
             on, is_inside = carriers.get(o.id, ("", False))
             on_text = f" {'in' if is_inside else 'on'} {labels[on]} ({on})" if on in labels else ""
             x, y, z = o.center
-            lines.append(f"  {color}{o.label} ({o.id}){on_text} at ({x:.1f}, {y:.1f}, {z:.1f})")
+            was = " was last" if not o.is_there else ""
+            away = "" if o.is_there else f", {o.state} now"
+            lines.append(f"  {color}{o.label} ({o.id}){was}{on_text} at ({x:.1f}, {y:.1f}, {z:.1f}){away}")
     text, truncated = "", False
     for line in lines:
         if len(text) + len(line) + 1 > max_characters:
@@ -98,6 +100,7 @@ def scene_graph_json(
                 "label_confidence": o.label_confidence,
                 "confidence": o.confidence,
                 "state": o.state,
+                "presence": round(o.presence, 4),
                 "center": _floats(o.center),
                 "size": _floats(o.size),
                 "T_map_box": [_floats(row) for row in o.T_map_box],

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 Progress = Callable[[float, str], None]
 
 #: Kinds of records that a merge takes over, and of those the kinds whose ids are given anew.
-_NUMBERED = ("keyframe", "object", "snapshot", "place", "episode", "short_term")
+_NUMBERED = ("keyframe", "object", "change", "mover", "snapshot", "place", "episode", "short_term")
 _MERGED = (*_NUMBERED, "experience", "visibility", "place_edge", "session")
 #: Kind of id that the records of a kind carry, where it is not the kind itself.
 _ID_KIND = {"short_term": "episode"}
@@ -80,27 +80,29 @@ def merge_memory(
 
 
 def _renamed(record: Record, ids: Mapping[str, str], names: Mapping[str, str]) -> Record:
-    fields = {
-        k: names.get(v, v) if k in ("map_id", "session") else _renamed_value(v, ids) for k, v in record.fields.items()
-    }
+    fields = _renamed_value(record.fields, ids, names)
     return replace(
         record,
-        id=names.get(record.id, record.id) if record.kind == "session" else _renamed_value(record.id, ids),
+        id=names.get(record.id, record.id) if record.kind == "session" else _renamed_value(record.id, ids, names),
         session=names.get(record.session, record.session),
         map_id=names.get(record.map_id, record.map_id),
         fields=fields | ({"text": record.fields["text"]} if "text" in record.fields else {}),
     )
 
 
-def _renamed_value(value: Any, ids: Mapping[str, str]) -> Any:
-    """``value`` with every string that is an id ("object/12") replaced, at any depth; text that only contains an id stays."""
+def _renamed_value(value: Any, ids: Mapping[str, str], names: Mapping[str, str]) -> Any:
+    """``value`` with every string that is an id ("object/12") and every map and session replaced, at any depth; text that only
+    contains an id stays."""
     if isinstance(value, str):
         # "place/1>place/2" names an edge by its two ends
         return ids.get(value) or (">".join(ids.get(v, v) for v in value.split(">")) if ">" in value else value)
     if isinstance(value, list):
-        return [_renamed_value(v, ids) for v in value]
+        return [_renamed_value(v, ids, names) for v in value]
     if isinstance(value, dict):
-        return {ids.get(k, k): _renamed_value(v, ids) for k, v in value.items()}
+        return {
+            ids.get(k, k): names.get(v, v) if k in ("map_id", "session") else _renamed_value(v, ids, names)
+            for k, v in value.items()
+        }
     return value
 
 
@@ -180,6 +182,9 @@ def imported_graphs(store: Store) -> tuple[ImportedGraph, ...]:
 
 def _put(store: Store, record: Record, T_this_other: Array | None) -> None:
     fields, arrays = dict(record.fields), dict(record.arrays)
+    if record.kind == "object" and "standing" in fields:
+        # Keyframes of two memories are not in one order: nothing is recognised by what was seen first.
+        fields["standing"] = {**fields["standing"], "first_tick": 0, "last_tick": 0}
     if T_this_other is not None:
         # Whatever hangs on a keyframe moves with it; only what is in the map frame itself must be moved here.
         if record.kind == "keyframe":

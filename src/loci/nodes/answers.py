@@ -12,6 +12,7 @@ from nav_msgs.msg import OccupancyGrid, Path
 from sensor_msgs.msg import CompressedImage, PointCloud2, PointField
 
 from loci.geometry import Array
+from loci.history import ObjectChange, ObjectPose
 from loci.memory import RobotMemory
 from loci.nodes.conversions import header, to_jpeg, to_point, to_pose, to_time, to_vector
 from loci.scene.objects import SceneObject
@@ -192,7 +193,8 @@ def scene_object(
         snapshot=memory.snapshot_of(o.id),
         keyframe_id=o.keyframe_id,
         map_id=o.map_id,
-        is_goal=memory.is_goal(o.map_id),
+        is_goal=o.is_there and memory.is_goal(o.map_id),
+        presence=float(o.presence),
     )
 
 
@@ -200,6 +202,42 @@ def relation(r: Relation) -> m.ObjectRelation:
     """Message of a relation."""
     message = m.ObjectRelation(subject=r.subject, relation=r.relation, objects=list(r.objects))
     message.distance, message.confidence = float(r.distance), float(r.confidence)
+    return message
+
+
+def object_pose(p: ObjectPose, map_frame: str) -> m.ObjectPose:
+    """Message of an entry of an object's history."""
+    return m.ObjectPose(
+        header=header(map_frame, p.first_seen_ns),
+        last_seen=to_time(p.last_seen_ns),
+        state=p.state,
+        pose=to_pose(p.T_map_box),
+        size=to_vector(p.size),
+        room=p.room,
+        room_name=p.room_name,
+        on=p.on,
+        keyframe_id=p.keyframe_id,
+        map_id=p.map_id,
+    )
+
+
+def object_change(c: ObjectChange, map_frame: str) -> m.ObjectChange:
+    """Message of a change."""
+    message = m.ObjectChange(
+        header=header(map_frame, c.stamp_ns),
+        kind=c.kind,
+        object_id=c.object_id,
+        label=c.label,
+        confidence=float(c.confidence),
+        ambiguous=c.ambiguous,
+        text=c.text,
+    )
+    if c.old is not None:
+        message.has_old_pose, message.old_pose = True, to_pose(c.old.T_map_box)
+        message.old_room_name, message.old_seen = c.old.room_name, to_time(c.old.last_seen_ns)
+    if c.new is not None:
+        message.has_new_pose, message.new_pose = True, to_pose(c.new.T_map_box)
+        message.new_room_name = c.new.room_name
     return message
 
 

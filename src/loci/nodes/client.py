@@ -317,6 +317,39 @@ class MemoryClient:
             raise
         return bytes(answer.image.data) or None
 
+    def object_history(self, object_id: str, min_stamp_ns: int = 0) -> tuple[Any, ...]:
+        """Where an object was, oldest first, as loci_ros/ObjectPose messages; the last one is where it is now."""
+        return tuple(self._call(srv.GetObject, "get_object", min_stamp_ns, id=object_id).history)
+
+    def changes(
+        self,
+        *,
+        after_ns: int = 0,
+        before_ns: int = 0,
+        room: str = "",
+        object_id: str = "",
+        kinds: Sequence[str] = (),
+        newest_first: bool = False,
+        limit: int = 100,
+        offset: int = 0,
+        min_stamp_ns: int = 0,
+    ) -> tuple[Any, ...]:
+        """What changed in the scene, as loci_ros/ObjectChange messages; of times, 0 is no limit."""
+        answer = self._call(
+            srv.GetChanges,
+            "get_changes",
+            min_stamp_ns,
+            after=to_time(after_ns),
+            before=to_time(before_ns),
+            room=room,
+            object_id=object_id,
+            kinds=list(kinds),
+            newest_first=newest_first,
+            limit=limit,
+            offset=offset,
+        )
+        return tuple(answer.changes)
+
     def relations(
         self,
         object_id: str,

@@ -60,7 +60,7 @@ def object_markers(memory: RobotMemory, map_frame: str) -> MarkerArray:
             continue
         number = int(o.id.rsplit("/", 1)[-1]) & 0x7FFFFFFF
         box = _marker(memory, map_frame, "objects", Marker.CUBE, number, 0.0, _COLORS[number % len(_COLORS)])
-        box.color.a = 0.5 if o.state == "present" else 0.15
+        box.color.a = 0.5 if o.is_there else 0.15
         box.pose = to_pose(o.T_map_box)
         box.scale = to_vector(tuple(max(float(s), 0.01) for s in o.size))
         above = to_point(o.center)

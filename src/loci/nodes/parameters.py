@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from loci.observation import check_name
+from loci.scene.movers import MoverParameters
 
 if TYPE_CHECKING:
     from rclpy.node import Node
@@ -261,6 +262,12 @@ MEMORY: tuple[Parameter, ...] = (
         0.0,
         1.0,
         setting="scene.objects.sightings.min_score",
+    ),
+    Parameter(
+        "mover_labels",
+        MoverParameters.labels,
+        "Categories that move by themselves, with commas: no objects, and not in the map.",
+        setting="scene.movers.labels",
     ),
     Parameter("robot_radius", 0.2, "Clearance for paths.", "m", 0.01, 5.0, setting="spatial.robot_radius"),
     Parameter(

@@ -27,6 +27,7 @@ class SceneMemoryNode(MemoryPart):
         self.serve(srv.FindObjects, "find_objects", self._find_objects)
         self.serve(srv.GetObject, "get_object", self._get_object)
         self.serve(srv.GetRelations, "get_relations", self._get_relations)
+        self.serve(srv.GetChanges, "get_changes", self._get_changes)
         self.serve(srv.GetSnapshots, "get_snapshots", self._get_snapshots)
         self.serve(srv.Retrieve, "retrieve", self._retrieve)
         self.every(1.0 / self.values["publish_rate"], self.publish_changes)
@@ -54,6 +55,7 @@ class SceneMemoryNode(MemoryPart):
         with self.reading(request) as (memory, frame):
             o = memory.object(request.id)
             response.object = answers.scene_object(memory, o, frame, memory.carriers((o.id,)))
+            response.history = [answers.object_pose(p, frame) for p in memory.object_history(o.id)]
             if request.with_image:
                 response.image = to_jpeg(memory.object_image(o.id), frame, o.last_seen_ns)
 
@@ -66,6 +68,20 @@ class SceneMemoryNode(MemoryPart):
                 max_distance=float(request.max_distance) or 1.0,
             )
         response.relations = [answers.relation(r) for r in found]
+
+    def _get_changes(self, request: Any, response: Any) -> None:
+        with self.reading(request) as (memory, frame):
+            found, response.n_total = memory.changes(
+                after_ns=stamp_or_none(request.after),
+                before_ns=stamp_or_none(request.before),
+                room=request.room or None,
+                object_id=request.object_id or None,
+                kinds=tuple(request.kinds),
+                newest_first=request.newest_first,
+                limit=int(request.limit),
+                offset=int(request.offset),
+            )
+            response.changes = [answers.object_change(c, frame) for c in found]
 
     def _get_snapshots(self, request: Any, response: Any) -> None:
         limit = check_limit(int(request.limit))

@@ -12,13 +12,15 @@ from loci.planning.protocols import KnownFrontier, KnownObject, KnownRoom, Memor
 from loci.planning.words import canonical
 from loci.query import Evidence
 
+#: States of objects that are not where they were last.
+AWAY = ("missing", "held")
 #: Things this close count as next to one another [m], between their boxes.
 NEAR_DISTANCE = 1.0
 
 
 def related(relation: str, anchor: KnownObject, objects: Sequence[KnownObject]) -> list[KnownObject]:
-    """What is on, in, under, above or near ``anchor``, nearest first; not what is missing by now."""
-    objects = [o for o in objects if o.evidence.state != "missing"]
+    """What is on, in, under, above or near ``anchor``, nearest first; not what is missing or taken by now."""
+    objects = [o for o in objects if o.evidence.state not in AWAY]
     if relation in ("on", "in"):
         return sorted(
             (o for o in objects if o.on == anchor.id), key=lambda o: (o.label in UNNAMED, -o.evidence.confidence, o.id)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from loci.planning.grounding import (
+    AWAY,
     frontier_evidence,
     inside,
     reachable,
@@ -333,7 +334,7 @@ class OfflinePlanner:
         )
 
     def _contents(self, scene: _Scene, rooms: Sequence[KnownRoom]) -> Answer:
-        objects = [o for o in inside(scene.objects, rooms) if o.evidence.state != "missing"]
+        objects = [o for o in inside(scene.objects, rooms) if o.evidence.state not in AWAY]
         objects.sort(key=lambda o: (o.label in UNNAMED, -o.evidence.confidence, o.id))
         place = f"In {_rooms_phrase(rooms, scene.rooms)} " if rooms else ""
         if not objects:
@@ -350,7 +351,7 @@ class OfflinePlanner:
             return self._not_seen(scene, rooms)
         o = found.objects[0]
         told = scene.memory.recall(Query(object_id=o.id, kinds=("episode",), order="newest", limit=10)).evidence
-        told = [e for e in told if e.state and e.state not in ("present", "missing", "moved")]
+        told = [e for e in told if e.state and e.state not in ("present", "missing", "moved", "held", "placed")]
         if told:
             text = f"The {name_of(o.label)} was {told[0].state} {time_phrase(told[0].stamp_ns)}, says {told[0].source or 'a record'}."
             return _answer(found, text, [told[0], o.evidence])
@@ -383,7 +384,7 @@ class OfflinePlanner:
         if q.anchor:
             there = self._beside(scene)
             found = [o for o in found if o.id in there]
-        found.sort(key=lambda o: (o.evidence.state == "missing", rank[o.label], -o.evidence.confidence, o.id))
+        found.sort(key=lambda o: (o.evidence.state in AWAY, rank[o.label], -o.evidence.confidence, o.id))
         if not found:
             return _Found((), matches[0] if matches else None)
         match = next(m for m in matches if m.label == found[0].label)
@@ -487,6 +488,8 @@ def _where_is(o: KnownObject, scene: _Scene) -> str:
 
 
 def _gone(o: KnownObject) -> str:
+    if o.evidence.state == "held":
+        return f", but it was taken from there (I last saw it there {time_phrase(o.evidence.stamp_ns)})"
     return (
         f", but it was gone when I last looked ({time_phrase(o.evidence.stamp_ns)} it was still there)"
         if o.evidence.state == "missing"

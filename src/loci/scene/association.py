@@ -95,6 +95,8 @@ def _affinity(s: Sighting, t: Track, p: AssociationParameters) -> tuple[float, f
     low, high = min(forward, backward), max(forward, backward)
     if same_label and high < p.min_overlap:
         high = max(high, _box_overlap(s, t, p))
+    if not (same_label or t.standing.is_there):
+        return 0.0, forward  # what lies now where a thing was taken away is another thing
     other_label = s.is_labelled and t.is_labelled and not same_label
     if other_label and low < p.relabel_overlap:
         return 0.0, forward
@@ -141,14 +143,13 @@ def same_object(a: Track, b: Track, p: AssociationParameters) -> bool:
 
     Fragments of one thing are never two detections of one image, neighbours often are: that tells them apart.
     """
-    together = a.seen_with[b.id] + b.seen_with[a.id]
-    if together > p.max_seen_together * min(a.n_detections, b.n_detections):
+    if a.seen_with[b.id] > p.max_seen_together * min(a.n_detections, b.n_detections):
         return False
     ea, eb = a.embedding, b.embedding
     if ea is not None and eb is not None and ea.shape == eb.shape and float(ea @ eb) < p.merge_cosine:
         return False
     same_label = a.is_labelled and a.label == b.label
-    if same_label and a.bridges[b.id] + b.bridges[a.id] > 0:
+    if same_label and a.bridges[b.id] > 0:
         return True
     shares = a.cloud.share(b.cloud.points, limit=1000), b.cloud.share(a.cloud.points, limit=1000)
     if a.is_labelled and b.is_labelled and not same_label:
@@ -161,6 +162,12 @@ def same_object(a: Track, b: Track, p: AssociationParameters) -> bool:
     if share_in_box(small.cloud.points, large.T_map_box, large.size, large.cloud.cell) >= p.min_in_box:
         return True
     return _gap(a.cloud.points, b.cloud.points) <= p.touch_distance
+
+
+def seen_side_by_side(a: Track, b: Track, p: AssociationParameters) -> bool:
+    """Whether images showed both of two objects often enough that they are two, and each one's points are its own."""
+    together = a.seen_with[b.id]
+    return together >= 2 and together > p.max_seen_together * min(a.n_detections, b.n_detections)
 
 
 def _gap(a: Points, b: Points) -> float:

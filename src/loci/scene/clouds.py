@@ -151,6 +151,16 @@ class Cloud:
         origin, _, near = self._ensure_grid()
         return float(kernels.count_near(points, step, self.cell, origin, near)) / len(range(0, len(points), step))
 
+    def support(self, points: Points | None = None) -> npt.NDArray[np.int64]:
+        """How often this set was seen in the cell of each of some points (N, 3), or of its own, and in the cells around: (N,)."""
+        origin, numbers, _ = self._ensure_grid()
+        return kernels.support(self.points if points is None else points, self.counts, self.cell, origin, numbers)
+
+    def holds(self, points: Points) -> npt.NDArray[np.bool_]:
+        """Which of the points (N, 3) lie in a voxel of this set."""
+        origin, numbers, _ = self._ensure_grid()
+        return np.asarray(kernels.find(points, self.cell, origin, numbers) >= 0)
+
     def add(self, points: Points) -> bool:
         """Take in points (N, 3) of the same frame; returns whether the set grew."""
         origin, numbers, _ = self._ensure_grid()
@@ -191,6 +201,13 @@ def _regrid(points: Points, counts: npt.NDArray[np.int32], cell: float) -> tuple
     most = np.zeros(int(inverse.max()) + 1, dtype=np.int32)
     np.maximum.at(most, inverse, counts)
     return kernels.means(points, inverse, len(most)), most
+
+
+def add_up(points: Points, counts: npt.NDArray[np.int32], cell: float) -> tuple[Points, npt.NDArray[np.int32]]:
+    """One point (V, 3) for every voxel that holds some of (N, 3), N >= 1, with the sum of their counts (N,)."""
+    _, inverse, _ = _voxels(points, np.zeros(len(points), dtype=np.int64), np.array([cell]))
+    total = np.bincount(inverse, weights=counts).astype(np.int32)
+    return kernels.means(points, inverse, len(total)), total
 
 
 def merge_clouds(a: Cloud, b: Cloud) -> Cloud:

@@ -74,12 +74,17 @@ def object_colors(rgb: npt.NDArray[np.uint8], white: float, limit: int = 2, min_
     Args:
         white: see `white_level`.
     """
+    return dominant_colors(lit_pixels(rgb, white), limit, min_share)
+
+
+def lit_pixels(rgb: npt.NDArray[np.uint8], white: float) -> npt.NDArray[np.uint8]:
+    """The lit part of a thing's pixels (N, 3) uint8 RGB, (M, 3), as they would be in full light; see `white_level`."""
     if not len(rgb):
-        return ()
+        return rgb
     value = rgb.max(axis=1)
     lit = rgb[value >= np.quantile(value, _UNLIT_SHARE)]
     gain = np.float32(min(_MAX_GAIN, max(1.0, _WHITE / max(white, 1.0))))
-    return dominant_colors(np.minimum(lit * gain, 255.0).astype(np.uint8), limit, min_share)
+    return np.minimum(lit * gain, 255.0).astype(np.uint8)
 
 
 def white_level(color: npt.NDArray[np.uint8]) -> float:

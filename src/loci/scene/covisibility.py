@@ -12,6 +12,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from loci.scene import covisibility_kernels as kernels
+
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
 
@@ -39,6 +41,7 @@ def choose_images(
     if not n_candidates or not n_objects:
         return chosen_for
     visible = confidence > 0
+    bits = kernels.pack(visible)
     fixed = np.zeros(n_candidates, dtype=np.bool_) if standing is None else standing
     chosen = fixed.copy()
     n_seen = visible.sum(axis=1)
@@ -48,68 +51,48 @@ def choose_images(
     heap = [(-len(everything), int(everything[0]), everything)] if len(everything) else []
     while heap:
         members = heapq.heappop(heap)[2]
-        showing = np.flatnonzero(visible[:, members].all(axis=1))
+        showing = kernels.supersets(bits, _bits_of(members, n_objects))
         if len(showing):
             best = showing[np.lexsort((-total[showing], -n_seen[showing], ~chosen[showing]))[0]]
             chosen[best] = True
             chosen_for[members] = best
             continue
-        left = _split(centers[members], visible[:, members])
+        left = _split(centers[members], visible, members)
         for part in (members[left], members[~left]):
             heapq.heappush(heap, (-len(part), int(part[0]), part))
-    return _exchange(_give_up(chosen_for, confidence, fixed), confidence, fixed)
+    return _exchange(kernels.give_up(chosen_for, confidence, fixed), confidence, visible, bits, fixed)
 
 
-def _split(centers: npt.NDArray[np.float64], visible: Bools) -> Bools:
+def _bits_of(members: Ints, n_objects: int) -> kernels.Bits:
+    row = np.zeros((1, n_objects), dtype=np.bool_)
+    row[0, members] = True
+    return kernels.pack(row)[0]
+
+
+def _split(centers: npt.NDArray[np.float64], visible: Bools, members: Ints) -> Bools:
     """Two non-empty halves of a cluster (K,) that no image shows completely: by position, else by what one image shows."""
     left = two_means(centers)
     if 0 < np.count_nonzero(left) < len(left):
         return left
     # All at one place: what the best image shows goes one way. Every object is visible somewhere and no image shows all.
-    return np.asarray(visible[np.argmax(visible.sum(axis=1))])
+    seen = visible[:, members]
+    return np.asarray(seen[np.argmax(seen.sum(axis=1))])
 
 
 def two_means(points: npt.NDArray[np.float64], n_iterations: int = 8) -> Bools:
     """k-means with k = 2 from the two most distant points: which points (N, 3) belong to the first cluster (N,)."""
-    n = len(points)
-    total = points.sum(axis=0)
-    first = points[np.argmax(((points - total / n) ** 2).sum(axis=1))]
-    second = points[np.argmax(((points - first) ** 2).sum(axis=1))]
-    left = np.zeros(n, dtype=np.bool_)
-    n_left = -1
-    for _ in range(n_iterations):
-        now = points @ (first - second) > (first @ first - second @ second) / 2  # nearer to the first centre
-        n_now = int(np.count_nonzero(now))
-        if not 0 < n_now < n or (n_now == n_left and np.array_equal(now, left)):
-            break
-        left, n_left = now, n_now
-        part = points[left].sum(axis=0)
-        first, second = part / n_left, (total - part) / (n - n_left)
-    return left
+    return kernels.two_means(np.ascontiguousarray(points, dtype=np.float64), n_iterations)
 
 
-def _give_up(chosen_for: Ints, confidence: npt.NDArray[np.float64], fixed: Bools) -> Ints:
-    """Leave out chosen images whose objects are all shown by other chosen ones, those of fewest objects first."""
-    result = chosen_for.copy()
-    visible = confidence > 0
-    n_members = np.bincount(result[result >= 0], minlength=len(confidence))
-    in_use = (n_members > 0) | fixed
-    cover = visible[in_use].sum(axis=0)  # (N,) by how many images in use each object is shown
-    owners = np.flatnonzero((n_members > 0) & ~fixed)
-    for image in owners[np.argsort(n_members[owners], kind="stable")]:
-        members = np.flatnonzero(result == image)
-        if np.any(cover[members] < 2):
-            continue
-        in_use[image] = False
-        cover -= visible[image]
-        others = np.flatnonzero(in_use)
-        result[members] = others[np.argmax(confidence[np.ix_(others, members)], axis=0)]
-    return result
-
-
-def _exchange(chosen_for: Ints, confidence: npt.NDArray[np.float64], fixed: Bools, n_rounds: int = 8) -> Ints:
+def _exchange(
+    chosen_for: Ints,
+    confidence: npt.NDArray[np.float64],
+    visible: Bools,
+    bits: kernels.Bits,
+    fixed: Bools,
+    n_rounds: int = 8,
+) -> Ints:
     """Take in an image that makes two or more of the chosen ones superfluous, as long as there is one."""
-    visible = confidence > 0
     result = chosen_for
     for _ in range(n_rounds):
         used = np.unique(result[result >= 0])
@@ -119,16 +102,16 @@ def _exchange(chosen_for: Ints, confidence: npt.NDArray[np.float64], fixed: Bool
         in_use = fixed.copy()
         in_use[used] = True
         single = visible[in_use].sum(axis=0) == 1  # (N,) shown by one image in use only
-        needed = (visible[movable] & single).astype(np.float32)  # (U, N) what would be lost without each of them
-        replaced = needed @ (~visible).T.astype(np.float32) == 0  # (U, C) whether each candidate makes up for that
-        n_replaced = replaced.sum(axis=0) * ~in_use
+        needed = kernels.pack(visible[movable] & single)  # (U, W) what would be lost without each of them
+        n_replaced = kernels.count_subsets(bits, needed) * ~in_use  # (C,) how many each candidate makes up for
         better = None
         for candidate in np.argsort(-n_replaced, kind="stable")[:8]:
             if n_replaced[candidate] < 2:
                 break
+            replaced = movable[~np.any(needed & ~bits[candidate], axis=1)]
             trial = result.copy()
-            trial[visible[candidate] & np.isin(result, movable[replaced[:, candidate]])] = candidate
-            trial = _give_up(trial, confidence, fixed)
+            trial[visible[candidate] & np.isin(result, replaced)] = candidate
+            trial = kernels.give_up(trial, confidence, fixed)
             if len(np.unique(trial[trial >= 0])) < len(used):
                 better = trial
                 break

@@ -149,3 +149,77 @@ def means(points: npt.NDArray[np.float32], index: npt.NDArray[np.int64], n_sets:
         row[2] += points[n, 2]
         row[3] += 1.0
     return (sums[:, :3] / sums[:, 3:]).astype(np.float32)
+
+
+@numba.njit(cache=True, nogil=True)
+def trim_rim(
+    distance: npt.NDArray[np.uint8],
+    depth: npt.NDArray[np.float32],
+    n_rings: int,
+    floor: float,
+    quadratic: float,
+) -> npt.NDArray[np.bool_]:
+    """A mask without the pixels of its rim that lie beyond a jump in depth: what a mask that is too wide has of the background.
+
+    The mask is grown again from its inside, ring by ring: a pixel stays if the depth of an inner neighbour that stayed is like
+    its own. What has no inner neighbour (the middle of a thin part) is inside.
+
+    Args:
+        distance: (h, w) of each pixel of the mask to its edge [px], 1 at the edge, 0 outside, cut off at ``n_rings`` + 1.
+        depth: (h, w) [m]; 0: not measured, such pixels stay as long as one inner neighbour does, whose depth they take on;
+            an inside that was not measured at all says nothing for the rim around it.
+        floor, quadratic: depths a and b are alike if they differ by at most floor + quadratic * a^2 [m], [1/m].
+
+    Returns:
+        (h, w) the pixels that stay.
+    """
+    height, width = distance.shape
+    stays = np.zeros((height, width), dtype=np.bool_)
+    known = depth.copy()  # of pixels that were not measured: of the inner neighbour that they hang on
+    for ring in range(n_rings + 1, 0, -1):
+        for y in range(height):
+            for x in range(width):
+                if distance[y, x] != ring:
+                    continue
+                has_inner = False
+                for v in range(max(0, y - 1), min(height, y + 2)):
+                    for u in range(max(0, x - 1), min(width, x + 2)):
+                        if distance[v, u] <= ring:
+                            continue
+                        has_inner = True
+                        if not stays[v, u]:
+                            continue
+                        a, b = known[v, u], known[y, x]
+                        if b <= 0.0:
+                            stays[y, x] = True
+                            known[y, x] = a
+                        elif abs(a - b) <= floor + quadratic * a * a:
+                            stays[y, x] = True
+                if not has_inner:
+                    stays[y, x] = True
+    return stays
+
+
+@numba.njit(cache=True, nogil=True)
+def support(
+    points: npt.NDArray[np.float32],
+    counts: npt.NDArray[np.int32],
+    cell: float,
+    origin: npt.NDArray[np.int64],
+    numbers: npt.NDArray[np.int32],
+) -> npt.NDArray[np.int64]:
+    """How often each of the points (N, 3) and those in the cells around it were seen, together: (N,)."""
+    result = np.empty(len(points), dtype=np.int64)
+    for n in range(len(points)):
+        i = int(np.floor(points[n, 0] / cell)) - origin[0]
+        j = int(np.floor(points[n, 1] / cell)) - origin[1]
+        k = int(np.floor(points[n, 2] / cell)) - origin[2]
+        total = 0
+        for a in range(max(0, i - 1), min(numbers.shape[0], i + 2)):
+            for b in range(max(0, j - 1), min(numbers.shape[1], j + 2)):
+                for c in range(max(0, k - 1), min(numbers.shape[2], k + 2)):
+                    number = numbers[a, b, c]
+                    if number >= 0:
+                        total += counts[number]
+        result[n] = total
+    return result

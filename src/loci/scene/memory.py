@@ -5,6 +5,8 @@ One thread writes (`observe`, `remove`, `correct_poses`); readers use the publis
 
 from __future__ import annotations
 
+import logging
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -15,11 +17,22 @@ import numpy.typing as npt
 from loci.keyframes import Keyframe, Keyframes
 from loci.observation import Observation
 from loci.scene.attributes import size_words
+from loci.scene.changes import KIND as CHANGE_KIND
+from loci.scene.changes import ChangeParameters, Changes, SceneChange
+from loci.scene.movers import KIND as MOVER_KIND
+from loci.scene.movers import Mover, MoverParameters, Movers
 from loci.scene.objects import ObjectMap, ObjectParameters, SceneObject
 from loci.scene.relations import Boxes, Relation, carriers_of, relations
 from loci.scene.snapshots import Snapshot, SnapshotMap
 from loci.store.errors import StoreError
 from loci.store.store import Store
+
+log = logging.getLogger("loci.scene")
+
+#: Reasons for leaving detections out that a detector in order does not give.
+_ODD_REASONS = frozenset({"empty mask", "too many", "embedding of another size"})
+#: States that say of a held thing that it is held no more.
+PUT_DOWN = ("placed", "put down", "released", "dropped")
 
 
 @dataclass(frozen=True)
@@ -27,12 +40,16 @@ class SceneParameters:
     """Settings of the scene memory.
 
     Attributes:
-        objects: association and fusion.
+        objects: association, fusion and presence.
+        changes: what is told as new, moved and missing.
+        movers: what is kept apart because it moves by itself.
         maintain_period_s: how often objects are denoised and merged, by message stamps [s].
         crop_margin: part of an object's box that is added around its picture.
     """
 
     objects: ObjectParameters = field(default_factory=ObjectParameters)
+    changes: ChangeParameters = field(default_factory=ChangeParameters)
+    movers: MoverParameters = field(default_factory=MoverParameters)
     maintain_period_s: float = 3.0
     crop_margin: float = 0.25
 
@@ -44,7 +61,7 @@ class SceneUpdate:
     Attributes:
         seen: object id per detection; None: it was not fused.
         created: ids of new objects.
-        merged: {old id: id of the object that it has become a part of}.
+        merged: {old id: id of the object that it has become a part of, or that it was recognised as}.
     """
 
     seen: tuple[str | None, ...]
@@ -61,21 +78,34 @@ class SceneMemory:
         self._keyframes = keyframes
         self.objects_map = ObjectMap(lambda: store.new_id("object"), self.parameters.objects)
         self.snapshots_map = SnapshotMap(lambda: store.new_id("snapshot"))
+        self.changes_log = Changes(
+            self.objects_map, keyframes, lambda: store.new_id(CHANGE_KIND), self._carrier_label, self.parameters.changes
+        )
+        self.movers_map = Movers(lambda: store.new_id(MOVER_KIND), keyframes.pose, self.parameters.movers)
         # What is known of the last published objects: filled when asked for.
         self._carriers: tuple[tuple[SceneObject, ...], Boxes, dict[str, tuple[str, bool]]] = ((), Boxes.of(()), {})
         self._attributes: tuple[tuple[SceneObject, ...], Mapping[str, tuple[str, ...]]] = ((), {})
         self._dirty: set[str] = set()
         self._snapshots_dirty = False
         self._maintained_ns: int | None = None
+        self._skipped: Counter[str] = Counter()
         self.objects_map.restore(store.records("object"), keyframes.pose)
         self.snapshots_map.restore(store.records("snapshot"), store.records("visibility"))
+        self.changes_log.restore(store.records(CHANGE_KIND))
+        self.movers_map.restore(store.records(MOVER_KIND))
 
     # --- writing ------------------------------------------------------------------------------------------------------
 
     def observe(self, observation: Observation, keyframe: Keyframe) -> SceneUpdate:
         """Take one keyframe's detections into the object map and the snapshots."""
         update = self.objects_map.update(observation, keyframe.id, keyframe.map_id)
-        self._dirty.update(update.created, update.changed)
+        self._dirty.update(update.created, update.changed, update.lost, update.found, update.looked)
+        self._note_skipped(update.skipped)
+        moved = self.changes_log.notice(update, keyframe)
+        if moved:  # old images show the place where it was, and no more the thing
+            self.snapshots_map.remove(moved.values())
+            self.snapshots_map.remap(moved)
+            self._dirty.update(moved, moved.values())
         stamp_ns = observation.frame.stamp_ns
         merged: Mapping[str, str] = {}
         if (
@@ -83,6 +113,8 @@ class SceneMemory:
             or not 0 <= stamp_ns - self._maintained_ns < self.parameters.maintain_period_s * 1e9
         ):
             merged = self.maintain(stamp_ns)
+        if moved:
+            merged = {**{i: merged.get(old, old) for i, old in moved.items()}, **merged}
         objects = self.by_id()
         # Maintenance may have merged or dropped what was just seen: only ids that still stand go on.
         seen = tuple(merged.get(i, i) if i else None for i in update.seen)
@@ -102,8 +134,10 @@ class SceneMemory:
         done = self.objects_map.maintain(stamp_ns)
         if done.merged:
             self.snapshots_map.remap(done.merged)
+            self.changes_log.remap(done.merged)
         if done.removed:
             self.snapshots_map.remove(done.removed)
+            self.changes_log.forget(done.removed)
         self._dirty.update(done.merged, done.changed, done.removed)
         return done.merged
 
@@ -113,6 +147,7 @@ class SceneMemory:
         for object_id in ids:
             self.objects_map.remove(object_id)
         self.snapshots_map.remove(ids)
+        self.changes_log.forget(ids)
         self._dirty.update(ids)
         self._snapshots_dirty = True
 
@@ -121,8 +156,27 @@ class SceneMemory:
         gone = set(keyframe_ids)
         hanging = [o.id for o in self.objects() if o.keyframe_id in gone]
         self.remove(hanging)
+        self._dirty.update(o.id for o in self.objects() if any(p.keyframe_id in gone for p in o.past))
+        self.changes_log.forget((), gone)
+        self.movers_map.remove_keyframes(gone)
         self.snapshots_map.remove_keyframes(gone, self.by_id())
         return hanging
+
+    def tell(self, object_id: str, state: str, stamp_ns: int, session: str) -> None:
+        """Somebody says what became of an object: that it is held, that it was put down (see `PUT_DOWN`), or e.g. that it is open.
+
+        What is held is not missed in its place; what was put down is missing until it is seen, and then recognised.
+
+        Raises:
+            KeyError: it does not exist.
+        """
+        if state == "held":
+            self.changes_log.hold(object_id, stamp_ns, session)
+        elif state in PUT_DOWN:
+            self.changes_log.release(object_id, stamp_ns, session)
+        else:
+            self.changes_log.tell(object_id, state, stamp_ns, session)
+        self._dirty.add(object_id)
 
     def correct_poses(self) -> None:
         """Follow the keyframes after their poses changed."""
@@ -145,8 +199,20 @@ class SceneMemory:
                     self._store.put(kind, record_id, fields)
                 for record_id in deletes:
                     self._store.delete(kind, record_id)
+        self.changes_log.save(self._store)
+        self.movers_map.save(self._store)
+
+    def _note_skipped(self, skipped: Mapping[str, int]) -> None:
+        for reason in skipped.keys() & _ODD_REASONS - self._skipped.keys():
+            log.warning("detections are left out: %s (%d in one image; said once)", reason, skipped[reason])
+        self._skipped.update(skipped)
 
     # --- reading ------------------------------------------------------------------------------------------------------
+
+    @property
+    def skipped(self) -> Mapping[str, int]:
+        """How many detections were left out since the start, by reason."""
+        return dict(self._skipped)
 
     def objects(self) -> tuple[SceneObject, ...]:
         """All objects, as published after the last keyframe."""
@@ -155,6 +221,14 @@ class SceneMemory:
     def by_id(self) -> Mapping[str, SceneObject]:
         """All objects by id, as published after the last keyframe."""
         return self.objects_map.by_id()
+
+    def changes(self) -> tuple[SceneChange, ...]:
+        """What changed, in the order in which it was noticed."""
+        return self.changes_log.changes()
+
+    def movers(self) -> tuple[Mover, ...]:
+        """People and other movers that were seen, oldest first."""
+        return self.movers_map.movers()
 
     def snapshots(self) -> tuple[Snapshot, ...]:
         """All snapshots, as published after the last keyframe."""
@@ -208,6 +282,10 @@ class SceneMemory:
             boxes, carriers = Boxes.of(objects), {}
             self._carriers = (objects, boxes, carriers)
         return boxes, carriers
+
+    def _carrier_label(self, object_id: str) -> str:
+        carrier = self.by_id().get(self.supports((object_id,)).get(object_id, ""))
+        return carrier.label if carrier is not None else ""
 
     def object_image(self, scene_object: SceneObject) -> bytes:
         """JPEG of the object's best view, cropped with a margin."""

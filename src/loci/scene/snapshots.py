@@ -81,7 +81,8 @@ class SnapshotMap:
 
     def snapshot_of(self, object_id: str) -> Snapshot | None:
         """The snapshot that an object belongs to, or None: no image shows it."""
-        return next((s for s in self._published if object_id in s.object_ids), None)
+        snapshot = self._snapshots.get(self._owner.get(object_id, ""))
+        return snapshot if snapshot is not None and object_id in snapshot.object_ids else None
 
     def visibility(self) -> dict[str, dict[str, float]]:
         """{keyframe id: {object id: confidence}} of all candidates."""

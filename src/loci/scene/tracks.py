@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -17,9 +17,10 @@ import numpy.typing as npt
 
 from loci.geometry import Array, invert_pose, transform_points
 from loci.scene.attribute_votes import AttributeVotes
-from loci.scene.clouds import Cloud, Points, downsample, merge_clouds, upright_box
-from loci.scene.colors import object_colors, white_level
+from loci.scene.clouds import Cloud, Points, add_up, downsample, merge_clouds, upright_box
+from loci.scene.colors import COLOR_NAMES, color_indices, dominant_colors, lit_pixels, white_level
 from loci.scene.sightings import MIN_STRAYS, UNKNOWN_LABELS, Sighting
+from loci.scene.standing import PastPose, Standing, State
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class SceneObject:
         label: majority of the detections; ``"segment"``: nobody knows what it is.
         label_confidence: share of the detections that agree, [0, 1].
         confidence: mean detection score, [0, 1].
-        state: ``"present"``.
+        state: ``"present"``, ``"missing"``, ``"moved"`` (present, elsewhere than before) or ``"held"``.
         center: (x, y, z) of the box [m], map frame.
         T_map_box: (4, 4) pose of the box's centre; upright.
         size: of the box along its own axes [m].
@@ -45,6 +46,9 @@ class SceneObject:
         embedding: (D,) unit mean of the detections' embeddings, or None.
         attributes: what detectors told besides the label, surest first; of states ("open", "closed") the newest.
         attribute_confidences: of these, [0, 1].
+        presence: probability that it is where it is said to be, [0, 1].
+        since_ns: seen where it is now from [ns].
+        past: where it was before, oldest first.
     """
 
     id: str
@@ -66,6 +70,14 @@ class SceneObject:
     embedding: npt.NDArray[np.float32] | None = field(default=None, repr=False)
     attributes: tuple[str, ...] = ()
     attribute_confidences: tuple[float, ...] = ()
+    presence: float = 1.0
+    since_ns: int = 0
+    past: tuple[PastPose, ...] = field(default=(), repr=False)
+
+    @property
+    def is_there(self) -> bool:
+        """Whether it is believed to be where it is said to be: neither missing nor held."""
+        return self.state in ("present", "moved")
 
     @cached_property
     def bounds(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
@@ -76,6 +88,12 @@ class SceneObject:
 _NONE = np.zeros((0, 3), dtype=np.float32)
 #: Voxel size [m] and number of the points that a track claims beside its own.
 CLAIM_CELL, MAX_CLAIMS = 0.05, 400
+#: Claimed points become a track's own if at least so many of its detections had points there, and this share of them, and if
+#: they lie above or below its box, grown by this margin [m]: the foot of a washbasin hides behind the basin's rim.
+MIN_CLAIMED, MIN_CLAIMED_SHARE, CLAIM_MARGIN = 3, 0.25, 0.05
+#: Points that were seen, with those around them, less often than this share of the median are no part of the box, once there
+#: are so many detections: noise is elsewhere in every view.
+MIN_SUPPORT, SUPPORTED_FROM = 0.15, 5
 
 
 class Track:
@@ -102,8 +120,13 @@ class Track:
         self.seen_with: Counter[str] = Counter()
         #: Where else detections of it had points, (C, 3) float32 [m], map frame: another part of it, or what is behind it.
         self.claims = _NONE
+        self.claim_counts = np.zeros(0, dtype=np.int32)  # (C,) by how many detections
         #: How often one detection's mask covered this and another object: evidence that the two are parts of one.
         self.bridges: Counter[str] = Counter()
+        #: Whether it is there, and where it was before.
+        self.standing = Standing()
+        #: Pixels of each colour name in its best view, (13,), as far as they were looked at.
+        self.color_counts = np.zeros(len(COLOR_NAMES), dtype=np.int64)
         self.T_map_box, self.size = upright_box(cloud.points)
 
     @property
@@ -126,10 +149,11 @@ class Track:
         self, sighting: Sighting, color: npt.NDArray[np.uint8], T_map_camera: Array, keyframe_id: str, stamp_ns: int
     ) -> None:
         """Take in one sighting; the first one must have made the cloud."""
+        has_grown = False
         if self.n_detections == 0:
             self.first_seen_ns = stamp_ns
-        elif self.cloud.add(sighting.points):
-            self._update_box()
+        else:
+            has_grown = self.cloud.add(sighting.points)
         self.votes[sighting.label or "segment"] += 1
         self._elect_label()
         self.n_detections += 1
@@ -141,10 +165,9 @@ class Track:
             else:
                 self.embedding_sum = self.embedding_sum + sighting.embedding
         if sighting.is_labelled and len(sighting.strays) >= MIN_STRAYS:
-            strays = np.concatenate([sighting.strays, self.claims])[: 8 * MAX_CLAIMS]
-            self.claims = downsample(strays, np.zeros(len(strays), dtype=np.int64), np.array([CLAIM_CELL]))[0][
-                :MAX_CLAIMS
-            ]
+            has_grown |= self._claim(sighting.strays)
+        if has_grown:
+            self._update_box()
         quality = sighting.n_pixels * sighting.score * (0.3 if sighting.truncated else 1.0)
         if quality > 1.2 * self.quality:  # a clearly better view; anchors should not wander from keyframe to keyframe
             self.quality = quality
@@ -152,7 +175,32 @@ class Track:
             self.T_map_anchor = T_map_camera
             self.image_box = sighting.box
             some = sighting.pixels[:: max(1, len(sighting.pixels) // 500)]
-            self.colors = object_colors(color.reshape(-1, 3)[some], white_level(color))
+            lit = lit_pixels(color.reshape(-1, 3)[some], white_level(color))
+            self.colors = dominant_colors(lit)
+            self.color_counts = np.bincount(color_indices(lit), minlength=len(COLOR_NAMES))
+
+    def _claim(self, strays: Points) -> bool:
+        """Note where a detection had further points (S, 3); take in those that were there often; returns whether it grew."""
+        new, _ = downsample(strays, np.zeros(len(strays), dtype=np.int64), np.array([CLAIM_CELL]))
+        counts = np.concatenate([self.claim_counts, np.ones(len(new), dtype=np.int32)])
+        self._set_claims(np.concatenate([self.claims, new]), counts)
+        often = self.claim_counts >= max(MIN_CLAIMED, MIN_CLAIMED_SHARE * self.n_detections)
+        if not np.any(often):
+            return False
+        flat = (self.claims[:, :2] - self.T_map_box[:2, 3]) @ self.T_map_box[:2, :2]  # (C, 2) along the box's axes
+        often &= np.all(np.abs(flat) <= np.divide(self.size[:2], 2) + CLAIM_MARGIN, axis=1)
+        if not np.any(often):
+            return False
+        own = strays[Cloud(self.claims[often], cell=CLAIM_CELL).holds(strays)]
+        return len(own) > 0 and self.cloud.add(own)
+
+    def _set_claims(self, points: Points, counts: npt.NDArray[np.int32]) -> None:
+        """Claim points (C, 3) with counts (C,), one for each voxel; of too many those with the highest counts."""
+        if not len(points):
+            return
+        points, counts = add_up(points, counts, CLAIM_CELL)
+        kept = np.sort(np.argsort(-counts, kind="stable")[:MAX_CLAIMS])
+        self.claims, self.claim_counts = points[kept], counts[kept]
 
     def absorb(self, other: Track) -> None:
         """Become the union of this and another object."""
@@ -168,7 +216,9 @@ class Track:
         for counts in (self.seen_with, self.bridges):
             counts.pop(self.id, None)
             counts.pop(other.id, None)
-        self.claims = np.concatenate([self.claims, other.claims])[:MAX_CLAIMS]
+        self._set_claims(
+            np.concatenate([self.claims, other.claims]), np.concatenate([self.claim_counts, other.claim_counts])
+        )
         self.attributes.absorb(other.attributes)
         if self.embedding_sum is None:
             self.embedding_sum = other.embedding_sum
@@ -177,7 +227,59 @@ class Track:
         if other.quality > self.quality:
             self.quality, self.keyframe_id, self.T_map_anchor = other.quality, other.keyframe_id, other.T_map_anchor
             self.image_box, self.colors = other.image_box, other.colors
+            self.color_counts = other.color_counts
+        self.standing.absorb(other.standing)
         self._update_box()
+
+    def place(self, state: State) -> PastPose:
+        """Where it is, or was last, as an entry of its history that ends in a state."""
+        return PastPose(
+            keyframe_id=self.keyframe_id,
+            T_camera_box=invert_pose(self.T_map_anchor) @ self.T_map_box,
+            size=self.size,
+            first_seen_ns=self.standing.since_ns or self.first_seen_ns,
+            last_seen_ns=self.last_seen_ns,
+            state=state,
+            on=self.standing.on,
+            map_id=self.map_id,
+        )
+
+    def take_place_of(self, other: Track) -> None:
+        """Be where another object was found, which is this one: its points, box and best view; where this one was is history.
+
+        What was learnt of the thing itself (label, embedding, what it is not) stays.
+        """
+        past = (*self.standing.past, self.place("moved"))
+        mine = self.standing
+        self.cloud, self.bridges = other.cloud, other.bridges.copy()
+        self.claims, self.claim_counts = other.claims, other.claim_counts
+        self.T_map_box, self.size = other.T_map_box, other.size
+        self.keyframe_id, self.T_map_anchor, self.quality = other.keyframe_id, other.T_map_anchor, other.quality
+        self.image_box, self.colors, self.color_counts = other.image_box, other.colors, other.color_counts
+        self.votes += other.votes
+        self._elect_label()
+        self.n_detections += other.n_detections
+        self.score_sum += other.score_sum
+        self.last_seen_ns = other.last_seen_ns
+        self.seen_with += other.seen_with
+        for counts in (self.seen_with, self.bridges):
+            counts.pop(self.id, None)
+            counts.pop(other.id, None)
+        if self.embedding_sum is None:
+            self.embedding_sum = other.embedding_sum
+        elif other.embedding_sum is not None and other.embedding_sum.shape == self.embedding_sum.shape:
+            self.embedding_sum = self.embedding_sum + other.embedding_sum
+        self.standing = replace(
+            other.standing,
+            state="moved",
+            first_tick=mine.first_tick,
+            since_ns=other.first_seen_ns,
+            past=past,
+            n_expected=mine.n_expected + other.standing.n_expected,
+            n_detected=mine.n_detected + other.standing.n_detected,
+            n_seen_through=mine.n_seen_through + other.standing.n_seen_through,
+            n_looked=mine.n_looked + other.standing.n_looked,
+        )
 
     def reduce(self, keep: npt.NDArray[np.bool_]) -> None:
         """Keep only some points, (M,) bool with at least one True."""
@@ -205,7 +307,7 @@ class Track:
             label=self.label,
             label_confidence=self.votes[self.label] / max(1, self.n_detections),
             confidence=self.score_sum / max(1, self.n_detections),
-            state="present",
+            state=self.standing.state,
             center=(x, y, z),
             T_map_box=self.T_map_box,
             size=self.size,
@@ -220,6 +322,9 @@ class Track:
             embedding=self.embedding,
             attributes=tuple(name for name, _ in told),
             attribute_confidences=tuple(share for _, share in told),
+            presence=self.standing.presence,
+            since_ns=self.standing.since_ns or self.first_seen_ns,
+            past=self.standing.past,
         )
 
     def record(self) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
@@ -228,6 +333,7 @@ class Track:
         arrays: dict[str, npt.NDArray[Any]] = {"points": anchored.astype(np.float32), "counts": self.cloud.counts}
         if len(self.claims):
             arrays["claims"] = transform_points(invert_pose(self.T_map_anchor), self.claims).astype(np.float32)
+            arrays["claim_counts"] = self.claim_counts
         if self.embedding_sum is not None:
             arrays["embedding_sum"] = self.embedding_sum
         return {
@@ -247,6 +353,8 @@ class Track:
             "attributes": self.attributes.record(),
             "seen_with": dict(self.seen_with),
             "bridges": dict(self.bridges),
+            "color_counts": self.color_counts.tolist(),
+            "standing": self.standing.as_fields(),
         }, arrays
 
     @staticmethod
@@ -275,12 +383,18 @@ class Track:
             x0, y0, x1, y1 = (int(v) for v in fields["image_box"])
             track.image_box, track.colors = (x0, y0, x1, y1), tuple(fields["colors"])
             track.attributes = AttributeVotes.restored(fields.get("attributes"))
+            track.standing = Standing.from_fields(fields.get("standing"))
+            if "color_counts" in fields:
+                track.color_counts = np.array(fields["color_counts"], dtype=np.int64)
             if "claims" in arrays:
                 track.claims = transform_points(anchor, arrays["claims"]).astype(np.float32)
+                known = arrays.get("claim_counts")  # memories of earlier versions have none
+                track.claim_counts = np.ones(len(track.claims), dtype=np.int32) if known is None else known
             if "embedding_sum" in arrays:
                 track.embedding_sum = np.array(arrays["embedding_sum"], dtype=np.float32)
         except KeyError as error:
             raise ValueError(f"expected the record of {track_id} to have {error}") from None
+        track._update_box()
         return track
 
     def _elect_label(self) -> None:
@@ -288,4 +402,33 @@ class Track:
         self.label = min(self.votes, key=lambda label: (label in UNKNOWN_LABELS, -self.votes[label], label), default="")
 
     def _update_box(self) -> None:
-        self.T_map_box, self.size = upright_box(self.cloud.points)
+        points = self.cloud.points
+        if self.n_detections >= SUPPORTED_FROM:
+            support = self.cloud.support()
+            points = points[support >= MIN_SUPPORT * np.median(support)]
+        self.T_map_box, self.size = upright_box(points)
+
+
+#: A point belongs to the other one of two objects if that was seen there so many times as often.
+_CLEARLY_MORE = 1.5
+
+
+def share_out(a: Track, b: Track) -> bool:
+    """Give the points that two objects both have to the one that was seen there more often; returns whether any was taken away.
+
+    Two things that were taken for one have both in the first one's points, until an image shows them apart and the second
+    one begins; from then on each is seen at its own place.
+    """
+    low, high = np.maximum(a.bounds[:3], b.bounds[:3]), np.minimum(a.bounds[3:], b.bounds[3:])
+    if np.any(low > high):
+        return False
+    keeps = [
+        other.cloud.support(mine.cloud.points) <= _CLEARLY_MORE * mine.cloud.support()
+        for mine, other in ((a, b), (b, a))
+    ]
+    changed = False
+    for track, keep in zip((a, b), keeps, strict=True):
+        if not np.all(keep) and np.count_nonzero(keep) >= 4:
+            track.reduce(keep)
+            changed = True
+    return changed

@@ -45,7 +45,7 @@ __all__ = ["ID_KINDS", "Record", "Store", "StoreError", "memory_path"]
 
 log = logging.getLogger("loci.store")
 
-ID_KINDS = ("object", "snapshot", "keyframe", "place", "room", "episode", "frontier", "floor")
+ID_KINDS = ("object", "change", "mover", "snapshot", "keyframe", "place", "room", "episode", "frontier", "floor")
 _EMPTY: Mapping[str, Any] = MappingProxyType({})
 _PAGE = 512  # records per read, so that no reader holds the write-ahead log for long
 
