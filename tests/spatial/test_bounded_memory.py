@@ -22,8 +22,9 @@ from spatial_worlds import CAMERA, World, box
 from loci.geometry import look_at
 from loci.keyframes import Keyframes
 from loci.memory import MemoryParameters, RobotMemory
+from loci.spatial import bricks as bricks_module
 from loci.spatial import row_memory
-from loci.spatial.bricks import VOXEL_BYTES
+from loci.spatial.bricks import INITIAL_ROWS, VOXEL_BYTES, Bricks, Storage
 from loci.spatial.memory import SpatialMemory, SpatialParameters
 from loci.spatial.octomap_files import read_octomap, write_octomap
 from loci.spatial.octree import Octree, OctreeParameters
@@ -240,6 +241,23 @@ def test_an_octree_grows_past_the_addresses_it_got(monkeypatch: pytest.MonkeyPat
     octree = Octree()
     assert octree.bricks.memory["voxels"].max_rows < unbounded.n_bricks // 2
     assert_same(walked(octree), unbounded)
+
+
+def test_rows_in_torchs_own_memory_as_on_a_gpu_grow_by_copying(monkeypatch: pytest.MonkeyPatch) -> None:
+    def allocate(n_rows: int, storage: Storage) -> Bricks:
+        directory = torch.zeros(0, dtype=torch.int64)
+        arrays = bricks_module._arrays_on(storage.device, n_rows)
+        return Bricks(directory, directory, **arrays, storage=storage, memory={}, residency=None)
+
+    few, coarse = corridor()[::9], OctreeParameters(leaf_size=0.1)
+    with monkeypatch.context() as patch:
+        patch.setattr(Bricks, "allocate", allocate)
+        octree = walked(Octree(coarse, compiled=False), few)
+        half = octree.bricks.keys[::2]
+        parts = octree.only(half).with_bricks_of(octree, octree.bricks.keys)
+    assert octree.n_bricks > INITIAL_ROWS and octree.n_resident_bytes == octree.n_bytes
+    assert_same(octree, walked(Octree(coarse), few))
+    assert_same(parts, octree)
 
 
 def test_a_scratch_file_leaves_nothing_behind_even_when_the_process_is_killed(tmp_path: Path) -> None:
