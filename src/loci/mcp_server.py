@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import base64
 import hmac
-import ipaddress
 import json
 import os
 import secrets
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from loci import __version__
 from loci.errors import UserError
+from loci.planning.loopback import is_loopback
 
 if TYPE_CHECKING:
     from mcp.server.lowlevel import Server
@@ -120,19 +120,6 @@ def with_token(app: App, token: str) -> App:
         await send({"type": "http.response.body", "body": body})
 
     return guarded
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host name or address is this machine and no other: "localhost", 127.0.0.0/8, ::1."""
-    name = host.strip("[]").lower().rstrip(".")
-    if name == "localhost":
-        return True
-    try:
-        address = ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    mapped = getattr(address, "ipv4_mapped", None)
-    return bool((mapped or address).is_loopback)
 
 
 def http_app(box: ToolBox, host: str, token: str) -> App:
