@@ -37,7 +37,19 @@ def test_help_comes_without_heavy_imports() -> None:
     subprocess.run([sys.executable, "-c", code], check=True, env=environment)
 
 
-COMMANDS = ["demo", "replay", "query", "info", "export", "import-graph", "import-map", "mcp", "sim", "sim scenes"]
+COMMANDS = [
+    "demo",
+    "replay",
+    "query",
+    "info",
+    "export",
+    "import-graph",
+    "import-map",
+    "mcp",
+    "replay-trace",
+    "sim",
+    "sim scenes",
+]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -1,4 +1,4 @@
-"""The command line: `loci demo | up | replay | query | info | export | import-graph | import-map | mcp | sim | eval | doctor`.
+"""The command line: `loci demo | up | replay | query | info | export | import-graph | import-map | mcp | replay-trace | sim | eval | doctor`.
 
 Parses and dispatches; every command lives in a module of its own that is imported when it is used, so that help comes at
 once. What a user can mend ends with one line and the next command to type, never with a traceback.
@@ -52,6 +52,7 @@ def build_parser() -> argparse.ArgumentParser:
     graph_import.add_parser(commands)
     map_files.add_import_parser(commands)
     mcp_server.add_parser(commands)
+    _add_replay_trace(commands)
     _add_sim(commands)
     add_eval(commands)
     _add_doctor(commands)
@@ -263,6 +264,30 @@ def _add_export(commands) -> None:  # type: ignore[no-untyped-def]
     p.set_defaults(run=_export)
 
 
+def _add_replay_trace(commands) -> None:  # type: ignore[no-untyped-def]
+    p = commands.add_parser(
+        "replay-trace",
+        help="read recorded exchanges with a vision-language model again",
+        description="Shows every exchange that the planner recorded in its trace_file, and what its answer means by the rules of today. "
+        "With --base-url and --model, sends every request again and compares the choices.",
+        epilog="examples:\n  loci replay-trace trace.jsonl\n"
+        "  loci replay-trace trace.jsonl --base-url http://127.0.0.1:11434/v1 --model qwen3-vl\n",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    p.add_argument("trace", type=Path, metavar="FILE", help="trace_file of the planner")
+    p.add_argument("--base-url", default="", metavar="URL", help="endpoint of a model to ask the same again")
+    p.add_argument("--model", default="", metavar="NAME", help="its name there")
+    p.add_argument(
+        "--api-key-variable", default="LOCI_MODEL_KEY", metavar="NAME", help="environment variable with its key"
+    )
+    p.add_argument("--allow-remote-images", action="store_true", help="send the pictures to an endpoint elsewhere")
+    p.add_argument(
+        "--timeout", type=float, default=60.0, metavar="S", help="longest wait for an answer [s] (default 60)"
+    )
+    p.add_argument("--json", action="store_true", help="print JSON")
+    p.set_defaults(run=_replay_trace)
+
+
 def _add_sim(commands) -> None:  # type: ignore[no-untyped-def]
     p = commands.add_parser(
         "sim", help="simulated scenes: list, generate, preview, export", epilog="example: loci sim scenes list"
@@ -374,6 +399,12 @@ def _export(a: argparse.Namespace) -> int:
     from loci.saved import export
 
     return export(a)
+
+
+def _replay_trace(a: argparse.Namespace) -> int:
+    from loci.planning.replaying import run
+
+    return run(a)
 
 
 def _sim_scenes(a: argparse.Namespace) -> int:

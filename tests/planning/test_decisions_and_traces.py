@@ -17,6 +17,7 @@ from loci.planning.decisions import NONE, UnusableReplyError, decision_schema, p
 from loci.planning.loopback import is_loopback
 from loci.planning.pictures import scaled_jpeg
 from loci.planning.traces import RecordingModel, ReplayedModel, image_folder, image_part, read_trace, with_images
+from model_server import jpeg
 
 CHOICES = ("object/1", "snapshot/3", "frontier/2")
 
@@ -117,11 +118,6 @@ def test_what_the_schema_allows_is_what_is_parsed() -> None:
 
 
 # --- pictures ---------------------------------------------------------------------------------------------------------
-
-
-def jpeg(width: int, height: int) -> bytes:
-    noise = np.random.default_rng(0).integers(0, 255, (height, width, 3), dtype=np.uint8)
-    return cv2.imencode(".jpg", noise)[1].tobytes()
 
 
 @pytest.mark.parametrize(("width", "height"), [(640, 480), (480, 640), (2000, 3), (64, 64)])

@@ -56,3 +56,6 @@ class ChatModel(Protocol):
         Raises:
             ModelError: there is no answer.
         """
+
+    def close(self) -> None:
+        """Give up what is in flight; nothing is asked afterwards."""

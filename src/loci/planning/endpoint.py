@@ -95,6 +95,8 @@ class Endpoint:
         self._random = random.Random(seed)
         self._lock = threading.Lock()
         self._refused: set[str] = set()  # optional fields that this endpoint does not take
+        self._in_flight: dict[asyncio.Task[Reply], asyncio.AbstractEventLoop] = {}
+        self._closed = False
 
     @property
     def name(self) -> str:
@@ -108,9 +110,32 @@ class Endpoint:
         """See `loci.planning.chat_model.ChatModel`. Not to be called from a running event loop."""
         if not self.takes_images and any(_has_image(m) for m in messages):
             raise ModelError(why_no_images(self.settings.base_url))
-        return asyncio.run(self._complete(messages, schema, timeout))
+        try:
+            return asyncio.run(self._complete(messages, schema, timeout))
+        except asyncio.CancelledError:
+            raise ModelError("the endpoint was closed while it was asked") from None
+
+    def close(self) -> None:
+        """Give up the calls that are in flight, from any thread; later ones are refused."""
+        with self._lock:
+            self._closed = True
+            for task, loop in self._in_flight.items():
+                loop.call_soon_threadsafe(task.cancel)
 
     async def _complete(self, messages: Sequence[Message], schema: Mapping[str, Any], timeout: float) -> Reply:
+        """One call, registered so that `close` finds it."""
+        task: asyncio.Task[Reply] = asyncio.current_task()  # type: ignore[assignment]
+        with self._lock:
+            if self._closed:
+                raise ModelError("the endpoint is closed")
+            self._in_flight[task] = asyncio.get_running_loop()
+        try:
+            return await self._try(messages, schema, timeout)
+        finally:
+            with self._lock:
+                del self._in_flight[task]
+
+    async def _try(self, messages: Sequence[Message], schema: Mapping[str, Any], timeout: float) -> Reply:
         began = time.monotonic()
         deadline = began + timeout
         http = self._openai.DefaultAsyncHttpxClient(

@@ -99,6 +99,10 @@ class RecordingModel:
         self._write(Exchange(key, self.name, tuple(plain), schema, reply, "", began), images)
         return reply
 
+    def close(self) -> None:
+        """Close the model."""
+        self._model.close()
+
     def _write(self, exchange: Exchange, images: Mapping[str, bytes]) -> None:
         with self._lock:
             if exchange.reply is not None and self._reuse:
@@ -133,6 +137,9 @@ class ReplayedModel:
                 "this was not asked when the trace was recorded: the memory, the question or the prompt differs"
             )
         return Reply(known.content, is_recorded=True)
+
+    def close(self) -> None:
+        """Nothing is open."""
 
 
 def read_trace(path: Path) -> Iterator[Exchange]:

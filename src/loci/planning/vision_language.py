@@ -138,6 +138,10 @@ class VisionLanguagePlanner:
             values["last_problem"] = self.last_problem
         return values
 
+    def close(self) -> None:
+        """Give up the questions that the model is being asked: the other planner answers them."""
+        self.model.close()
+
     def _decide(self, prompt: Prompt, deadline: float) -> tuple[Decision, float]:
         """The model's decision, and how long the model took [s].
 

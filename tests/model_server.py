@@ -187,3 +187,9 @@ def problem_of(request: dict[str, Any]) -> str:
     except Exception as error:
         return repr(error)
     return ""
+
+
+def jpeg(width: int, height: int) -> bytes:
+    """Noise, as a picture."""
+    noise = np.random.default_rng(0).integers(0, 255, (height, width, 3), dtype=np.uint8)
+    return cv2.imencode(".jpg", noise)[1].tobytes()
