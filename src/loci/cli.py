@@ -231,7 +231,26 @@ def _add_query(commands) -> None:  # type: ignore[no-untyped-def]
         "--save-images", type=Path, default=None, metavar="DIR", help="write the pictures of the evidence there"
     )
     p.add_argument("--json", action="store_true", help="print JSON")
+    model = p.add_argument_group("questions answered by a vision-language model (else by rules)")
+    _add_model(model)
+    model.add_argument("--trace", type=Path, default=None, metavar="FILE", help="record the exchange in this file")
     p.set_defaults(run=_query)
+
+
+def _add_model(group) -> None:  # type: ignore[no-untyped-def]
+    group.add_argument(
+        "--base-url", default="", metavar="URL", help="OpenAI-compatible endpoint, e.g. http://127.0.0.1:11434/v1"
+    )
+    group.add_argument("--model", default="", metavar="NAME", help="its name there")
+    group.add_argument(
+        "--api-key-variable",
+        default="LOCI_MODEL_KEY",
+        metavar="NAME",
+        help="environment variable with the key (default LOCI_MODEL_KEY)",
+    )
+    group.add_argument(
+        "--allow-remote-images", action="store_true", help="send pictures to an endpoint that is not on this machine"
+    )
 
 
 def _add_info(commands) -> None:  # type: ignore[no-untyped-def]
@@ -275,12 +294,7 @@ def _add_replay_trace(commands) -> None:  # type: ignore[no-untyped-def]
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     p.add_argument("trace", type=Path, metavar="FILE", help="trace_file of the planner")
-    p.add_argument("--base-url", default="", metavar="URL", help="endpoint of a model to ask the same again")
-    p.add_argument("--model", default="", metavar="NAME", help="its name there")
-    p.add_argument(
-        "--api-key-variable", default="LOCI_MODEL_KEY", metavar="NAME", help="environment variable with its key"
-    )
-    p.add_argument("--allow-remote-images", action="store_true", help="send the pictures to an endpoint elsewhere")
+    _add_model(p.add_argument_group("a model to ask the same again"))
     p.add_argument(
         "--timeout", type=float, default=60.0, metavar="S", help="longest wait for an answer [s] (default 60)"
     )

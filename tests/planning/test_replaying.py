@@ -140,3 +140,36 @@ def test_a_closed_endpoint_refuses_and_gives_up_what_is_in_flight() -> None:
         over.set()
     assert len(problems) == 2
     assert all("closed" in p for p in problems)
+
+
+def test_a_question_to_a_saved_memory_can_be_answered_by_a_model(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from loci.memory import RobotMemory
+    from synthetic import tour
+
+    path = tmp_path / "lab"
+    with RobotMemory.open(path, map_id="lab") as memory:
+        for observation in tour():
+            memory.observe(observation)
+        mug = next(o.id for o in memory.objects() if o.label == "mug")
+    trace = tmp_path / "trace.jsonl"
+    with ModelServer(says(decide(mug, "It stands on the table."))) as server:
+        asked = [
+            "query",
+            str(path),
+            "where is the mug?",
+            "--base-url",
+            server.url,
+            "--model",
+            "m",
+            "--trace",
+            str(trace),
+        ]
+        assert main(asked) == 0
+    assert "It stands on the table.  (confidence 0.80)" in capsys.readouterr().out
+    assert main(["replay-trace", str(trace)]) == 0
+    assert "1 usable answers" in capsys.readouterr().out
+    monkeypatch.delenv("LOCI_MODEL_KEY", raising=False)
+    assert main(["query", str(path), "where is the mug?", "--model", "m"]) == 1
+    assert "base_url" in capsys.readouterr().err

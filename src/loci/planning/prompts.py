@@ -156,7 +156,9 @@ def build_prompt(
             n_shown += 1
 
     objects = memory.recall(_query(question, "object", budget.max_objects)).evidence
-    episodes = memory.recall(_query(question, "episode", budget.max_episodes)).evidence
+    # What somebody said first: that a thing was seen, its own line tells.
+    episodes = sorted(memory.recall(_query(question, "episode", 4 * budget.max_episodes)).evidence, key=_seen_last)
+    episodes = episodes[: budget.max_episodes]
     rooms = memory.known_rooms()[: budget.max_rooms]
     room_lines = [(_room_line(r), room_evidence(r, memory)) for r in rooms]
     object_lines = [(_object_line(e), e) for e in objects]
@@ -222,6 +224,10 @@ def _query(text: str | None, kind: Any, limit: int, with_images: bool = False, o
         with_images=with_images,
         max_image_bytes=16 << 20,
     )
+
+
+def _seen_last(e: Evidence) -> bool:
+    return not is_written(e)
 
 
 def _block(lines: Sequence[str], max_characters: int) -> str:

@@ -30,8 +30,11 @@ def quoted(text: str, max_characters: int = 400) -> str:
 
 
 def is_written(e: Evidence) -> bool:
-    """Whether somebody wrote its text; the text of everything else is made from labels, rooms and colours."""
-    return e.kind == "episode"
+    """Whether somebody wrote its text; the text of everything else is made from labels, rooms and colours.
+
+    What the robot saw hangs on a keyframe; what it was told hangs on none.
+    """
+    return e.kind == "episode" and not e.keyframe_id
 
 
 def evidence_record(e: Evidence, max_characters: int = 1000) -> dict[str, Any]:
