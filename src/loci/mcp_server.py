@@ -218,6 +218,9 @@ def _memory(a: argparse.Namespace) -> Iterator[AgentMemory]:
         with saved:
             yield LocalReader(saved)
         return
+    from loci.environment import ensure_ros_environment
+
+    ensure_ros_environment()
     try:
         from loci.nodes.client import MemoryClient
     except ImportError as error:

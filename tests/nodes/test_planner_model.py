@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+import os
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -126,6 +130,28 @@ def test_over_ros_the_tools_find_what_the_memory_holds(ros_domain: int, rig: Rig
         assert len(box.call("list_rooms").document["rooms"]) == 1
         kept = box.call("remember", {"text": "the mug is Anna's", "source": "Anna", "object_id": record["id"]})
         assert kept.document["remembered"].startswith("episode/")
+
+
+def test_an_mcp_client_asks_the_running_robot(ros_domain: int, rig: Rig) -> None:
+    """`loci mcp` without a name, started as an agent starts it: with no libraries of ROS in its environment."""
+    pytest.importorskip("mcp", reason="the MCP SDK cannot be imported: pip install 'loci[mcp]' (`make setup` does)")
+    from mcp import Client
+    from mcp.client.stdio import StdioServerParameters, stdio_client
+
+    async def ask() -> Any:
+        paths = [p for p in sys.path if p]
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+        for name in ("LD_LIBRARY_PATH", "AMENT_PREFIX_PATH", "_ROS_WHEELS_BOOTSTRAP_COMPLETE"):
+            environment.pop(name, None)
+        arguments = ["-m", "loci.cli", "mcp", "--timeout", "60"]
+        parameters = StdioServerParameters(command=sys.executable, args=arguments, env=environment)
+        async with Client(stdio_client(parameters)) as client:
+            return await client.call_tool("find_objects", {"text": "mug", "limit": 1, "with_images": True})
+
+    found = asyncio.run(asyncio.wait_for(ask(), 100))
+    assert not found.is_error
+    assert json.loads(found.content[0].text)["results"][0]["label"] == "mug"
+    assert found.content[1].mime_type == "image/jpeg"
 
 
 @pytest.mark.parametrize(

@@ -78,6 +78,11 @@ def test_percentages_are_probabilities_and_evidence_is_named_once() -> None:
     assert d.evidence == ["snapshot/3"]
 
 
+def test_half_a_character_does_not_reach_a_message() -> None:
+    with pytest.raises(UnusableReplyError, match="answer"):
+        parse_decision(decision(answer="yes \ud83d"), CHOICES)
+
+
 @given(st.text(max_size=300))
 def test_any_text_is_a_decision_among_the_offered_or_refused(content: str) -> None:
     try:
@@ -203,6 +208,15 @@ def test_a_trace_that_names_other_files_reads_none_of_them(tmp_path: Path) -> No
     parts = [{"type": "image_url", "image_url": {"url": "sha256:../../../etc/passwd"}}]
     with pytest.raises(ValueError, match="hash"):
         with_images([{"role": "user", "content": parts}], tmp_path / "t.jsonl")
+
+
+def test_an_answer_that_cannot_be_recorded_is_not_lost(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    trace = tmp_path / "t.jsonl"
+    model = RecordingModel(Echo(), trace)
+    trace.unlink()
+    trace.mkdir()
+    assert model.complete([message("x")], {}, 1.0).content == "answer 1"
+    assert "cannot record" in caplog.text
 
 
 def test_failures_are_not_reused(tmp_path: Path) -> None:

@@ -254,7 +254,8 @@ def _content(answer: Any) -> tuple[str, Any]:
     content = getattr(message, "content", None)
     if not isinstance(content, str) or not content.strip():
         raise ValueError("expected a chat completion with text, got none")
-    return content, getattr(answer, "usage", None)
+    # Halves of surrogate pairs could not be sent back.
+    return content.encode("utf-8", "replace").decode(), getattr(answer, "usage", None)
 
 
 def _message_of(error: Any) -> str:

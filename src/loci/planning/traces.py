@@ -9,6 +9,7 @@ import base64
 import binascii
 import hashlib
 import json
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,6 +19,7 @@ from typing import Any
 
 from loci.planning.chat_model import ChatModel, Message, ModelError, Reply
 
+_LOG = logging.getLogger(__name__)
 _VERSION = 1
 _DATA_URL = "data:image/jpeg;base64,"
 _BY_CONTENT = "sha256:"
@@ -107,14 +109,20 @@ class RecordingModel:
         with self._lock:
             if exchange.reply is not None and self._reuse:
                 self._known[exchange.key] = exchange.reply
-            folder = image_folder(self._path)
-            for name, data in images.items():
-                file = folder / f"{name.removeprefix(_BY_CONTENT)}.jpg"
-                if not file.exists():
-                    folder.mkdir(exist_ok=True)
-                    file.write_bytes(data)
-            with self._path.open("a", encoding="utf-8") as out:
-                out.write(json.dumps(_as_json(exchange), ensure_ascii=False) + "\n")
+            try:
+                self._append(exchange, images)
+            except OSError as error:  # the answer is worth more than its record
+                _LOG.warning("cannot record an exchange with the model in %s: %s", self._path, error)
+
+    def _append(self, exchange: Exchange, images: Mapping[str, bytes]) -> None:
+        folder = image_folder(self._path)
+        for name, data in images.items():
+            file = folder / f"{name.removeprefix(_BY_CONTENT)}.jpg"
+            if not file.exists():
+                folder.mkdir(exist_ok=True)
+                file.write_bytes(data)
+        with self._path.open("a", encoding="utf-8") as out:
+            out.write(json.dumps(_as_json(exchange)) + "\n")
 
 
 class ReplayedModel:
@@ -239,7 +247,7 @@ def _mapped(message: Message, change: Callable[[str], str]) -> Message:
 
 
 def _key(model: str, messages: Sequence[Message], schema: Mapping[str, Any]) -> str:
-    document = json.dumps([_VERSION, model, list(messages), schema], sort_keys=True, ensure_ascii=False)
+    document = json.dumps([_VERSION, model, list(messages), schema], sort_keys=True)
     return hashlib.sha256(document.encode()).hexdigest()
 
 
