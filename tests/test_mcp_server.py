@@ -7,6 +7,7 @@ import base64
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Iterator
@@ -184,6 +185,22 @@ def test_notes_are_kept_only_by_a_server_that_may_write(path: Path, tmp_path: Pa
         assert (newest.text, newest.source) == ("the plant is thirsty", "mcp: Anna")
         refused = asked(make_server(ToolBox(LocalReader(memory))), remember)
         assert refused.is_error
+
+
+def test_with_leave_to_write_a_note_stays_in_the_saved_memory(path: Path, tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    shutil.copytree(path, own)
+
+    async def remember(client: Client) -> Any:
+        return await client.call_tool("remember", {"text": "the plant is thirsty", "source": "Anna"})
+
+    program, *arguments = command(own, "--write")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+    kept = asked(stdio_client(StdioServerParameters(command=program, args=arguments, env=environment)), remember)
+    assert not kept.is_error, kept.content
+    with RobotMemory.open(own, read_only=True) as memory:
+        assert memory.map_id == "lab"
+        assert any(e.source == "mcp: Anna" for e in memory.timeline(newest_first=True, limit=100).evidence)
 
 
 def test_a_port_that_is_taken_is_said_plainly(path: Path, url: str) -> None:
