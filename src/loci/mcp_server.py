@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from mcp.server.lowlevel import Server
 
     from loci.planning.protocols import AgentMemory
-    from loci.planning.tools import ToolBox, ToolResult
+    from loci.planning.tool_results import ToolResult
+    from loci.planning.tools import ToolBox
 
 #: Environment variable that holds the token of the HTTP transport.
 TOKEN_VARIABLE = "LOCI_MCP_TOKEN"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,43 +17,19 @@ from pydantic import ValidationError
 
 from loci.planning import tool_arguments as arguments
 from loci.planning.grounding import frontier_evidence, rooms_named
-from loci.planning.protocols import AgentMemory, KnownObject, KnownRoom, Planner, Point
+from loci.planning.protocols import AgentMemory, KnownRoom, Planner, Point
 from loci.planning.quoting import DATA_NOTE, evidence_record
-from loci.query import Evidence, Query
-
-#: Of pictures in one result: what a model can look at, and their sum [bytes].
-MAX_IMAGES, MAX_IMAGE_BYTES = 8, 4 << 20
+from loci.planning.tool_results import (
+    MAX_IMAGE_BYTES,
+    ToolResult,
+    error_result,
+    evidence_result,
+    object_details,
+    room_record,
+)
+from loci.query import Query
 
 _LOG = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class ToolImage:
-    """A picture: which remembered thing it shows, and its bytes."""
-
-    id: str
-    data: bytes
-    mime_type: str = "image/jpeg"
-
-
-@dataclass(frozen=True)
-class ToolResult:
-    """What a tool answers.
-
-    Attributes:
-        document: plain values for JSON; ``{"error": ...}`` if ``is_error``.
-        images: of the things in the document whose records have an ``image`` number, in that order.
-        is_error: nothing was done; the message says what was got and what was expected.
-    """
-
-    document: Mapping[str, Any]
-    images: tuple[ToolImage, ...] = ()
-    is_error: bool = False
-
-    @property
-    def text(self) -> str:
-        """The document as JSON."""
-        return json.dumps(self.document, ensure_ascii=False)
 
 
 @dataclass(frozen=True)
@@ -113,7 +89,7 @@ class ToolBox:
         """Run a tool on its arguments (JSON text, as models send it, or a mapping). What goes wrong is told in the result."""
         tool = self.tools.get(name)
         if tool is None:
-            return _error(f"no tool {name!r}: there are {', '.join(self.tools)}")
+            return error_result(f"no tool {str(name)[:100]!r}: there are {', '.join(self.tools)}")
         try:
             if isinstance(given, str):
                 checked = tool.arguments.model_validate_json(given or "{}")
@@ -121,19 +97,19 @@ class ToolBox:
                 checked = tool.arguments.model_validate(dict(given or {}))
             return tool.run(self, checked)
         except ValidationError as error:
-            return _error(f"{name}: {in_words(error)}")
+            return error_result(f"{name}: {in_words(error)}")
         except (ValueError, LookupError, TimeoutError, RuntimeError, OSError) as error:
-            return _error(f"{name}: {error.args[0] if isinstance(error, KeyError) and error.args else error}")
+            return error_result(f"{name}: {error.args[0] if isinstance(error, KeyError) and error.args else error}")
         except Exception as error:
             _LOG.exception("tool %s failed", name)
-            return _error(f"{name} failed inside: {type(error).__name__}: {error}")
+            return error_result(f"{name} failed inside: {type(error).__name__}: {error}")
 
     # --- what the tools share -----------------------------------------------------------------------------------------
 
     def page(self, query: Query) -> ToolResult:
         """A page of recalled evidence."""
         found = self.memory.recall(query)
-        return _evidence(found.evidence, n_total=found.n_total)
+        return evidence_result(found.evidence, n_total=found.n_total)
 
     def room(self, words: str) -> KnownRoom:
         """The room that is meant.
@@ -203,8 +179,8 @@ def _get_object(box: ToolBox, a: arguments.GetObject) -> ToolResult:
     if o is None:
         raise LookupError(f"no object {a.object_id!r}: find_objects says which there are")
     image = box.memory.object_image(o.id) if a.with_image else None
-    result = _evidence([replace(o.evidence, image=image)])
-    record = result.document["results"][0] | _details(o)
+    result = evidence_result([replace(o.evidence, image=image)])
+    record = result.document["results"][0] | object_details(o)
     if a.n_events:
         query = Query(kinds=("keyframe", "episode"), object_id=o.id, order="newest", limit=a.n_events)
         record["events"] = [evidence_record(e) for e in box.memory.recall(query).evidence]
@@ -212,7 +188,7 @@ def _get_object(box: ToolBox, a: arguments.GetObject) -> ToolResult:
 
 
 def _list_rooms(box: ToolBox, a: arguments.ListRooms) -> ToolResult:
-    return ToolResult({"rooms": [_room(r) for r in box.memory.known_rooms()]})
+    return ToolResult({"rooms": [room_record(r) for r in box.memory.known_rooms()]})
 
 
 def _describe_room(box: ToolBox, a: arguments.DescribeRoom) -> ToolResult:
@@ -225,9 +201,11 @@ def _describe_room(box: ToolBox, a: arguments.DescribeRoom) -> ToolResult:
         max_image_bytes=MAX_IMAGE_BYTES,
     )
     found = box.memory.recall(query)
-    result = _evidence(found.evidence, n_total=found.n_total)
+    result = evidence_result(found.evidence, n_total=found.n_total)
     counts = Counter(e.label or "unnamed" for e in found.evidence if e.state != "missing")
-    return replace(result, document={"room": _room(room), "counts": dict(counts.most_common()), **result.document})
+    return replace(
+        result, document={"room": room_record(room), "counts": dict(counts.most_common()), **result.document}
+    )
 
 
 def _timeline(box: ToolBox, a: arguments.Timeline) -> ToolResult:
@@ -275,7 +253,7 @@ def _unexplored(box: ToolBox, a: arguments.Unexplored) -> ToolResult:
     frontiers = box.memory.known_frontiers()[: a.limit]
     images = box.memory.frontier_images(frontiers) if a.with_images else {}
     evidence = [replace(frontier_evidence(f, box.memory), image=images.get(f.id)) for f in frontiers]
-    result = _evidence(evidence)
+    result = evidence_result(evidence)
     for record, f in zip(result.document["results"], frontiers, strict=True):
         record["path_length"] = round(f.path_length, 2) if f.path_length >= 0 else None
         record["can_be_driven_to"] = f.path_length >= 0
@@ -299,7 +277,7 @@ def _remember(box: ToolBox, a: arguments.Remember) -> ToolResult:
 def _ask(box: ToolBox, a: arguments.Ask) -> ToolResult:
     assert box.planner is not None  # else the tool is not offered
     answer = box.planner.ask(a.question, box.memory, a.limit, a.with_images)
-    result = _evidence(answer.evidence)
+    result = evidence_result(answer.evidence)
     head = {"answer": answer.answer, "known": answer.known, "confidence": round(answer.confidence, 3)}
     return replace(result, document={**head, **result.document})
 
@@ -366,48 +344,6 @@ TOOLS: tuple[Tool, ...] = (
         writes=True,
     ),
 )
-
-
-def _error(message: str) -> ToolResult:
-    return ToolResult({"error": message}, is_error=True)
-
-
-def _evidence(found: Sequence[Evidence], n_total: int | None = None) -> ToolResult:
-    """Records of evidence; those with a picture say which of the pictures is theirs."""
-    images: list[ToolImage] = []
-    records = []
-    left = MAX_IMAGE_BYTES
-    for e in found:
-        record = evidence_record(e)
-        if e.image and len(images) < MAX_IMAGES and len(e.image) <= left:
-            left -= len(e.image)
-            images.append(ToolImage(e.id, e.image))
-            record["image"] = len(images)
-        records.append(record)
-    document: dict[str, Any] = {"note": DATA_NOTE, "results": records}
-    if n_total is not None:
-        document["n_total"] = n_total
-    return ToolResult(document, tuple(images))
-
-
-def _details(o: KnownObject) -> dict[str, Any]:
-    return {
-        "colors": list(o.colors),
-        "size": [round(float(v), 3) for v in o.size],
-        "lies_on": o.on,
-        "first_seen_s": round(o.first_seen_ns * 1e-9, 3),
-        "n_detections": o.n_detections,
-    }
-
-
-def _room(r: KnownRoom) -> dict[str, Any]:
-    return {
-        "id": r.id,
-        "name": r.name,
-        "confidence": round(r.confidence, 3),
-        "area_m2": round(r.area, 1),
-        "position": [round(float(v), 2) for v in r.position],
-    }
 
 
 def _near(near: arguments.Near | None) -> dict[str, Any]:
