@@ -28,6 +28,9 @@ ARGUMENTS = {
     "tf": "topic of tf, where it is not /tf; tf_static beside it",
     "detections": "topic of a DetectionArray, for detector:=external",
     "detector": "geometric, open_vocabulary, external, vision_msgs or none (docs/detectors.md)",
+    "planner": "offline or vision_language: what answers questions",
+    "model": "for planner:=vision_language: the model's name at its endpoint",
+    "model_base_url": "OpenAI-compatible endpoint of the model, e.g. http://127.0.0.1:11434/v1",
     "config": "folder with memory.yaml, perception.yaml and planner.yaml; empty: those of this package",
     "camera_config": "YAML file on top of perception.yaml: what is special about this camera",
     "use_sim_time": "true: time from /clock",
@@ -37,7 +40,7 @@ ARGUMENTS = {
 PARAMETERS = {
     "memory": {"memory": "memory_name", "storage": "storage_directory", "device": "device"},
     "perception": {"pose_source": "pose_source", "detector": "detector"},
-    "planner": {},
+    "planner": {"planner": "planner", "model": "model", "model_base_url": "model_base_url"},
 }
 FLAGS = ("use_sim_time", "autostart")
 

@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PYTHON_VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
 # Not sys.executable: `make` may run inside the very environment that is made anew.
 BASE_PYTHON = Path(sys.base_prefix, "bin", f"python{PYTHON_VERSION}")
-EXTRAS = "dev,replay,sim,vlm"
+EXTRAS = "dev,mcp,replay,sim,vlm"
 # Shared libraries that Open3D's wheel takes from the system, and their Debian packages.
 SYSTEM_LIBRARIES = {
     "libusb-1.0.so.0": "libusb-1.0-0",

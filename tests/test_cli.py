@@ -37,8 +37,25 @@ def test_help_comes_without_heavy_imports() -> None:
     subprocess.run([sys.executable, "-c", code], check=True, env=environment)
 
 
-COMMANDS = ["demo", "replay", "query", "info", "export", "import-graph", "import-map", "sim", "sim scenes"]
-COMMANDS += ["check", "repair", "backup", "archive", "unarchive", "merge"]
+COMMANDS = [
+    "demo",
+    "replay",
+    "query",
+    "info",
+    "export",
+    "import-graph",
+    "import-map",
+    "mcp",
+    "replay-trace",
+    "check",
+    "repair",
+    "backup",
+    "archive",
+    "unarchive",
+    "merge",
+    "sim",
+    "sim scenes",
+]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -1,4 +1,4 @@
-"""The command line: `loci demo | up | replay | query | info | export | check | repair | backup | archive | ... | doctor`.
+"""The command line: `loci demo | up | replay | query | info | export | check | repair | backup | archive | mcp | replay-trace | sim | eval | ... | doctor`.
 
 Parses and dispatches; every command lives in a module of its own that is imported when it is used, so that help comes at
 once. What a user can mend ends with one line and the next command to type, never with a traceback.
@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from loci import __version__, graph_import, map_files, scene_files, upkeep
+from loci import __version__, graph_import, map_files, mcp_server, scene_files, upkeep
 from loci.arguments import positive
 from loci.cli_eval import add_eval
 from loci.errors import UserError
@@ -28,6 +28,7 @@ examples:
   loci import-graph nodes.txt links.txt      a street graph as places of a memory
   loci import-map house.bt house             an OctoMap file as the map of a memory
   loci check house                           is a memory whole? (then: repair, backup, archive, unarchive, merge)
+  loci mcp demo                              the memory as tools for agents (Model Context Protocol)
   loci sim scenes preview home:3             what a generated home looks like
   loci doctor                                what is missing on this machine, and what to do about it
 """
@@ -52,6 +53,8 @@ def build_parser() -> argparse.ArgumentParser:
     graph_import.add_parser(commands)
     map_files.add_import_parser(commands)
     upkeep.add_parsers(commands)
+    mcp_server.add_parser(commands)
+    _add_replay_trace(commands)
     _add_sim(commands)
     add_eval(commands)
     _add_doctor(commands)
@@ -241,7 +244,26 @@ def _add_query(commands) -> None:  # type: ignore[no-untyped-def]
         "--save-images", type=Path, default=None, metavar="DIR", help="write the pictures of the evidence there"
     )
     p.add_argument("--json", action="store_true", help="print JSON")
+    model = p.add_argument_group("questions answered by a vision-language model (else by rules)")
+    _add_model(model)
+    model.add_argument("--trace", type=Path, default=None, metavar="FILE", help="record the exchange in this file")
     p.set_defaults(run=_query)
+
+
+def _add_model(group) -> None:  # type: ignore[no-untyped-def]
+    group.add_argument(
+        "--base-url", default="", metavar="URL", help="OpenAI-compatible endpoint, e.g. http://127.0.0.1:11434/v1"
+    )
+    group.add_argument("--model", default="", metavar="NAME", help="its name there")
+    group.add_argument(
+        "--api-key-variable",
+        default="LOCI_MODEL_KEY",
+        metavar="NAME",
+        help="environment variable with the key (default LOCI_MODEL_KEY)",
+    )
+    group.add_argument(
+        "--allow-remote-images", action="store_true", help="send pictures to an endpoint that is not on this machine"
+    )
 
 
 def _add_info(commands) -> None:  # type: ignore[no-untyped-def]
@@ -275,6 +297,25 @@ def _add_export(commands) -> None:  # type: ignore[no-untyped-def]
     p.add_argument("--out", type=Path, required=True, help="folder, or file of the map or graph, to make")
     p.add_argument("--report", action="store_true", help="also write the HTML report and its pictures")
     p.set_defaults(run=_export)
+
+
+def _add_replay_trace(commands) -> None:  # type: ignore[no-untyped-def]
+    p = commands.add_parser(
+        "replay-trace",
+        help="read recorded exchanges with a vision-language model again",
+        description="Shows every exchange that the planner recorded in its trace_file, and what its answer means by the rules of today. "
+        "With --base-url and --model, sends every request again and compares the choices.",
+        epilog="examples:\n  loci replay-trace trace.jsonl\n"
+        "  loci replay-trace trace.jsonl --base-url http://127.0.0.1:11434/v1 --model qwen3-vl\n",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    p.add_argument("trace", type=Path, metavar="FILE", help="trace_file of the planner")
+    _add_model(p.add_argument_group("a model to ask the same again"))
+    p.add_argument(
+        "--timeout", type=float, default=60.0, metavar="S", help="longest wait for an answer [s] (default 60)"
+    )
+    p.add_argument("--json", action="store_true", help="print JSON")
+    p.set_defaults(run=_replay_trace)
 
 
 def _add_sim(commands) -> None:  # type: ignore[no-untyped-def]
@@ -388,6 +429,12 @@ def _export(a: argparse.Namespace) -> int:
     from loci.saved import export
 
     return export(a)
+
+
+def _replay_trace(a: argparse.Namespace) -> int:
+    from loci.planning.replaying import run
+
+    return run(a)
 
 
 def _sim_scenes(a: argparse.Namespace) -> int:

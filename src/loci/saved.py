@@ -18,6 +18,7 @@ from loci.errors import UserError
 
 if TYPE_CHECKING:
     from loci.memory import RobotMemory
+    from loci.planning.protocols import Answer, Planner
     from loci.query import Evidence
 
 #: Where `loci demo` and `loci replay` leave their memories, so that "demo" and "replay" are names, too.
@@ -101,7 +102,7 @@ def query(a: argparse.Namespace) -> int:
     except ValueError as error:
         raise UserError(str(error), "loci query --help") from error
     with open_saved(a.memory, a.map_id) as memory:
-        answer = _answer(memory, a.text, a.limit) if a.text.rstrip().endswith("?") else None
+        answer = _answer(memory, a) if a.text.rstrip().endswith("?") else None
         start_ns = _first_stamp(memory)
         try:
             found = memory.recall(
@@ -258,12 +259,36 @@ def as_json(e: Evidence) -> dict[str, Any]:
     return fields
 
 
-def _answer(memory: RobotMemory, question: str, limit: int):  # type: ignore[no-untyped-def]
+def _answer(memory: RobotMemory, a: argparse.Namespace) -> Answer:
     from loci.perception.text import MiniLMTextEncoder
     from loci.planning.local import LocalReader
     from loci.planning.offline import OfflinePlanner
 
-    return OfflinePlanner(MiniLMTextEncoder()).ask(question, LocalReader(memory), limit)
+    planner: Planner = OfflinePlanner(MiniLMTextEncoder())
+    if a.model or a.base_url:
+        planner = _vision_language(a, planner)
+    return planner.ask(a.text, LocalReader(memory), a.limit)
+
+
+def _vision_language(a: argparse.Namespace, fallback: Planner) -> Planner:
+    from loci.planning.chat_model import ChatModel, ModelError
+    from loci.planning.endpoint import Endpoint, EndpointSettings, why_no_images
+    from loci.planning.traces import RecordingModel
+    from loci.planning.vision_language import VisionLanguagePlanner
+
+    try:
+        settings = EndpointSettings(
+            a.base_url, a.model, api_key_variable=a.api_key_variable, allow_remote_images=a.allow_remote_images
+        )
+        model: ChatModel = Endpoint(settings)
+        if a.trace is not None:
+            model = RecordingModel(model, a.trace)
+    except (ValueError, ModelError, OSError) as error:
+        command = f'loci query {a.memory} "..." --base-url http://127.0.0.1:8000/v1 --model NAME'
+        raise UserError(str(error), command) from error
+    if not model.takes_images:
+        print(f"loci: {why_no_images(a.base_url)} (--allow-remote-images)", file=sys.stderr)
+    return VisionLanguagePlanner(model, fallback)
 
 
 def _first_stamp(memory: RobotMemory) -> int:

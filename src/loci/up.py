@@ -245,6 +245,10 @@ def build_parser() -> argparse.ArgumentParser:
         choices=("geometric", "open_vocabulary", "external", "vision_msgs", "none"),
         help="what finds objects",
     )
+    model = parser.add_argument_group("planner")
+    model.add_argument("--planner", choices=("offline", "vision_language"), help="what answers questions")
+    model.add_argument("--model", metavar="NAME", help="for vision_language: the model's name at its endpoint")
+    model.add_argument("--model-base-url", metavar="URL", help="its endpoint, e.g. http://127.0.0.1:11434/v1")
     parser.add_argument(
         "--config", type=Path, metavar="DIR", help="folder with memory.yaml, perception.yaml, planner.yaml"
     )
@@ -273,7 +277,7 @@ def processes_of(a: argparse.Namespace) -> list[Process]:
     parameters: dict[str, dict[str, Value | None]] = {
         "memory": {"memory_name": a.memory, "storage_directory": storage, "device": a.device},
         "perception": {"pose_source": a.pose_source, "detector": a.detector},
-        "planner": {},
+        "planner": {"planner": a.planner, "model": a.model, "model_base_url": a.model_base_url},
     }
     if a.no_planner:
         del parameters["planner"]

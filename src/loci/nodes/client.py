@@ -296,6 +296,15 @@ class MemoryClient:
             if (o := by_id.get(e.id)) is not None
         )
 
+    def known_object(self, object_id: str) -> KnownObject | None:
+        """The object with this id; None if there is none."""
+        try:
+            return from_scene_object(self._call(srv.GetObject, "get_object", id=object_id).object)
+        except MemoryServiceError as error:
+            if error.code == Code.NOT_FOUND:
+                return None
+            raise
+
     def known_rooms(self) -> tuple[KnownRoom, ...]:
         """All rooms."""
         topology = self.topology()
@@ -432,6 +441,14 @@ class MemoryClient:
             )
             for f in answer.frontiers
         )
+
+    def frontier_images(self, frontiers: Sequence[KnownFrontier]) -> dict[str, bytes]:
+        """{frontier id: JPEG} of those that have a photo, as many as fit into a response."""
+        wanted = {f.id for f in frontiers if f.keyframe_id}
+        if not wanted:
+            return {}
+        answer = self._call(srv.GetFrontiers, "get_frontiers", limit=MAX_LIMIT, with_images=True)
+        return {f.id: bytes(f.image.data) for f in answer.frontiers if f.id in wanted and len(f.image.data)}
 
     def path_to(
         self, goal: Point | str, start: Point | None = None, tolerance: float = 0.0, min_stamp_ns: int = 0

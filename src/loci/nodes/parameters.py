@@ -460,6 +460,44 @@ PLANNER: tuple[Parameter, ...] = (
         10.0,
     ),
     Parameter("text_encoder", True, "Find labels by meaning (loads the text model once); false: by words only."),
+    Parameter(
+        "planner",
+        "offline",
+        "What answers questions. offline: rules and words; vision_language: a model that sees the memory, and offline where it does not answer.",
+        choices=("offline", "vision_language"),
+    ),
+    Parameter("model", "", "With vision_language: the model's name at its endpoint."),
+    Parameter(
+        "model_base_url",
+        "http://127.0.0.1:8000/v1",
+        "OpenAI-compatible endpoint of the model (vLLM, Ollama, llama.cpp, hosted).",
+    ),
+    Parameter(
+        "api_key_variable",
+        "LOCI_MODEL_KEY",
+        "Environment variable that holds the endpoint's key; needed unless the endpoint is on this machine.",
+    ),
+    Parameter(
+        "allow_remote_images",
+        False,
+        "Send pictures of what the robot sees to an endpoint that is not on this machine; false: it gets text only.",
+    ),
+    Parameter(
+        "model_deadline", 60.0, "Longest wait for the model per question; then offline answers.", "s", 0.5, 600.0
+    ),
+    Parameter("model_retries", 3, "Further tries after a failure that may pass.", "", 0, 20),
+    Parameter("prompt_tokens", 6000, "Text that the model is shown, estimated.", "tokens", 1000, 200000),
+    Parameter("prompt_images", 8, "Pictures that the model is shown.", "", 0, 64),
+    Parameter("prompt_image_size", 512, "Longer side of these pictures.", "px", 64, 4096),
+    Parameter("prompt_directory", "", "Folder with system.md, question.md and again.md. Empty: those of the package."),
+    Parameter("trace_file", "", "Record every exchange with the model in this file. Empty: none."),
+    Parameter(
+        "reuse_recorded",
+        False,
+        "Answer from trace_file what the model was asked before in the same words and pictures.",
+    ),
+    Parameter("input_price", 0.0, "Price of a million tokens sent; makes cost in the diagnostics.", "", 0.0, 10000.0),
+    Parameter("output_price", 0.0, "Price of a million tokens received.", "", 0.0, 10000.0),
     DIAGNOSTICS,
 )
 

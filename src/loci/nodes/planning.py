@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from geometry_msgs.msg import PoseStamped
 from loci_ros import action, srv
@@ -20,7 +20,11 @@ from loci.nodes.parameters import PLANNER
 from loci.nodes.tasks import plan_task
 from loci.perception.text import MiniLMTextEncoder
 from loci.planning.offline import OfflinePlanner
+from loci.planning.protocols import Planner
 from loci.query import check_limit
+
+if TYPE_CHECKING:
+    from loci.planning.vision_language import VisionLanguagePlanner
 
 MAX_STEPS = 10_000
 
@@ -30,7 +34,8 @@ class PlannerNode(ManagedNode):
 
     def __init__(self, context: Context | None = None, **options: Any) -> None:
         self._client: MemoryClient | None = None
-        self._planner: OfflinePlanner | None = None
+        self._planner: Planner | None = None
+        self._vision_language: VisionLanguagePlanner | None = None
         super().__init__("planner", PLANNER, context=context, **options)
         self.serve(srv.Ask, "ask", self._ask)
         self.action_servers.append(
@@ -45,12 +50,30 @@ class PlannerNode(ManagedNode):
         )
 
     def configure(self) -> None:
-        self._planner = OfflinePlanner(self._text_encoder())
+        self._planner = self._make_planner()
         namespace = self.values["memory_namespace"] or self.get_namespace()
         self._client = MemoryClient(
             namespace, timeout=self.values["service_timeout"], node_name=f"{self.get_name()}_memory_client"
         )
         self._goals = self.create_lifecycle_publisher(PoseStamped, "goal_pose", RELIABLE_QOS)
+
+    def _make_planner(self) -> Planner:
+        offline = OfflinePlanner(self._text_encoder())
+        if self.values["planner"] == "offline":
+            return offline
+        from loci.nodes.model import vision_language_planner
+        from loci.planning.endpoint import why_no_images
+
+        self._vision_language = vision_language_planner(self.values, offline)
+        if not self._vision_language.model.takes_images:
+            self.get_logger().warning(why_no_images(self.values["model_base_url"]))
+        return self._vision_language
+
+    def diagnose(self) -> tuple[dict[str, Any], str]:
+        values: dict[str, Any] = {"planner": self.values["planner"]}
+        if self._vision_language is not None:
+            values |= self._vision_language.statistics()
+        return values, ""
 
     def _text_encoder(self) -> MiniLMTextEncoder | None:
         """The text model, loaded, so that the first question does not wait for it; None where it is not wanted or not there."""
@@ -65,12 +88,14 @@ class PlannerNode(ManagedNode):
         return encoder
 
     def cleanup(self) -> None:
+        if self._vision_language is not None:
+            self._vision_language.close()
         if self._client is not None:
             self._client.close()
-        self._client = self._planner = None
+        self._client = self._planner = self._vision_language = None
         self.destroy_lifecycle_publisher(self._goals)
 
-    def _parts(self) -> tuple[OfflinePlanner, MemoryClient]:
+    def _parts(self) -> tuple[Planner, MemoryClient]:
         if self._planner is None or self._client is None:
             raise RequestError(Code.UNAVAILABLE, "the planner is not configured")
         return self._planner, self._client

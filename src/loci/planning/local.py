@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
@@ -40,6 +42,15 @@ class LocalReader:
             if (o := objects.get(e.id)) is not None
         )
 
+    def known_object(self, object_id: str) -> KnownObject | None:
+        """The object with this id; None: there is none."""
+        found = self._memory.recall(Query(kinds=("object",), object_id=object_id, limit=1)).evidence
+        if not found:
+            return None
+        o = self._memory.object(object_id)
+        on = self._memory.supports((object_id,)).get(object_id, "")
+        return KnownObject(found[0], on, tuple(o.colors), _point(o.size), o.first_seen_ns, o.n_detections)
+
     def known_rooms(self) -> tuple[KnownRoom, ...]:
         return tuple(
             KnownRoom(r.id, r.name, r.confidence, _point(r.position), r.area) for r in self._memory.topology().rooms
@@ -63,7 +74,7 @@ class LocalReader:
         return tuple(sorted(frontiers, key=lambda f: (f.path_length < 0, f.path_length)))
 
     def path_to(
-        self, goal: Point, start: Point | None = None, tolerance: float = 0.0, min_stamp_ns: int = 0
+        self, goal: Point | str, start: Point | None = None, tolerance: float = 0.0, min_stamp_ns: int = 0
     ) -> KnownPath:
         try:
             path = self._memory.find_path(start, goal, tolerance)
@@ -76,6 +87,27 @@ class LocalReader:
             return self._memory.object_image(object_id)
         except LookupError:
             return None
+
+    def scene_graph(self, format: str = "text", max_characters: int = 100_000) -> str:
+        """Rooms, objects and relations as text for a prompt, or as JSON."""
+        return self._memory.scene_graph(format, max_characters)[0]
+
+    def frontier_images(self, frontiers: Sequence[KnownFrontier]) -> dict[str, bytes]:
+        """{frontier id: JPEG} of those that have a photo."""
+        return {f.id: self._memory.image(f.keyframe_id) for f in frontiers if f.keyframe_id}
+
+    def remember(
+        self,
+        text: str,
+        source: str,
+        *,
+        labels: Sequence[str] = (),
+        object_id: str = "",
+        state: str = "",
+        position: Point | None = None,
+    ) -> str:
+        """Remember what no camera saw; durable on return. Returns its id."""
+        return self._memory.remember(text, source, labels=labels, object_id=object_id, state=state, position=position)
 
 
 def _point(values: npt.ArrayLike) -> Point:

@@ -7,9 +7,9 @@ process, `loci.nodes.client.MemoryClient` over ROS services. Everything that cro
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, get_args
+from typing import Literal, Protocol, get_args, runtime_checkable
 
 import numpy as np
 
@@ -138,6 +138,37 @@ class MemoryReader(Protocol):
 
     def object_image(self, object_id: str) -> bytes | None:
         """JPEG of an object's best view; None: there is none (srv/GetObject)."""
+
+
+@runtime_checkable
+class AgentMemory(MemoryReader, Protocol):
+    """What language models are given of a memory beyond `MemoryReader`: one object by its id, texts for a prompt, photos, and notes."""
+
+    def known_object(self, object_id: str) -> KnownObject | None:
+        """The object with this id; None: there is none (srv/GetObject)."""
+
+    def path_to(
+        self, goal: Point | str, start: Point | None = None, tolerance: float = 0.0, min_stamp_ns: int = 0
+    ) -> KnownPath:
+        """Path to a point or to a thing by its id."""
+
+    def scene_graph(self, format: str = "text", max_characters: int = 100_000) -> str:
+        """Rooms, objects and relations as "text" for a prompt, or as "json" (srv/SceneGraph)."""
+
+    def frontier_images(self, frontiers: Sequence[KnownFrontier]) -> Mapping[str, bytes]:
+        """{frontier id: JPEG} of those that have a photo (srv/GetFrontiers)."""
+
+    def remember(
+        self,
+        text: str,
+        source: str,
+        *,
+        labels: Sequence[str] = (),
+        object_id: str = "",
+        state: str = "",
+        position: Point | None = None,
+    ) -> str:
+        """Remember what no camera saw, with who says so; returns its id (srv/Remember)."""
 
 
 @dataclass(frozen=True)

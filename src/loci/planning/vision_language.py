@@ -1,0 +1,231 @@
+"""`VisionLanguagePlanner`: answers with a vision-language model that is shown what the memory holds (3D-Mem's choice among snapshots and frontiers).
+
+The model chooses among what it was offered; anything else is asked again and then left to another planner, which also takes over when the
+model cannot be reached. An answer always rests on the evidence that was chosen.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+import time
+from collections import Counter, deque
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from loci.planning.chat_model import ChatModel, Message, ModelError, Reply
+from loci.planning.decisions import NONE, Decision, UnusableReplyError, parse_decision
+from loci.planning.grounding import with_image
+from loci.planning.parsing import MAX_QUESTION_LENGTH
+from loci.planning.prompts import Prompt, PromptBudget, Templates, build_prompt
+from loci.planning.protocols import AgentMemory, Answer, MemoryReader, Planner
+from loci.query import Evidence, check_limit
+
+_LOG = logging.getLogger(__name__)
+#: Latencies of so many newest answers make the quantiles.
+_WINDOW = 512
+
+
+@dataclass(frozen=True)
+class VisionLanguageSettings:
+    """How a question is answered.
+
+    Attributes:
+        deadline: for the model's answer to one question, everything included; after it the other planner answers [s].
+        n_attempts: answers that cannot be used are asked for again until there were so many.
+        budget: how much the model is shown.
+        input_price, output_price: of a million tokens, in any currency; they make ``cost`` in the statistics.
+    """
+
+    deadline: float = 60.0
+    n_attempts: int = 3
+    budget: PromptBudget = field(default_factory=PromptBudget)
+    input_price: float = 0.0
+    output_price: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not self.deadline > 0 or self.n_attempts < 1:
+            raise ValueError(
+                f"expected a deadline > 0 s and n_attempts >= 1, got {self.deadline} and {self.n_attempts}"
+            )
+        if self.input_price < 0 or self.output_price < 0:
+            raise ValueError(f"expected prices >= 0, got {self.input_price} and {self.output_price}")
+
+
+class VisionLanguagePlanner:
+    """A `loci.planning.protocols.Planner`. `ask` may be called from several threads at once.
+
+    Args:
+        model: that is asked.
+        fallback: answers where the model does not.
+        settings: how.
+        templates: the prompt's texts; None: those of the package.
+    """
+
+    def __init__(
+        self,
+        model: ChatModel,
+        fallback: Planner,
+        settings: VisionLanguageSettings | None = None,
+        templates: Templates | None = None,
+    ) -> None:
+        self.model = model
+        self.settings = settings or VisionLanguageSettings()
+        self._fallback = fallback
+        self._templates = templates or Templates()
+        self._lock = threading.Lock()
+        self._counts: Counter[str] = Counter()
+        self._latencies: deque[float] = deque(maxlen=_WINDOW)
+        self._overheads: deque[float] = deque(maxlen=_WINDOW)
+        self.last_problem = ""
+
+    def ask(self, question: str, memory: MemoryReader, limit: int = 10, with_images: bool = False) -> Answer:
+        """Answer with at most ``limit`` pieces of evidence; see `loci.planning.protocols.Planner`.
+
+        Raises:
+            ValueError: no word or too many characters in the question, or ``limit`` out of range.
+            TypeError: the memory gives no `AgentMemory`.
+        """
+        check_limit(limit)
+        _check(question)
+        if not isinstance(memory, AgentMemory):
+            raise TypeError(f"expected a memory with the methods of AgentMemory, got {type(memory).__name__}")
+        began = time.monotonic()
+        prompt = build_prompt(
+            question, memory, self._templates, self.settings.budget, with_images=self.model.takes_images
+        )
+        self._count(questions=1)
+        if not prompt.choices:  # nothing is remembered that could be chosen: there is nothing to pay a model for
+            return self._fall_back(question, memory, limit, with_images, "")
+        try:
+            decision, model_s = self._decide(prompt, began + self.settings.deadline)
+        except (ModelError, UnusableReplyError) as error:
+            _LOG.warning("the vision-language model did not answer: %s", error)
+            return self._fall_back(question, memory, limit, with_images, str(error))
+        with self._lock:
+            self._latencies.append(model_s)
+            self._overheads.append(time.monotonic() - began - model_s)
+        return _as_answer(decision, prompt, memory, limit, with_images)
+
+    def statistics(self) -> dict[str, Any]:
+        """Counts, tokens, cost and latencies since the start, for diagnostics."""
+        with self._lock:
+            counts, latencies, overheads = dict(self._counts), list(self._latencies), list(self._overheads)
+        names = (
+            "questions",
+            "model_calls",
+            "retries",
+            "asked_again",
+            "fallbacks",
+            "prompt_tokens",
+            "completion_tokens",
+        )
+        values: dict[str, Any] = {"model": self.model.name, "model_sees_images": self.model.takes_images}
+        values |= {name: counts.get(name, 0) for name in names}
+        cost = (
+            self.settings.input_price * values["prompt_tokens"]
+            + self.settings.output_price * values["completion_tokens"]
+        )
+        if cost:
+            values["cost"] = f"{cost * 1e-6:.4f}"
+        for name, seconds in (("model", latencies), ("prompt", overheads)):
+            for quantile in (50, 99) if seconds else ():
+                values[f"{name} p{quantile} [ms]"] = f"{1e3 * np.percentile(seconds, quantile):.1f}"
+        if self.last_problem:
+            values["last_problem"] = self.last_problem
+        return values
+
+    def close(self) -> None:
+        """Give up the questions that the model is being asked: the other planner answers them."""
+        self.model.close()
+
+    def _decide(self, prompt: Prompt, deadline: float) -> tuple[Decision, float]:
+        """The model's decision, and how long the model took [s].
+
+        Raises:
+            ModelError: no answer within the deadline.
+            UnusableReplyError: the last answer cannot be used either.
+        """
+        messages: list[Message] = list(prompt.messages)
+        model_s = 0.0
+        problem: UnusableReplyError | None = None
+        for n in range(self.settings.n_attempts):
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise ModelError(
+                    f"no usable answer within {self.settings.deadline:g} s" + (f": {problem}" if problem else "")
+                )
+            began = time.monotonic()
+            try:
+                reply = self.model.complete(messages, prompt.schema, left)
+            finally:
+                model_s += time.monotonic() - began
+            self._count_reply(reply, again=n > 0)
+            try:
+                return parse_decision(reply.content, prompt.choices), model_s
+            except UnusableReplyError as error:
+                problem = error
+                messages = [
+                    *prompt.messages,
+                    {"role": "assistant", "content": reply.content[:4000]},
+                    {"role": "user", "content": self._templates.fill("again", problem=str(error))},
+                ]
+        assert problem is not None  # n_attempts >= 1
+        raise problem
+
+    def _fall_back(self, question: str, memory: AgentMemory, limit: int, with_images: bool, problem: str) -> Answer:
+        self._count(fallbacks=1)
+        if problem:
+            self.last_problem = problem[:500]
+        try:
+            answer = self._fallback.ask(question, memory, limit, with_images)
+        except ValueError as error:  # the other planner reads English only
+            return Answer(
+                f"I could not ask the vision-language model, and cannot read this without it: {error}.", False, 0.0
+            )
+        remark = " (Answered without the vision-language model.)" if problem else ""
+        return replace(answer, answer=answer.answer + remark)
+
+    def _count_reply(self, reply: Reply, again: bool) -> None:
+        self._count(
+            model_calls=0 if reply.is_recorded else 1,
+            retries=reply.n_retries,
+            asked_again=int(again),
+            prompt_tokens=reply.n_prompt_tokens,
+            completion_tokens=reply.n_completion_tokens,
+        )
+
+    def _count(self, **counts: int) -> None:
+        with self._lock:
+            self._counts.update(counts)
+
+
+def _check(question: str) -> None:
+    if len(question) > MAX_QUESTION_LENGTH:
+        raise ValueError(f"expected a question of at most {MAX_QUESTION_LENGTH} characters, got {len(question)}")
+    if not re.search(r"\w", question):
+        raise ValueError(f"expected a question with at least one word, got {question!r}")
+
+
+def _as_answer(d: Decision, prompt: Prompt, memory: AgentMemory, limit: int, with_images: bool) -> Answer:
+    """A decision as an answer: a frontier says where to look, everything else is known."""
+    named = [prompt.choices[i] for i in (d.choice, *d.evidence) if i != NONE]
+    is_frontier = d.choice != NONE and prompt.choices[d.choice].kind == "frontier"
+    known = d.choice != NONE and not is_frontier
+    if not known:  # where to look: what was chosen, then the other frontiers, nearest first
+        frontiers = [e for e in prompt.choices.values() if e.kind == "frontier"]
+        named = [e for e in named if e.kind == "frontier"]
+        named += [e for e in frontiers if e.id not in {n.id for n in named}]
+    return Answer(
+        d.answer.strip(),
+        known,
+        float(d.confidence) if known else 0.0,
+        tuple(_pictured(e, memory, with_images) for e in named[:limit]),
+    )
+
+
+def _pictured(e: Evidence, memory: AgentMemory, with_images: bool) -> Evidence:
+    return with_image(e, memory) if with_images else replace(e, image=None)

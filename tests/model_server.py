@@ -1,0 +1,195 @@
+"""A server on loopback that speaks the OpenAI chat-completions protocol, checks what it is sent, and answers as a test says."""
+
+from __future__ import annotations
+
+import base64
+import json
+import threading
+import time
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import cv2
+import jsonschema
+import numpy as np
+
+#: Gets a request (its JSON), and answers it with the handler's methods, or returns the text of the model's message.
+Script = Callable[[dict[str, Any], "Handler"], str | None]
+
+
+class Handler(BaseHTTPRequestHandler):
+    """One request."""
+
+    server: ModelServer
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        request = json.loads(body)
+        with self.server.lock:
+            self.server.requests.append(request)
+            self.server.keys.append(self.headers.get("Authorization", ""))
+            script = self.server.scripts.pop(0) if len(self.server.scripts) > 1 else self.server.scripts[0]
+        if self.path != "/v1/chat/completions":
+            self.send(404, {"error": {"message": f"no {self.path}"}})
+            return
+        if problem := problem_of(request):
+            self.server.problems.append(problem)
+        content = script(request, self)
+        if content is not None:
+            self.send(200, completion(content))
+
+    def send(self, status: int, document: Any, headers: dict[str, str] | None = None) -> None:
+        data = document if isinstance(document, bytes) else json.dumps(document).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(data)))
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+    def handle(self) -> None:
+        try:
+            super().handle()
+        except (ConnectionError, BrokenPipeError):
+            self.server.hung_up += 1
+
+
+class ModelServer(ThreadingHTTPServer):
+    """Answers with ``scripts`` in turn; the last one stays."""
+
+    daemon_threads = True
+
+    def __init__(self, *scripts: Script) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.scripts = list(scripts)
+        self.requests: list[dict[str, Any]] = []
+        self.keys: list[str] = []
+        self.problems: list[str] = []
+        self.hung_up = 0
+        self.lock = threading.Lock()
+        self._thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02})
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}/v1"
+
+    def __enter__(self) -> ModelServer:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.shutdown()
+        self._thread.join()
+        self.server_close()
+
+
+def completion(content: str | None, **message: Any) -> dict[str, Any]:
+    return {
+        "id": "chatcmpl-1",
+        "object": "chat.completion",
+        "created": 1,
+        "model": "scripted",
+        "choices": [
+            {
+                "index": 0,
+                "finish_reason": "stop",
+                "message": {"role": "assistant", "content": content, **message},
+            }
+        ],
+        "usage": {"prompt_tokens": 1000, "completion_tokens": 50, "total_tokens": 1050},
+    }
+
+
+def decide(choice: str, answer: str = "There it is.", evidence: tuple[str, ...] = (), confidence: float = 0.8) -> str:
+    return json.dumps(
+        {"reason": "seen", "choice": choice, "evidence": list(evidence), "answer": answer, "confidence": confidence}
+    )
+
+
+def says(content: str) -> Script:
+    return lambda request, handler: content
+
+
+def fails(status: int, headers: dict[str, str] | None = None, message: str = "broken") -> Script:
+    return lambda request, handler: handler.send(status, {"error": {"message": message}}, headers)
+
+
+def late(seconds: float, content: str) -> Script:
+    def answer(request: dict[str, Any], handler: Handler) -> str:
+        time.sleep(seconds)
+        return content
+
+    return answer
+
+
+def drops(request: dict[str, Any], handler: Handler) -> None:
+    """Hangs up without an answer."""
+    handler.close_connection = True
+    handler.connection.close()
+
+
+def half_a_body(request: dict[str, Any], handler: Handler) -> None:
+    data = json.dumps(completion(decide("none"))).encode()
+    handler.send_response(200)
+    handler.send_header("Content-Type", "application/json")
+    handler.send_header("Content-Length", str(len(data)))
+    handler.end_headers()
+    handler.wfile.write(data[: len(data) // 2])
+    handler.wfile.flush()
+    handler.close_connection = True
+
+
+def offered(request: dict[str, Any]) -> list[str]:
+    """The ids that a request offers."""
+    return request["response_format"]["json_schema"]["schema"]["properties"]["choice"]["enum"]
+
+
+def text_of(request: dict[str, Any]) -> str:
+    """All text of a request."""
+    texts = []
+    for m in request["messages"]:
+        content = m["content"]
+        texts += [content] if isinstance(content, str) else [p["text"] for p in content if p["type"] == "text"]
+    return "\n".join(texts)
+
+
+def images_of(request: dict[str, Any]) -> list[np.ndarray]:
+    """All pictures of a request, decoded (H, W, 3); fails if one is none."""
+    found = []
+    for m in request["messages"]:
+        for part in m["content"] if isinstance(m["content"], list) else ():
+            if part["type"] == "image_url":
+                head, data = part["image_url"]["url"].split(",", 1)
+                assert head == "data:image/jpeg;base64"
+                image = cv2.imdecode(np.frombuffer(base64.b64decode(data, validate=True), np.uint8), cv2.IMREAD_COLOR)
+                assert image is not None
+                found.append(image)
+    return found
+
+
+def problem_of(request: dict[str, Any]) -> str:
+    """What is wrong with a request; empty: nothing."""
+    try:
+        assert request["messages"][0]["role"] == "system"
+        assert [m["role"] for m in request["messages"]][-1] == "user"
+        images_of(request)
+        if "response_format" in request:
+            schema = request["response_format"]["json_schema"]["schema"]
+            jsonschema.Draft202012Validator.check_schema(schema)
+            assert set(schema["required"]) == set(schema["properties"])  # strict mode wants all of them
+            assert schema["additionalProperties"] is False
+    except Exception as error:
+        return repr(error)
+    return ""
+
+
+def jpeg(width: int, height: int) -> bytes:
+    """Noise, as a picture."""
+    noise = np.random.default_rng(0).integers(0, 255, (height, width, 3), dtype=np.uint8)
+    return cv2.imencode(".jpg", noise)[1].tobytes()

@@ -1,0 +1,219 @@
+"""The node `planner` with a vision-language model, over real DDS: the model sees the memory through the ROS services."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("loci_ros", reason="loci_ros cannot be imported: run `make setup`, or source ROS 2 and build it")
+pytest.importorskip(
+    "openai", reason="the openai client cannot be imported: pip install 'loci[vlm]' (`make setup` does)"
+)
+
+from diagnostic_msgs.msg import DiagnosticArray
+from loci_ros import msg as m
+from loci_ros import srv
+from rig import Rig, overrides, until
+
+from loci.nodes import conversions as c
+from loci.nodes.client import MemoryClient
+from loci.nodes.facade import make_nodes
+from loci.nodes.planning import PlannerNode
+from loci.planning.protocols import AgentMemory
+from loci.planning.tools import ToolBox
+from model_server import ModelServer, decide, images_of, offered, text_of
+from synthetic import tour
+
+TOUR = tour()
+
+
+def answer_mug(request: dict[str, Any], handler: Any) -> str:
+    """Reads the lists that it was shown, as a model does."""
+    line = next(line for line in text_of(request).splitlines() if line.startswith("| object/") and "mug" in line)
+    mug = line.removeprefix("| ").split(":")[0]
+    view = next(i for i in offered(request) if i.startswith("snapshot/"))
+    return decide(mug, "On the table.", (view,))
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[ModelServer]:
+    with ModelServer(answer_mug) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def rig(ros_domain: int, server: ModelServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+    """A memory that has seen a room, and a planner that asks the model."""
+    folder = tmp_path_factory.mktemp("memories")
+    memory = overrides(storage_directory=str(folder), map_id="room", queue_size=100, preload_text_encoder=False)
+    planner = overrides(
+        text_encoder=False,
+        planner="vision_language",
+        model="scripted",
+        model_base_url=server.url,
+        service_timeout=60.0,
+        trace_file=str(folder / "trace.jsonl"),
+    )
+    rig = Rig(
+        lambda context: [
+            *make_nodes(context, parameter_overrides=memory),
+            PlannerNode(context, parameter_overrides=planner),
+        ]
+    )
+    try:
+        assert all(rig.bring_up())
+        publisher = rig.publisher(m.Observation, "observations")
+        for i, o in enumerate(TOUR):
+            publisher.publish(c.to_observation(o, "map", sequence=i))
+        assert until(lambda: rig.nodes[0].host.newest_stamp_ns == TOUR[-1].frame.stamp_ns, 60.0)
+        yield rig
+    finally:
+        rig.close()
+
+
+def test_the_models_choice_comes_back_with_its_evidence(
+    ros_domain: int, rig: Rig, server: ModelServer, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    with MemoryClient(timeout=60.0) as client:
+        answer = client.ask("where is the mug?", with_images=True, timeout=90.0)
+        assert (answer.answer, answer.known) == ("On the table.", True)
+        assert answer.evidence[0].label == "mug"
+        assert answer.evidence[0].image[:2] == b"\xff\xd8"
+        assert answer.evidence[1].kind == "snapshot"
+    assert not server.problems
+    assert images_of(server.requests[0])
+    assert "mug" in text_of(server.requests[0])
+
+
+def test_tokens_and_latencies_are_in_the_diagnostics(rig: Rig) -> None:
+    rig.call(srv.Ask, "ask", {"question": "where is the mug?", "limit": 3})
+    heard = rig.hear(DiagnosticArray, "/diagnostics")
+
+    def values() -> dict[str, str]:
+        for message in reversed(heard):
+            for status in message.status:
+                if status.name == "loci: /planner":
+                    found = {v.key: v.value for v in status.values}
+                    if int(found.get("model_calls", 0)) > 0:
+                        return found
+        return {}
+
+    assert until(values)
+    found = values()
+    assert found["planner"] == "vision_language"
+    assert int(found["prompt_tokens"]) > 0
+    assert float(found["model p50 [ms]"]) > 0.0
+
+
+def test_over_ros_the_tools_find_what_the_memory_holds(ros_domain: int, rig: Rig) -> None:
+    with MemoryClient(timeout=60.0) as client:
+        assert isinstance(client, AgentMemory)
+        box = ToolBox(client, writable=True)
+        found = box.call("find_objects", {"labels": ["mug"], "with_images": True})
+        [record] = found.document["results"]
+        assert len(found.images) == 1
+        details = box.call("get_object", {"object_id": record["id"]}).document["object"]
+        assert details["label"] == "mug"
+        assert details["lies_on"]
+        assert box.call("get_object", {"object_id": "object/9999"}).is_error
+        assert box.call("path_length", {"goal": record["id"], "tolerance": 1.5}).document["reachable"]
+        assert "mug" in box.call("scene_graph").text
+        assert not box.call("unexplored", {"with_images": True}).is_error
+        assert len(box.call("list_rooms").document["rooms"]) == 1
+        kept = box.call("remember", {"text": "the mug is Anna's", "source": "Anna", "object_id": record["id"]})
+        assert kept.document["remembered"].startswith("episode/")
+
+
+def test_an_mcp_client_asks_the_running_robot(ros_domain: int, rig: Rig) -> None:
+    """`loci mcp` without a name, started as an agent starts it: with no libraries of ROS in its environment."""
+    pytest.importorskip("mcp", reason="the MCP SDK cannot be imported: pip install 'loci[mcp]' (`make setup` does)")
+    from mcp import Client
+    from mcp.client.stdio import StdioServerParameters, stdio_client
+
+    async def ask() -> Any:
+        paths = [p for p in sys.path if p]
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+        for name in ("LD_LIBRARY_PATH", "AMENT_PREFIX_PATH", "_ROS_WHEELS_BOOTSTRAP_COMPLETE"):
+            environment.pop(name, None)
+        arguments = ["-m", "loci.cli", "mcp", "--timeout", "60"]
+        parameters = StdioServerParameters(command=sys.executable, args=arguments, env=environment)
+        async with Client(stdio_client(parameters)) as client:
+            return await client.call_tool("find_objects", {"text": "mug", "limit": 1, "with_images": True})
+
+    found = asyncio.run(asyncio.wait_for(ask(), 100))
+    assert not found.is_error
+    assert json.loads(found.content[0].text)["results"][0]["label"] == "mug"
+    assert found.content[1].mime_type == "image/jpeg"
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"model": ""},
+        {"model_base_url": "not a url"},
+        {"model_base_url": "https://models.example.org/v1"},
+        {"prompt_directory": "/no/such/folder"},
+        {"reuse_recorded": True},
+    ],
+)
+def test_settings_that_do_not_do_leave_the_node_unconfigured(
+    own_domain: int, values: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("LOCI_MODEL_KEY", raising=False)
+    given = {"text_encoder": False, "planner": "vision_language", "model": "m", **values}
+    rig = Rig(lambda context: [PlannerNode(context, parameter_overrides=overrides(**given))])
+    try:
+        assert rig.bring_up() == [False]
+    finally:
+        rig.close()
+
+
+def test_cleaning_up_does_not_wait_for_a_model_that_is_silent(own_domain: int, tmp_path: Path) -> None:
+    """A question is with the model when the node is taken down: it is given up, and its deadline of ten minutes is not waited for."""
+    asked, over = threading.Event(), threading.Event()
+
+    def silent(request: dict[str, Any], handler: Any) -> str:
+        asked.set()
+        over.wait(100.0)
+        return decide("none")
+
+    with ModelServer(silent) as server:
+        memory = overrides(storage_directory=str(tmp_path), map_id="room", queue_size=100, preload_text_encoder=False)
+        planner = overrides(
+            text_encoder=False,
+            planner="vision_language",
+            model="m",
+            model_base_url=server.url,
+            model_deadline=600.0,
+            service_timeout=60.0,
+        )
+        rig = Rig(
+            lambda context: [
+                *make_nodes(context, parameter_overrides=memory),
+                PlannerNode(context, parameter_overrides=planner),
+            ]
+        )
+        try:
+            assert all(rig.bring_up())
+            publisher = rig.publisher(m.Observation, "observations")
+            for i, o in enumerate(TOUR):
+                publisher.publish(c.to_observation(o, "map", sequence=i))
+            assert until(lambda: rig.nodes[0].host.newest_stamp_ns == TOUR[-1].frame.stamp_ns, 60.0)
+            client = rig.outside.create_client(srv.Ask, "ask")
+            assert until(client.service_is_ready)
+            answer = client.call_async(srv.Ask.Request(question="where is the mug?", limit=3))
+            assert until(asked.is_set, 60.0)
+            rig.nodes[-1].trigger_deactivate()
+            rig.nodes[-1].trigger_cleanup()
+            assert until(answer.done, 40.0)
+        finally:
+            over.set()
+            rig.close()
