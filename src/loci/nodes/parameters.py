@@ -226,6 +226,15 @@ MEMORY: tuple[Parameter, ...] = (
         "short_term_capacity", 100, "Records in the short-term memory.", "", 1, 100000, setting="short_term_capacity"
     ),
     Parameter(
+        "short_term_threshold",
+        0.5,
+        "Score from which on short-term records answer a text before the long term does.",
+        "",
+        0.0,
+        1.0,
+        setting="short_term_threshold",
+    ),
+    Parameter(
         "refresh_period",
         10,
         "Keyframes after which map, rooms and frontiers are brought up to date unasked.",
