@@ -3,7 +3,7 @@
     make bench NAME=episodic        (or: python bench/episodic.py --sizes 10k,100k,1m)
 
 Records are sentences about what a robot saw, with MiniLM's embeddings, times and places; queries are other sentences. Both memories write
-100 records per durable commit (SQLite: WAL, synchronous FULL) and are tuned to recall@10 >= 0.98. `pip install emem` for the comparison;
+100 records per durable commit (SQLite: WAL, synchronous FULL) and are tuned to recall@10 >= 0.98. `pip install emem==0.3.0` for the comparison;
 without it its columns are left out. Written to out/bench/episodic.json.
 """
 
@@ -402,7 +402,7 @@ def main() -> None:
         try:
             import emem  # noqa: F401
         except ModuleNotFoundError as error:
-            print(f"without the comparison: {error} (pip install emem)", file=sys.stderr)
+            print(f"without the comparison: {error} (pip install emem==0.3.0)", file=sys.stderr)
             with_emem = False
     result = speed(a.sizes, with_emem)
     print_tables(result)

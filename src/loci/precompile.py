@@ -17,10 +17,12 @@ from loci.scene.covisibility import choose_images
 from loci.scene.objects import ObjectMap
 from loci.scene.relations import relations
 from loci.spatial.warm_up import warm_up
+from loci.store.inverted_lists import train
+from loci.store.vector_kernels import keep_inside
 
 
 def compile_kernels() -> None:
-    """Run every kernel once on a small made-up view: a floor with a box on it."""
+    """Run every kernel once on a small made-up view, a floor with a box on it, and on a few vectors."""
     warm_up()
     camera = Camera(96, 72, 80.0, 80.0, 47.5, 35.5)
     rows = np.arange(camera.height)[:, None]
@@ -37,6 +39,10 @@ def compile_kernels() -> None:
     relations((known, replace(known, id="another")), {known.id})
     choose_images(np.eye(4, 3), np.array([[0.9, 0.9, 0.0, 0.0], [0.0, 0.9, 0.9, 0.0], [0.0, 0.0, 0.9, 0.9]]))
     GeometricDetector().detect(frame)
+    vectors = np.eye(32, dtype=np.float32)
+    rows, allowed = np.arange(32), np.ones(32, dtype=np.bool_)
+    train(vectors).search(vectors, rows, allowed, vectors[0], 1)
+    keep_inside(np.zeros((1, 3)), allowed[:1], np.zeros(3), np.ones(3), np.zeros(3), 1.0)
     Rectifier(camera, Camera(48, 36, 40.0, 40.0, 23.5, 17.5), np.eye(4)).rectify(color, depth[::2, ::2].copy())
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from loci.store import Store, StoreError
+from loci.store import Store
 from loci.store.checking import check_memory
 from loci.store.record import to_row
 from loci.store.schema import APPLICATION_ID, MIGRATIONS
@@ -65,9 +65,11 @@ def old(tmp_path: Path) -> Path:
     return path
 
 
-def test_it_is_read_only_after_it_was_opened_for_writing_once(old: Path) -> None:
-    with pytest.raises(StoreError, match="schema version 1: open it once for writing"):
-        Store.open(old, read_only=True)
+def test_it_can_be_read_as_it_is_and_is_brought_up_to_date_when_it_is_opened_for_writing(old: Path) -> None:
+    with Store.open(old, read_only=True) as store:
+        assert [r.fields["text"] for r in store.records("episode")] == ["the kettle is hot"]
+        assert store.find_words(["kettle"]) == {"kettle": []}
+        assert store.word_shares(["kettle"], n_records=1) == {}
     assert [f.part for f in check_memory(old)] == ["records", "database"]
     with Store.open(old) as store:
         assert store.uuid == UUID

@@ -269,7 +269,7 @@ class LongTermMemory:
             rows = (view.oldest if order == "oldest" else view.newest)(rows, n)[offset:]
             scores = self._scores(view, rows, question)
         else:
-            rows = self._candidates(view, mask, question, n)
+            rows = self._candidates(view, mask, n_total, question, n)
             scores = self._scores(view, rows, question)
             best = _best(view, rows, scores, n)[offset:]
             rows, scores = rows[best], scores[best]
@@ -290,10 +290,10 @@ class LongTermMemory:
         """(N,) bool: rows that meet all conditions."""
         columns = self._columns
         mask = np.array(view.alive)
-        if conditions.kinds:
-            mask &= np.isin(view.kind, columns.codes(conditions.kinds))
+        if conditions.kinds and set(conditions.kinds) != _RECORD_KIND.keys():
+            mask &= _among(view.kind, columns.codes(conditions.kinds))
         if conditions.places is not None:
-            mask &= np.isin(view.place, columns.codes(p for p in conditions.places))
+            mask &= _among(view.place, columns.codes(p for p in conditions.places))
         for wanted, column in (
             (conditions.state, view.state),
             (conditions.session, view.session),
@@ -359,24 +359,23 @@ class LongTermMemory:
         return np.mean(parts, axis=0, dtype=np.float32)
 
     def _candidates(
-        self, view: View, mask: npt.NDArray[np.bool_], question: _Question, n: int
+        self, view: View, mask: npt.NDArray[np.bool_], n_total: int, question: _Question, n: int
     ) -> npt.NDArray[np.int64]:
-        """Rows among which the ``n`` best are: all that meet the conditions, or those that an index finds.
+        """Rows among which the ``n`` best are: all ``n_total`` that meet the conditions, or those that an index finds.
 
         An index finds the nearest by their own vectors. What scores higher than the last of these by a label or by words is added, so
         that the candidates hold the best by every measure.
         """
-        everything = np.flatnonzero(mask)
-        if len(question.vectors) != 1 or len(everything) <= self.max_exact or n > self.max_exact // 10:
-            return everything
+        if len(question.vectors) != 1 or n_total <= self.max_exact or n > self.max_exact // 10:
+            return np.flatnonzero(mask)
         ((name, query),) = question.vectors.items()
         lists = view.lists.get((name, len(query)))
         if lists is None:
-            return everything
+            return np.flatnonzero(mask)
         vectors, row = view.vectors[name, len(query)]
         positions, cosines = lists.search(vectors, row, mask, query, n)
         if len(positions) < n or cosines[-1] <= 0.0:
-            return everything
+            return np.flatnonzero(mask)
         found = [row[positions]]
         if question.labels is not None and len(view.label):
             likely = view.label_row[question.labels[view.label] >= cosines[-1]]
@@ -420,6 +419,16 @@ class LongTermMemory:
         cosines = np.zeros(len(columns.names), dtype=np.float32)
         cosines[codes] = vectors @ query
         return cosines
+
+
+def _among(column: npt.NDArray[np.int64], codes: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    """(N,) bool: which of a column's values are among some codes."""
+    if len(codes) > 8:
+        return np.isin(column, codes)
+    found = np.zeros(len(column), dtype=np.bool_)
+    for code in codes:
+        found |= column == code
+    return found
 
 
 def _best(view: View, rows: npt.NDArray[np.int64], scores: Vector, n: int) -> npt.NDArray[np.intp]:

@@ -294,6 +294,15 @@ MEMORY: tuple[Parameter, ...] = (
         "short_term_capacity", 100, "Records in the short-term memory.", "", 1, 100000, setting="short_term_capacity"
     ),
     Parameter(
+        "short_term_threshold",
+        0.5,
+        "Score from which on short-term records answer a text before the long term does.",
+        "",
+        0.0,
+        1.0,
+        setting="short_term_threshold",
+    ),
+    Parameter(
         "store_budget",
         0,
         "The memory on disk may grow to so much; then images that nothing needs are forgotten first. 0: no limit.",

@@ -363,7 +363,11 @@ class OfflinePlanner:
         page = scene.memory.recall(Query(text=scene.question.text, kinds=("object", "episode"), limit=5)).evidence
         text = "I cannot answer that from names, places and times alone."
         if page:
-            text += f" Nearest in meaning is {page[0].text}."
+            nearest = page[0]
+            said = f'what {nearest.source or "somebody"} said: "{nearest.text}"' if nearest.is_quoted else nearest.text
+            text += f" Nearest in meaning is {said}."
+            if nearest.contradiction:
+                text += f" But {nearest.contradiction}."
         return Answer(text, False, 0.0, (*page, *self._frontier_evidence(scene)))
 
     # --- shared -------------------------------------------------------------------------------------------------------

@@ -119,28 +119,15 @@ def read_archive(archive: Path, to: Path, max_bytes: int = MAX_BYTES, progress: 
                         progress(n_files / (n_files + 1000), "unpacking")  # how many there are is not known
                     n_left -= _copy_checked(file, target, n_left, archive)
             _check_hashes(archive, folder)
-            check_for_reading_or_older(folder)
+            check_for_reading(folder)
+            for sidecar in folder.glob(f"{DATABASE}-*"):
+                sidecar.unlink()
             for path in folder.rglob("*"):
                 fsync_path(path)
             os.rename(folder, to)
             fsync_path(to.parent)
         except _unpacking_errors() as error:
             raise StoreError(f"{archive} could not be unpacked: {error}") from error
-
-
-def check_for_reading_or_older(folder: Path) -> None:
-    """The memory in a folder can be opened; one of an older Loci for writing.
-
-    Raises:
-        StoreError: it cannot.
-    """
-    try:
-        check_for_reading(folder)
-    except StoreError as error:
-        if "open it once for writing" not in str(error):
-            raise
-    for sidecar in folder.glob(f"{DATABASE}-*"):
-        sidecar.unlink()
 
 
 def _copy_checked(file: IO[bytes], target: Path, n_left: int, archive: Path) -> int:

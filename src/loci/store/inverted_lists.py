@@ -170,7 +170,7 @@ def _encode(vectors: Floats, basis: Floats, scale: float) -> npt.NDArray[np.int8
 def _test_queries(vectors: Floats, rng: np.random.Generator) -> Floats:
     parts = [vectors[rng.choice(len(vectors), size=_N_TESTS)] for _ in range(8)]
     # A question is like no sentence that is kept: half of the tests lie between two of them, half between eight, where no list comes first.
-    return _unit(np.concatenate([(parts[0] + parts[1])[::2], np.add.reduce(parts)[1::2]]))
+    return _unit(np.concatenate([(parts[0] + parts[1])[::2], np.stack(parts).sum(axis=0)[1::2]]))
 
 
 def _exact_nearest(vectors: Floats, queries: Floats) -> npt.NDArray[np.int64]:

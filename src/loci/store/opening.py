@@ -37,10 +37,10 @@ def memory_path(name: str, root: Path | None = None) -> Path:
 
 
 def check_for_reading(path: Path) -> Manifest:
-    """The manifest of a memory that can be read as it is.
+    """The manifest of a memory that can be read as it is; one of an older Loci has no full text (schema version 1).
 
     Raises:
-        StoreError: there is no memory, it is damaged, or of another version.
+        StoreError: there is no memory, it is damaged, or of a newer Loci.
     """
     try:
         manifest = Manifest.read(path / "manifest.json")
@@ -61,10 +61,8 @@ def check_for_reading(path: Path) -> Manifest:
     except sqlite3.DatabaseError as error:
         raise StoreError(f"{path / DATABASE} is damaged: {error}; open for writing to repair it") from error
     check_version(version, path / DATABASE)
-    if version < len(MIGRATIONS):
-        raise StoreError(
-            f"{path} has schema version {version}: open it once for writing to bring it to {len(MIGRATIONS)}"
-        )
+    if version < 1:
+        raise StoreError(f"{path / DATABASE} has no tables: open for writing to repair it")
     return manifest
 
 

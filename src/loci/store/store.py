@@ -288,6 +288,8 @@ class Store:
         self._check_words(wanted)
         noted = self._noted_texts(kinds)
         with self._reader() as connection:
+            if not words.has_words(connection):
+                return {word: [] for word in wanted}
             found = words.find_words(connection, wanted, kinds, limit)
         if noted:
             new = words.find_words_in({id: text for id, text in noted.items() if text}, wanted, limit)
@@ -322,6 +324,8 @@ class Store:
             return {}
         noted = self._noted_texts(kinds)
         with self._reader() as connection:
+            if not words.has_words(connection):
+                return {}
             shares, weights = words.rank_words(connection, wanted, kinds, n_records, n_best, limit)
         if noted:
             new = words.find_words_in({id: text for id, text in noted.items() if text}, wanted, len(noted))

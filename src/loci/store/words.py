@@ -60,6 +60,11 @@ def drop_text(connection: sqlite3.Connection, seq: int, kind: str) -> None:
         connection.execute("DELETE FROM words WHERE rowid = ?", (seq,))
 
 
+def has_words(connection: sqlite3.Connection) -> bool:
+    """Whether there is full text: not in a memory of an older Loci that is only read."""
+    return connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'words'").fetchone() is not None
+
+
 def rebuild(connection: sqlite3.Connection) -> None:
     """Make the index anew from its texts, so that words of texts that were taken out are in no page any more."""
     connection.execute("INSERT INTO words (words) VALUES ('rebuild')")
