@@ -20,6 +20,7 @@ import numpy.typing as npt
 from loci.episodic.long_term import ConsolidationResult
 from loci.episodic.memory import EpisodicMemory
 from loci.episodic.records import Episode
+from loci.episodic.short_term import ShortTermParameters
 from loci.evidence import Memories
 from loci.geometry import check_pose
 from loci.keyframes import Keyframe, KeyframeParameters, Keyframes, is_keyframe, quantize_depth
@@ -56,7 +57,7 @@ class MemoryParameters:
     Attributes:
         keyframes: what makes an observation worth keeping.
         spatial, scene: settings of these memories.
-        short_term_capacity: records in the short-term memory.
+        short_term: bounds of the short-term memory, and what leaves it first.
         commit_period_s: at most so much is lost when the machine dies [s, wall clock]; `remember` commits at once.
         refresh_period: keyframes after which map, rooms and frontiers are brought up to date without being asked for.
     """
@@ -64,7 +65,7 @@ class MemoryParameters:
     keyframes: KeyframeParameters = field(default_factory=KeyframeParameters)
     spatial: SpatialParameters = field(default_factory=SpatialParameters)
     scene: SceneParameters = field(default_factory=SceneParameters)
-    short_term_capacity: int = 100
+    short_term: ShortTermParameters = field(default_factory=ShortTermParameters)
     commit_period_s: float = 1.0
     refresh_period: int = 10
 
@@ -116,7 +117,7 @@ class RobotMemory(MemoryQuestions):
         self._keyframes = Keyframes(store, parameters.keyframes.grid)
         self._spatial = SpatialMemory(store, self._keyframes, self.map_id, parameters.spatial, self.device)
         self._scene = SceneMemory(store, self._keyframes, parameters.scene)
-        self._episodic = EpisodicMemory(store, self._text_encoder, parameters.short_term_capacity)
+        self._episodic = EpisodicMemory(store, self._text_encoder, parameters.short_term)
         self._memories = Memories(
             self._keyframes,
             self._spatial,
@@ -522,6 +523,7 @@ class RobotMemory(MemoryQuestions):
     def _put_changes(self) -> None:
         self._scene.save()
         self._spatial.save_graph()
+        self._episodic.note_uses()
         self._dirty = False
         self._committed_at = time.monotonic()
 

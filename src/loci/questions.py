@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from loci.episodic.short_term import REACH, ShortTermRecord
 from loci.evidence import Memories, rooms_of_objects
 from loci.geometry import Array
 from loci.keyframes import Keyframe
@@ -105,6 +106,35 @@ class MemoryQuestions:
             max_image_bytes=max_image_bytes,
         )
         return self.recall(query)
+
+    def recent(
+        self,
+        *,
+        position: npt.ArrayLike | None = None,
+        radius: float = REACH,
+        text: str | None = None,
+        limit: int = 10,
+    ) -> tuple[ShortTermRecord, ...]:
+        """Short-term records within reach of a point, then those most similar to a text (then the newest).
+
+        Args:
+            position: (3,) [m], map frame; None: everywhere.
+            radius: reach [m].
+            text: ranks by the records' labels; None: all score 1.
+            limit: at most so many.
+
+        Raises:
+            ValueError: a position that is not finite, a radius that is not positive, or the limit is out of range.
+        """
+        check_limit(limit)
+        if not 0.0 < radius < np.inf:
+            raise ValueError(f"expected a radius > 0 m, got {radius}")
+        here = None if position is None else _finite(position, "position", (3,))
+        places = {p.id: p.position for p in self._memories.spatial.topology().places}
+        embedding = None if text is None else self._memories.text_encoder.encode([text])[0]
+        pose_of = self._memories.keyframes.pose
+        episodic = self._memories.episodic
+        return tuple(episodic.recent(here, radius, embedding, limit, pose_of=pose_of, place_position=places.get))
 
     def scene_graph(self, format: str = "text", max_characters: int = 100_000) -> tuple[str, bool]:
         """Rooms, objects and relations as ``"text"`` for a prompt or as ``"json"``, and whether the text was cut.

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from loci.episodic.replacement import POLICIES
 from loci.observation import check_name
 
 if TYPE_CHECKING:
@@ -223,7 +224,47 @@ MEMORY: tuple[Parameter, ...] = (
         "preload_text_encoder", True, "Load the text model at the start, in the background; false: with the first text."
     ),
     Parameter(
-        "short_term_capacity", 100, "Records in the short-term memory.", "", 1, 100000, setting="short_term_capacity"
+        "short_term_capacity",
+        100,
+        "Records in the short-term memory at most.",
+        "",
+        1,
+        100000,
+        setting="short_term.capacity",
+    ),
+    Parameter(
+        "short_term_bytes",
+        16 << 20,
+        "Bytes of all records in the short-term memory at most.",
+        "B",
+        1024,
+        1 << 30,
+        setting="short_term.capacity_bytes",
+    ),
+    Parameter(
+        "short_term_policy",
+        "fifo",
+        "Which record leaves the short-term memory for the long-term memory when there are too many.",
+        choices=POLICIES,
+        setting="short_term.policy",
+    ),
+    Parameter(
+        "short_term_window",
+        0.01,
+        "Share of the short-term memory that is the window of w-tinylfu.",
+        "share",
+        0.001,
+        0.9,
+        setting="short_term.window_share",
+    ),
+    Parameter(
+        "short_term_retention",
+        0.5,
+        "Weight of frequency against age in the policy retention.",
+        "share",
+        0.0,
+        1.0,
+        setting="short_term.retention_weight",
     ),
     Parameter(
         "refresh_period",
