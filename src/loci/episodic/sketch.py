@@ -10,8 +10,9 @@ import hashlib
 
 import numpy as np
 
-#: Rows of counters; largest count; uses until counts are halved, per record of the memory (as in the paper).
-_ROWS, _MAX, _SAMPLE = 4, 15, 10
+#: Rows of counters; largest count; uses until counts are halved, per record of the memory (as in the paper), and records at
+#: least: after a hundred uses the counts of a memory of ten would say nothing.
+_ROWS, _MAX, _SAMPLE, _LEAST = 4, 15, 10, 64
 
 
 class FrequencySketch:
@@ -24,11 +25,11 @@ class FrequencySketch:
     def __init__(self, capacity: int) -> None:
         if capacity < 1:
             raise ValueError(f"expected a capacity >= 1, got {capacity}")
-        self._width = max(64, 1 << (capacity - 1).bit_length()) * 4  # counters per row, a power of two
+        self._width = max(_LEAST, 1 << (capacity - 1).bit_length()) * 4  # counters per row, a power of two
         self._bytes = bytearray(_ROWS * self._width // 2)  # two counters in each
         self._n_added = 0
         #: Counts are halved after so many additions.
-        self.sample_size = _SAMPLE * capacity
+        self.sample_size = _SAMPLE * max(capacity, _LEAST)
 
     def estimate(self, key: str) -> int:
         """How often ``key`` was added since some time, at most 15."""

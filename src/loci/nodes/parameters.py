@@ -251,7 +251,7 @@ MEMORY: tuple[Parameter, ...] = (
     Parameter(
         "short_term_window",
         0.01,
-        "Share of the short-term memory that is the window of w-tinylfu.",
+        "Share of the short-term memory that is the window of w-tinylfu at first; it adapts.",
         "share",
         0.001,
         0.9,
