@@ -15,7 +15,8 @@ import cachetools
 from theine_core import TlfuCore, spread
 
 from common import table, write_result
-from loci.episodic.replacement import POLICIES, WTinyLfu, hits, make_policy
+from loci.episodic.replacement import POLICIES, hits, make_policy
+from loci.episodic.tiny_lfu import WTinyLfu
 from traces import household, scans, shifting_zipf, zipf
 
 CAPACITIES = (10, 100, 1000)

@@ -21,6 +21,7 @@ from loci.episodic.long_term import ConsolidationResult
 from loci.episodic.memory import EpisodicMemory
 from loci.episodic.records import Episode
 from loci.episodic.short_term import ShortTermParameters
+from loci.episodic.tokens import TokenParameters
 from loci.evidence import Memories
 from loci.geometry import check_pose
 from loci.keyframes import Keyframe, KeyframeParameters, Keyframes, is_keyframe, quantize_depth
@@ -28,6 +29,7 @@ from loci.observation import Observation, check_name
 from loci.perception.descriptor import DescriptorEncoder
 from loci.perception.protocols import ImageEncoder
 from loci.perception.text import MiniLMTextEncoder, TextEncoder
+from loci.place_tokens import PlaceTokens
 from loci.questions import MemoryQuestions
 from loci.scene.memory import SceneMemory, SceneParameters
 from loci.spatial.memory import Landmark, SpatialMemory, SpatialParameters
@@ -58,6 +60,7 @@ class MemoryParameters:
         keyframes: what makes an observation worth keeping.
         spatial, scene: settings of these memories.
         short_term: bounds of the short-term memory, and what leaves it first.
+        tokens: memory tokens of places and octree nodes; off by default.
         commit_period_s: at most so much is lost when the machine dies [s, wall clock]; `remember` commits at once.
         refresh_period: keyframes after which map, rooms and frontiers are brought up to date without being asked for.
     """
@@ -66,6 +69,7 @@ class MemoryParameters:
     spatial: SpatialParameters = field(default_factory=SpatialParameters)
     scene: SceneParameters = field(default_factory=SceneParameters)
     short_term: ShortTermParameters = field(default_factory=ShortTermParameters)
+    tokens: TokenParameters = field(default_factory=TokenParameters)
     commit_period_s: float = 1.0
     refresh_period: int = 10
 
@@ -127,6 +131,10 @@ class RobotMemory(MemoryQuestions):
             self._image_encoder,
             self.map_id,
         )
+        self._tokens = None
+        if parameters.tokens.enabled:
+            octree, dimension = parameters.spatial.octree, self._image_encoder.dimension
+            self._tokens = PlaceTokens(store, self._keyframes, parameters.tokens, octree, dimension)
         self._last_keyframe: dict[str, Keyframe] = {}  # by camera
         self._last_stamp_ns: dict[str, int] = {}  # by camera
         self._n_since_refresh = 0
@@ -239,6 +247,8 @@ class RobotMemory(MemoryQuestions):
         if update.merged:
             self._follow_merges(update.merged)
         self._remember_experience(keyframe, update.created)
+        if self._tokens is not None:
+            self._tokens.add(keyframe)
         if keyframe.labels:
             self._text_encoder.encode(
                 keyframe.labels
@@ -391,6 +401,8 @@ class RobotMemory(MemoryQuestions):
             self._scene.remove(scene_objects)
             gone = set(scene_objects)
             if keyframes:
+                if self._tokens is not None:
+                    self._tokens.remove(keyframes)
                 gone.update(self._scene.remove_keyframes(keyframes))
                 self._spatial.remove_keyframes(keyframes)
                 for keyframe_id in keyframes:
@@ -425,6 +437,8 @@ class RobotMemory(MemoryQuestions):
             self._last_keyframe = {c: self._keyframes.get(k.id) for c, k in self._last_keyframe.items()}
             self._scene.correct_poses()
             self._spatial.correct_poses()
+            if self._tokens is not None:
+                self._tokens.follow(checked)
             self._dirty = True
             self.refresh()
             self.commit()
@@ -524,6 +538,8 @@ class RobotMemory(MemoryQuestions):
         self._scene.save()
         self._spatial.save_graph()
         self._episodic.note_uses()
+        if self._tokens is not None:
+            self._tokens.memory.save()
         self._dirty = False
         self._committed_at = time.monotonic()
 
@@ -641,6 +657,7 @@ class RobotMemory(MemoryQuestions):
             "snapshots": len(self._scene.snapshots()),
             **self._spatial.statistics(),
             **self._episodic.statistics(),
+            **({} if self._tokens is None else self._tokens.memory.statistics()),
             "store_bytes": self._store.size_bytes(),
             "newest_stamp_ns": self.newest_stamp_ns,
             "store_warnings": "; ".join(self._store.warnings),

@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loci.episodic.replacement import POLICIES, PolicyName, ReplacementPolicy, Usage, WTinyLfu, hits, make_policy
+from loci.episodic.policy import ReplacementPolicy, Usage
+from loci.episodic.replacement import POLICIES, PolicyName, hits, make_policy
 from loci.episodic.sketch import FrequencySketch
+from loci.episodic.tiny_lfu import WTinyLfu
 
 KEYS = [f"object/{i}" for i in range(8)]
 #: What happens to a memory: (key, is it written).

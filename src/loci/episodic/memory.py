@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from loci.episodic.long_term import ConsolidationResult, EpisodeFilter, LongTermMemory
+from loci.episodic.policy import Usage
 from loci.episodic.records import Episode, PoseOf, episode_from_record, episode_to_fields
-from loci.episodic.replacement import Usage
 from loci.episodic.short_term import REACH, ShortTermMemory, ShortTermParameters, ShortTermRecord, record_bytes
 from loci.geometry import Array
 from loci.perception.text import TextEncoder

@@ -15,8 +15,9 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from loci.episodic.policy import Usage
 from loci.episodic.records import Episode, PoseOf, Position, episode_to_fields
-from loci.episodic.replacement import PolicyName, Usage, make_policy
+from loci.episodic.replacement import PolicyName, make_policy
 
 #: Records further than this from the query point are out of reach [m] (KARMA's epsilon).
 REACH = 3.0

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from loci.episodic.replacement import POLICIES
+from loci.episodic.residuals import FORMATS
 from loci.observation import check_name
 
 if TYPE_CHECKING:
@@ -265,6 +266,34 @@ MEMORY: tuple[Parameter, ...] = (
         0.0,
         1.0,
         setting="short_term.retention_weight",
+    ),
+    Parameter(
+        "tokens",
+        False,
+        "Keep a memory token for each place and octree node; see docs/tokens.md.",
+        setting="tokens.enabled",
+    ),
+    Parameter(
+        "token_residuals",
+        "none",
+        "What is kept beside tokens, so that all that was written into them can be read back.",
+        choices=FORMATS,
+        setting="tokens.residuals",
+    ),
+    Parameter(
+        "token_level",
+        5,
+        "Octree nodes that have a token: cubes of leaf size * 2^n.",
+        "",
+        0,
+        16,
+        setting="tokens.level",
+    ),
+    Parameter(
+        "token_codec",
+        "",
+        "Checkpoint of the tokens' codec, a path (loci train-tokens). Empty: weights drawn from a seed.",
+        setting="tokens.codec",
     ),
     Parameter(
         "refresh_period",
