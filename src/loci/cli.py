@@ -1,4 +1,4 @@
-"""The command line: `loci demo | up | replay | query | info | export | import-graph | import-map | sim | eval | doctor`.
+"""The command line: `loci demo | up | replay | query | info | export | import-graph | import-map | train-tokens | sim | eval | doctor`.
 
 Parses and dispatches; every command lives in a module of its own that is imported when it is used, so that help comes at
 once. What a user can mend ends with one line and the next command to type, never with a traceback.
@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from loci import __version__, graph_import, map_files
+from loci import __version__, graph_import, map_files, train_tokens
 from loci.arguments import positive
 from loci.cli_eval import add_eval
 from loci.errors import UserError
@@ -27,6 +27,7 @@ examples:
   loci export out/demo/memory --out exported
   loci import-graph nodes.txt links.txt      a street graph as places of a memory
   loci import-map house.bt house             an OctoMap file as the map of a memory
+  loci train-tokens house                    the codec of memory tokens, trained on a memory
   loci sim scenes preview home:3             what a generated home looks like
   loci doctor                                what is missing on this machine, and what to do about it
 """
@@ -50,6 +51,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_export(commands)
     graph_import.add_parser(commands)
     map_files.add_import_parser(commands)
+    train_tokens.add_parser(commands)
     _add_sim(commands)
     add_eval(commands)
     _add_doctor(commands)
