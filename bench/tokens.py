@@ -8,9 +8,9 @@ product-quantised (Jegou, Douze and Schmid, TPAMI 2011; k-means of scipy). Recal
 from __future__ import annotations
 
 import argparse
-import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from scipy.cluster.vq import kmeans2, vq
+from tqdm import tqdm
 
 from common import OUT, table, write_result
 from loci.episodic.codec import CodecShape, TokenCodec
@@ -39,7 +40,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--experiences", type=int, default=2048, help="to train on, and as many to store")
     parser.add_argument("--queries", type=int, default=256)
-    parser.add_argument("--epochs", type=int, default=40)
+    parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--cache", type=Path, default=OUT / "cache", help="folder for embeddings and the trained codec")
     a = parser.parse_args()
     a.cache.mkdir(parents=True, exist_ok=True)
@@ -105,16 +106,24 @@ def _trained(a: argparse.Namespace, vectors: Vectors, judged: Vectors) -> tuple[
     codec = TokenCodec(CodecShape(vectors.shape[1]))
     before = evaluate(codec, judged)
     start, n_batches = time.perf_counter(), max(1, len(vectors) // (SEGMENT * 16))
+    seconds = 0.0  # it was trained by an earlier run
     if path.exists():
         codec = TokenCodec.load(path)
     else:
-        parameters = TrainingParameters(epochs=a.epochs, learning_rate=2e-3)
-        train(codec, vectors, parameters, progress=lambda share, told: print(f"{share:.0%} {told}", file=sys.stderr))
+        bar = tqdm(total=1000, desc="training", bar_format="{l_bar}{bar}| {elapsed}")
+
+        def progress(share: float, told: str) -> None:
+            bar.set_description(told, refresh=False)
+            bar.update(round(1000 * share) - bar.n)
+
+        with bar:
+            train(codec, vectors, TrainingParameters(epochs=a.epochs, learning_rate=2e-3), progress=progress)
         codec.save(path)
+        seconds = time.perf_counter() - start
     after = evaluate(codec, judged)
     return codec, {
         "steps": a.epochs * n_batches,
-        "seconds": round(time.perf_counter() - start, 1),
+        "seconds": round(seconds, 1),
         "loss_int8": [before.int8, after.int8],
         "loss_without_residuals": [before.without, after.without],
     }
@@ -144,7 +153,9 @@ def _product_quantised(train_set: Vectors, vectors: Vectors, m: int) -> Vectors:
     """Vectors (N, D) as they come back from codes of M bytes: the nearest of 256 centroids in each of M subspaces."""
     parts = []
     for seen, part in zip(np.split(train_set, m, axis=1), np.split(vectors, m, axis=1), strict=True):
-        centroids, _ = kmeans2(seen, 256, minit="points", rng=np.random.default_rng(0))
+        with warnings.catch_warnings():  # an empty cluster is a code that is not used
+            warnings.simplefilter("ignore", UserWarning)
+            centroids, _ = kmeans2(seen, 256, minit="points", rng=np.random.default_rng(0))
         parts.append(centroids[vq(part, centroids)[0]])
     return np.concatenate(parts, axis=1).astype(np.float32)
 

@@ -37,7 +37,18 @@ def test_help_comes_without_heavy_imports() -> None:
     subprocess.run([sys.executable, "-c", code], check=True, env=environment)
 
 
-COMMANDS = ["demo", "replay", "query", "info", "export", "import-graph", "import-map", "sim", "sim scenes"]
+COMMANDS = [
+    "demo",
+    "replay",
+    "query",
+    "info",
+    "export",
+    "import-graph",
+    "import-map",
+    "train-tokens",
+    "sim",
+    "sim scenes",
+]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from collections import Counter
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Any
 
 from loci.arguments import positive
 from loci.errors import UserError
 from loci.saved import find_memory
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 #: Share of the experiences, the newest, that the codec is judged by and not trained on.
 _HELD_OUT = 0.2
@@ -56,7 +58,7 @@ def run(a: argparse.Namespace) -> int:
     vectors = _embeddings(path)
     n_held_out = int(_HELD_OUT * len(vectors))
     if len(vectors) - n_held_out < LEAST_VECTORS:
-        least = int(np.ceil(LEAST_VECTORS / (1 - _HELD_OUT)))
+        least = math.ceil(LEAST_VECTORS / (1 - _HELD_OUT))
         raise UserError(f"expected {least} keyframes with an image embedding in {path} at least, got {len(vectors)}")
     seen, held_out = vectors[: len(vectors) - n_held_out], vectors[len(vectors) - n_held_out :]
     judged = held_out if len(held_out) >= 32 else vectors[-32:]
@@ -95,6 +97,8 @@ def _embeddings(path: Path) -> npt.NDArray[np.float32]:
     Raises:
         UserError: the memory cannot be read, or it has none.
     """
+    import numpy as np
+
     from loci.store.errors import StoreError
     from loci.store.store import Store
 
