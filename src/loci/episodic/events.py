@@ -150,7 +150,7 @@ def notice(
     for report in moment.objects:
         if report.confidence < p.min_confidence:
             continue
-        key = (report.kind, report.object_id, report.state)
+        key: tuple[str, ...] = (report.kind, report.object_id, report.state)
         if key not in told:
             events.append(_of_object(report, moment))
         # What happened to a thing makes what happened before news again: opened, closed, opened.
