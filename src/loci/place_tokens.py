@@ -74,9 +74,8 @@ class PlaceTokens:
         every = [k for k in self._keyframes.all() if self._has_vector(k)]
         self.memory.remove(set(self.memory.ids) - {k.id for k in every})
         self.follow(k.id for k in every)
-        for keyframe in every:
-            if keyframe.id not in self.memory:
-                self.add(keyframe)
+        new = [k for k in every if k.id not in self.memory]
+        self.memory.add_all((k.id, keys, np.asarray(k.embedding)) for k, keys in zip(new, self._keys(new), strict=True))
 
     def _has_vector(self, keyframe: Keyframe) -> bool:
         return keyframe.embedding is not None and len(keyframe.embedding) == self._dimension

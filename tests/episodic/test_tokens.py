@@ -175,6 +175,28 @@ def test_tokens_are_as_if_only_what_is_left_had_been_written(
         assert sorted(kept) == sorted(order["node/home/5/7"])
 
 
+@given(counts=st.lists(st.integers(0, 45), min_size=1, max_size=3), first=st.integers(0, 40))
+@settings(max_examples=5)
+def test_writing_many_at_once_is_writing_them_one_by_one(
+    counts: list[int], first: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    rng = np.random.default_rng(sum(counts) + first)
+    places = rng.permutation(np.repeat(np.arange(len(counts)), counts)).tolist()
+    experiences = [(f"keyframe/{i}", [f"place/{p}", "node/1"], units(rng, 1)[0]) for i, p in enumerate(places)]
+    with Store.open(tmp_path_factory.mktemp("tokens") / "home") as store:
+        one_by_one, at_once = (TokenMemory(store, CODEC, no_vector, "float16") for _ in range(2))
+        for experience in experiences:
+            one_by_one.add(*experience)
+        at_once.add_all(experiences[:first])
+        at_once.add_all(experiences[first:])
+        assert at_once.statistics() == one_by_one.statistics()
+        for key in one_by_one.all_keys():
+            assert np.allclose(at_once.token(key), one_by_one.token(key), atol=1e-3)
+            assert list(at_once.read(key)) == list(one_by_one.read(key))
+            for a, b in zip(at_once.read(key).values(), one_by_one.read(key).values(), strict=True):
+                assert np.allclose(a, b, atol=0.01)
+
+
 def test_what_was_forgotten_leaves_no_trace_in_any_later_token(store: Store, rng: np.random.Generator) -> None:
     vectors = {f"keyframe/{i}": v for i, v in enumerate(units(rng, 80))}
     with_it, without = TokenMemory(store, CODEC, vectors.get), TokenMemory(store, CODEC, vectors.get)
@@ -246,10 +268,14 @@ def test_bad_input_is_refused_and_changes_nothing(store: Store, rng: np.random.G
         memory.add("keyframe/1", ["place/2"], units(rng, 1)[0])
     with pytest.raises(ValueError, match="expected a key to write keyframe/2 to"):
         memory.add("keyframe/2", [""], units(rng, 1)[0])
-    with pytest.raises(ValueError, match=r"expected vectors \('N', 24\), got \(1, 3\)"):
+    with pytest.raises(ValueError, match=r"expected a finite vector \(24,\) of keyframe/2, got \(3,\)"):
         memory.add("keyframe/2", ["place/1", "place/2"], np.ones(3))
     with pytest.raises(ValueError, match="finite"):
         memory.add("keyframe/2", ["place/2", "place/1"], np.full(D, np.nan))
+    with pytest.raises(ValueError, match="keyframe/3, which was written before"):
+        memory.add_all([("keyframe/3", ["place/3"], units(rng, 1)[0])] * 2)
+    with pytest.raises(ValueError, match=r"expected vectors \('N', 'N', 24\), got \(1, 1, 3\)"):
+        CODEC.encode(start(), np.ones((1, 3)))
     with pytest.raises(ValueError, match="expected a key for each experience"):
         memory.move({"keyframe/1": ()})
     with pytest.raises(KeyError, match="nothing was written to 'place/2'"):

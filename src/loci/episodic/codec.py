@@ -173,11 +173,20 @@ class TokenCodec(nn.Module):
         Raises:
             ValueError: other shapes.
         """
-        vectors = _checked(vectors, (-1, self.dimension), "vectors")
-        start = _checked(start, (self.dimension,), "a start")
+        tokens, residuals = self.encode_all(np.asarray(start)[None], np.asarray(vectors)[None])
+        return tokens[0], residuals[0]
+
+    def encode_all(self, starts: Vectors, vectors: Vectors) -> tuple[Vectors, Vectors]:
+        """As `encode` for B chains at once: starts (B, D), vectors (B, N, D); tokens (B, D) and residuals (B, N, D).
+
+        Raises:
+            ValueError: other shapes.
+        """
+        vectors = _checked(vectors, (-1, -1, self.dimension), "vectors")
+        starts = _checked(starts, (len(vectors), self.dimension), "starts")
         with torch.inference_mode():
-            token, residuals = self.write_all(torch.from_numpy(start)[None], torch.from_numpy(vectors)[None])
-        return token[0].numpy(), residuals[0].numpy()
+            tokens, residuals = self.write_all(torch.from_numpy(starts), torch.from_numpy(vectors))
+        return tokens.numpy(), residuals.numpy()
 
     def decode(self, token: Vectors, residuals: Vectors | None, n: int) -> tuple[Vectors, Vectors]:
         """As `read_all` for one chain of arrays: the start (D,) and N vectors (N, D).

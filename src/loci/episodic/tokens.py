@@ -20,6 +20,9 @@ from loci.store.store import Record, Store
 SEGMENT = 32
 _KIND = "token"
 
+#: Experiences and their vectors (D,) to write, by key.
+_Rows = dict[str, list[tuple[str, Vectors]]]
+
 
 @dataclass(frozen=True)
 class TokenParameters:
@@ -98,21 +101,31 @@ class TokenMemory:
     # ---- writing -------------------------------------------------------------------------------------------------
 
     def add(self, id: str, keys: Iterable[str], vector: npt.ArrayLike) -> None:
-        """Write an experience into the tokens of some keys (place, octree node).
+        """Write an experience into the tokens of some keys (place, octree node); see `add_all`."""
+        self.add_all([(id, keys, vector)])
+
+    def add_all(self, experiences: Iterable[tuple[str, Iterable[str], npt.ArrayLike]]) -> None:
+        """Write experiences (id, keys, vector (D,)) in this order; those of different keys at once.
 
         Raises:
-            ValueError: it was written before, no key, or a vector of another shape or not finite; nothing has changed then.
+            ValueError: one was written before, has no key, or a vector of another shape or not finite; nothing has changed then.
         """
-        wanted = tuple(dict.fromkeys(key for key in keys if key))
-        if id in self._keys:
-            raise ValueError(f"expected a new experience, got {id}, which was written before: use `move`")
-        if not wanted:
-            raise ValueError(f"expected a key to write {id} to, got none")
-        row = np.asarray(vector, dtype=np.float32)[None]  # (1, D)
-        written = {key: self._appended(key, id, row) for key in wanted}
-        for key, (index, segments) in written.items():
-            self._set(key, segments, index)
-        self._keys[id] = wanted
+        keys_of: dict[str, tuple[str, ...]] = {}
+        rows: _Rows = {}
+        for id, keys, vector in experiences:
+            wanted = tuple(dict.fromkeys(key for key in keys if key))
+            row = np.asarray(vector, dtype=np.float32)
+            if id in self._keys or id in keys_of:
+                raise ValueError(f"expected a new experience, got {id}, which was written before: use `move`")
+            if not wanted:
+                raise ValueError(f"expected a key to write {id} to, got none")
+            if row.shape != (self._codec.dimension,) or not np.all(np.isfinite(row)):
+                raise ValueError(f"expected a finite vector ({self._codec.dimension},) of {id}, got {row.shape}")
+            keys_of[id] = wanted
+            for key in wanted:
+                rows.setdefault(key, []).append((id, row))
+        self._append(rows)
+        self._keys |= keys_of
 
     def remove(self, ids: Collection[str]) -> int:
         """Take experiences out; how many there were. What was written after them is written anew."""
@@ -140,12 +153,13 @@ class TokenMemory:
                 gone.setdefault(key, set()).add(id)
         for key, ids in gone.items():
             self._rewrite(key, ids)
+        new: _Rows = {}
         for id, keys in changed.items():
             for key in keys:
                 if key not in self._keys[id]:
-                    index, segments = self._appended(key, id, rows[id])
-                    self._set(key, segments, index)
-            self._keys[id] = keys
+                    new.setdefault(key, []).append((id, rows[id]))
+        self._append(new)
+        self._keys |= changed
         return len(changed)
 
     def save(self) -> None:
@@ -252,42 +266,46 @@ class TokenMemory:
             raise KeyError(f"nothing was written to {key!r}")
         return segments
 
-    def _appended(self, key: str, id: str, row: Vectors) -> tuple[int, tuple[Segment, ...]]:
-        """Segments of a key with one more write, and the index of the one that changed."""
-        segments = self._segments.get(key, ())
-        if segments and len(segments[-1].ids) < SEGMENT:
-            last = segments[-1]
-            token, residual = self._codec.encode(last.token, row)
-            packed = pack(residual, self._residuals)
-            joined = {name: np.concatenate([last.packed[name], packed[name]]) for name in packed}
-            grown = Segment((*last.ids, id), last.start, token, joined)
-            return len(segments) - 1, (*segments[:-1], grown)
-        start = segments[-1].token if segments else self._start
-        return len(segments), (*segments, self._segment(start, (id,), row))
+    def _append(self, rows: _Rows) -> None:
+        before = {key: self._segments.get(key, ()) for key in rows}
+        for key, segments in self._extended(before, rows).items():
+            is_full = not before[key] or len(before[key][-1].ids) == SEGMENT
+            self._set(key, segments, len(before[key]) - (not is_full))
 
-    def _segment(self, start: Vectors, ids: tuple[str, ...], vectors: Vectors) -> Segment:
-        token, residuals = self._codec.encode(start, vectors)
-        return Segment(ids, start, token, pack(residuals, self._residuals))
+    def _extended(self, before: Mapping[str, tuple[Segment, ...]], rows: _Rows) -> dict[str, tuple[Segment, ...]]:
+        """Chains of segments with more writes; those of all keys are written at once, a segment at a time."""
+        chains, waiting = dict(before), {key: list(items) for key, items in rows.items() if items}
+        while waiting:
+            by_length: dict[int, list[str]] = {}
+            for key, items in waiting.items():
+                room = SEGMENT - len(chains[key][-1].ids) if chains[key] else 0
+                by_length.setdefault(min(room or SEGMENT, len(items)), []).append(key)
+            for n, keys in by_length.items():
+                starts = np.stack([chains[key][-1].token if chains[key] else self._start for key in keys])  # (K, D)
+                vectors = np.stack([[row for _, row in waiting[key][:n]] for key in keys])  # (K, n, D)
+                tokens, residuals = self._codec.encode_all(starts, vectors)
+                for key, start, token, residual in zip(keys, starts, tokens, residuals, strict=True):
+                    ids = tuple(id for id, _ in waiting[key][:n])
+                    chains[key] = _written(chains[key], Segment(ids, start, token, pack(residual, self._residuals)))
+            taken = {key: n for n, keys in by_length.items() for key in keys}
+            waiting = {key: items[taken[key] :] for key, items in waiting.items() if len(items) > taken[key]}
+        return chains
 
     def _rewrite(self, key: str, gone: Collection[str]) -> None:
         """Write a key's segments anew from the first one that has one of ``gone``; later ones began with its token."""
         segments = self._of(key)
         first = next(i for i, segment in enumerate(segments) if not set(segment.ids).isdisjoint(gone))
         later = [id for segment in segments[first:] for id in segment.ids if id not in gone]
-        read = self.read(key) if any(self._vector_of(id) is None for id in later) else {}
-        kept = list(segments[:first])
-        for i in range(0, len(later), SEGMENT):
-            ids = tuple(later[i : i + SEGMENT])
-            known = {id: self._vector_of(id) for id in ids}
-            rows = np.stack([np.asarray(read[id] if v is None else v, dtype=np.float32) for id, v in known.items()])
-            kept.append(self._segment(kept[-1].token if kept else self._start, ids, rows))
-        self._set(key, tuple(kept), first)
+        known = {id: self._vector_of(id) for id in later}
+        read = self.read(key) if any(v is None for v in known.values()) else {}
+        rows = [(id, np.asarray(read[id] if v is None else v, dtype=np.float32)) for id, v in known.items()]
+        self._set(key, self._extended({key: segments[:first]}, {key: rows})[key], first)
 
     def _vector(self, id: str) -> Vectors:
-        """The vector of an experience as a row (1, D)."""
+        """The vector (D,) of an experience."""
         vector = self._vector_of(id)
         found = self.read(self._keys[id][0])[id] if vector is None else vector
-        return np.asarray(found, dtype=np.float32)[None]
+        return np.asarray(found, dtype=np.float32)
 
     def _set(self, key: str, segments: tuple[Segment, ...], first_changed: int) -> None:
         if segments:
@@ -318,6 +336,15 @@ class TokenMemory:
         kept = record.arrays.get("residuals")
         found = "none" if kept is None else kept.dtype.name
         return record.fields["codec"] == self._identity and found == self._residuals
+
+
+def _written(segments: tuple[Segment, ...], new: Segment) -> tuple[Segment, ...]:
+    """Segments with writes that follow: in the last one, if it is not full."""
+    if not segments or len(segments[-1].ids) == SEGMENT:
+        return (*segments, new)
+    last = segments[-1]
+    joined = {name: np.concatenate([last.packed[name], new.packed[name]]) for name in new.packed}
+    return (*segments[:-1], Segment((*last.ids, *new.ids), last.start, new.token, joined))
 
 
 def _segment_of(record: Record) -> Segment:
