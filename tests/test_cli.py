@@ -53,6 +53,7 @@ COMMANDS = [
     "archive",
     "unarchive",
     "merge",
+    "train-tokens",
     "sim",
     "sim scenes",
 ]

@@ -1,4 +1,4 @@
-"""The command line: `loci demo | up | replay | query | info | export | check | repair | backup | archive | mcp | replay-trace | sim | eval | ... | doctor`.
+"""The command line: `loci demo | up | replay | query | info | export | check | repair | backup | archive | mcp | replay-trace | train-tokens | sim | eval | ... | doctor`.
 
 Parses and dispatches; every command lives in a module of its own that is imported when it is used, so that help comes at
 once. What a user can mend ends with one line and the next command to type, never with a traceback.
@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from loci import __version__, graph_import, map_files, mcp_server, scene_files, upkeep
+from loci import __version__, graph_import, map_files, mcp_server, scene_files, train_tokens, upkeep
 from loci.arguments import positive
 from loci.cli_eval import add_eval
 from loci.errors import UserError
@@ -29,6 +29,7 @@ examples:
   loci import-map house.bt house             an OctoMap file as the map of a memory
   loci check house                           is a memory whole? (then: repair, backup, archive, unarchive, merge)
   loci mcp demo                              the memory as tools for agents (Model Context Protocol)
+  loci train-tokens house                    the codec of memory tokens, trained on a memory
   loci sim scenes preview home:3             what a generated home looks like
   loci doctor                                what is missing on this machine, and what to do about it
 """
@@ -55,6 +56,7 @@ def build_parser() -> argparse.ArgumentParser:
     upkeep.add_parsers(commands)
     mcp_server.add_parser(commands)
     _add_replay_trace(commands)
+    train_tokens.add_parser(commands)
     _add_sim(commands)
     add_eval(commands)
     _add_doctor(commands)

@@ -21,6 +21,8 @@ from loci.episodic.habits import HabitParameters
 from loci.episodic.long_term import ConsolidationResult
 from loci.episodic.memory import SHORT_TERM_THRESHOLD, EpisodicMemory
 from loci.episodic.records import Episode
+from loci.episodic.short_term import ShortTermParameters
+from loci.episodic.tokens import TokenParameters
 from loci.evidence import Memories
 from loci.forgetting import Forgetting, ForgettingParameters
 from loci.geometry import check_pose
@@ -31,6 +33,7 @@ from loci.perception.descriptor import DescriptorEncoder
 from loci.perception.protocols import ImageEncoder
 from loci.perception.text import MiniLMTextEncoder, TextEncoder
 from loci.pictures import Pictures
+from loci.place_tokens import PlaceTokens
 from loci.questions import MemoryQuestions
 from loci.scene.memory import SceneMemory, SceneParameters
 from loci.scene.movers import Mover, separate
@@ -61,10 +64,11 @@ class MemoryParameters:
     Attributes:
         keyframes: what makes an observation worth keeping.
         spatial, scene: settings of these memories.
-        short_term_capacity: records in the short-term memory.
+        short_term: bounds of the short-term memory, and what leaves it first.
+        short_term_threshold: score, [0, 1], from which on its records answer a text before the long-term memory does.
+        tokens: memory tokens of places and octree nodes; off by default.
         forgetting: how large the memory may grow on disk, and what goes first.
         habits: what is said to be usual.
-        short_term_threshold: score, [0, 1], from which on they answer a text before the long-term memory does.
         commit_period_s: at most so much is lost when the machine dies [s, wall clock]; `remember` commits at once.
         refresh_period: keyframes after which map, rooms and frontiers are brought up to date without being asked for.
     """
@@ -72,10 +76,11 @@ class MemoryParameters:
     keyframes: KeyframeParameters = field(default_factory=KeyframeParameters)
     spatial: SpatialParameters = field(default_factory=SpatialParameters)
     scene: SceneParameters = field(default_factory=SceneParameters)
-    short_term_capacity: int = 100
+    short_term: ShortTermParameters = field(default_factory=ShortTermParameters)
+    short_term_threshold: float = SHORT_TERM_THRESHOLD
+    tokens: TokenParameters = field(default_factory=TokenParameters)
     forgetting: ForgettingParameters = field(default_factory=ForgettingParameters)
     habits: HabitParameters = field(default_factory=HabitParameters)
-    short_term_threshold: float = SHORT_TERM_THRESHOLD
     commit_period_s: float = 1.0
     refresh_period: int = 10
 
@@ -128,7 +133,7 @@ class RobotMemory(MemoryQuestions):
         self._spatial = SpatialMemory(store, self._keyframes, self.map_id, parameters.spatial, self.device)
         self._scene = SceneMemory(store, self._keyframes, parameters.scene)
         self._episodic = EpisodicMemory(
-            store, self._text_encoder, parameters.short_term_capacity, parameters.short_term_threshold
+            store, self._text_encoder, parameters.short_term, parameters.short_term_threshold
         )
         self._forgetting = Forgetting(store, parameters.forgetting)
         self._habits = Habits(store, self._scene.objects(), parameters.habits)
@@ -142,6 +147,10 @@ class RobotMemory(MemoryQuestions):
             self.map_id,
             Pictures(self._keyframes, self._image_encoder),
         )
+        self._tokens = None
+        if parameters.tokens.enabled:
+            octree, dimension = parameters.spatial.octree, self._image_encoder.dimension
+            self._tokens = PlaceTokens(store, self._keyframes, parameters.tokens, octree, dimension)
         self._last_keyframe: dict[str, Keyframe] = {}  # by camera
         self._last_stamp_ns: dict[str, int] = {}  # by camera
         self._n_since_refresh = 0
@@ -261,6 +270,8 @@ class RobotMemory(MemoryQuestions):
         if update.merged:
             self._follow_merges(update.merged)
         self._remember_experience(keyframe, update.created, new_movers)
+        if self._tokens is not None:
+            self._tokens.add(keyframe)
         if keyframe.labels:
             self._text_encoder.encode(
                 keyframe.labels
@@ -433,6 +444,8 @@ class RobotMemory(MemoryQuestions):
             self._scene.remove(scene_objects)
             gone = set(scene_objects)
             if keyframes:
+                if self._tokens is not None:
+                    self._tokens.remove(keyframes)
                 gone.update(self._scene.remove_keyframes(keyframes))
                 self._spatial.remove_keyframes(keyframes)
                 for keyframe_id in keyframes:
@@ -470,6 +483,8 @@ class RobotMemory(MemoryQuestions):
             self._last_keyframe = {c: self._keyframes.get(k.id) for c, k in self._last_keyframe.items()}
             self._scene.correct_poses()
             self._spatial.correct_poses()
+            if self._tokens is not None:
+                self._tokens.follow(checked)
             self._dirty = True
             self.refresh()
             self.commit()
@@ -584,6 +599,9 @@ class RobotMemory(MemoryQuestions):
         self._scene.save()
         self._spatial.save_graph()
         self._forgetting.save()
+        self._episodic.note_uses()
+        if self._tokens is not None:
+            self._tokens.memory.save()
         self._dirty = False
         self._committed_at = time.monotonic()
 
@@ -708,6 +726,7 @@ class RobotMemory(MemoryQuestions):
             "movers": len(self._scene.movers()),
             **self._spatial.statistics(),
             **self._episodic.statistics(),
+            **({} if self._tokens is None else self._tokens.memory.statistics()),
             "store_bytes": self._store.size_bytes(),
             "newest_stamp_ns": self.newest_stamp_ns,
             "store_warnings": "; ".join(self._store.warnings),

@@ -13,12 +13,14 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from loci.evidence import Memories, related, rooms_of_objects
+from loci.episodic.short_term import REACH, ShortTermRecord
+from loci.evidence import Memories, describe_place, related, rooms_of_objects
 from loci.forgetting import Explanation, Forgetting
 from loci.geometry import Array
 from loci.history import ObjectChange, ObjectPose, object_changes, object_history
 from loci.keyframes import Keyframe
 from loci.pictures import shown_box
+from loci.place_tokens import PLACES, PlaceTokens
 from loci.query import Query, check_limit
 from loci.recall import Recollection, places_of, recall, score_labels, scores_by_looks
 from loci.retrieving import Corner, RetrievalRequest, retrieve_snapshots
@@ -61,6 +63,7 @@ class MemoryQuestions:
     map_id: str
     _memories: Memories
     _forgetting: Forgetting
+    _tokens: PlaceTokens | None
 
     def refresh(self) -> None:
         """Bring map, rooms and frontiers up to date."""
@@ -122,6 +125,87 @@ class MemoryQuestions:
             max_image_bytes=max_image_bytes,
         )
         return self.recall(query)
+
+    def recent(
+        self,
+        *,
+        position: npt.ArrayLike | None = None,
+        radius: float = REACH,
+        text: str | None = None,
+        limit: int = 10,
+    ) -> tuple[ShortTermRecord, ...]:
+        """Short-term records within reach of a point, then those most similar to a text (then the newest).
+
+        Args:
+            position: (3,) [m], map frame; None: everywhere.
+            radius: reach [m].
+            text: ranks by the records' labels; None: all score 1.
+            limit: at most so many.
+
+        Raises:
+            ValueError: a position that is not finite, a radius that is not positive, or the limit is out of range.
+        """
+        check_limit(limit)
+        if not 0.0 < radius < np.inf:
+            raise ValueError(f"expected a radius > 0 m, got {radius}")
+        here = None if position is None else _finite(position, "position", (3,))
+        places = {p.id: p.position for p in self._memories.spatial.topology().places}
+        embedding = None if text is None else self._memories.text_encoder.encode([text])[0]
+        pose_of = self._memories.keyframes.pose
+        episodic = self._memories.episodic
+        return tuple(episodic.recent(here, radius, embedding, limit, pose_of=pose_of, place_position=places.get))
+
+    def token(self, key: str) -> npt.NDArray[np.float32]:
+        """Memory token (D,) of a place ("place/3") or octree node: what was seen there in one vector, e.g. for a model's input.
+
+        Raises:
+            ValueError: the memory keeps no tokens (`MemoryParameters.tokens`).
+            LookupError: nothing was seen there.
+        """
+        try:
+            return self._kept_tokens().memory.token(key)
+        except KeyError as error:
+            raise LookupError(f"expected a place or node that was visited, got {key!r}: it has no token") from error
+
+    def similar_places(
+        self,
+        *,
+        place: str | None = None,
+        image: npt.NDArray[np.uint8] | None = None,
+        limit: int = 10,
+    ) -> Recollection:
+        """Places whose memory token is most like that of another place, or of one image; the score is the cosine.
+
+        Args:
+            place: id of a place; it is not among the answers.
+            image: RGB (H, W, 3).
+            limit: at most so many.
+
+        Raises:
+            ValueError: not exactly one of ``place`` and ``image``, or the memory keeps no tokens.
+            LookupError: nothing was seen at the place.
+        """
+        check_limit(limit)
+        if (place is None) == (image is None):
+            raise ValueError("expected either a place or an image to compare with")
+        tokens = self._kept_tokens().memory
+        if image is None:
+            self.token(str(place))
+            ranked = tokens.similar(str(place), len(tokens.all_keys(PLACES)), PLACES)
+        else:
+            ranked = tokens.nearest(self._memories.image_encoder.encode(image), len(tokens.all_keys(PLACES)), PLACES)
+        places = {p.id: p for p in self._memories.spatial.topology().places}
+        known = [(places[id], score) for id, score in ranked if id in places]
+        return Recollection(
+            tuple(describe_place(self._memories, p, max(score, 0.0)) for p, score in known[:limit]), len(known)
+        )
+
+    def _kept_tokens(self) -> PlaceTokens:
+        if self._tokens is None:
+            raise ValueError(
+                "this memory keeps no tokens: open it with MemoryParameters(tokens=TokenParameters(enabled=True))"
+            )
+        return self._tokens
 
     def scene_graph(self, format: str = "text", max_characters: int = 100_000) -> tuple[str, bool]:
         """Rooms, objects and relations as ``"text"`` for a prompt or as ``"json"``, and whether the text was cut.

@@ -160,6 +160,7 @@ def recall(memories: Memories, query: Query) -> Recollection:
     page = _sorted(found, order)[query.offset : query.offset + query.limit]
     memories.scene.supports(c.object_id for c in page if c.object_id)  # all at once, for `describe_object`
     evidence = with_contradictions(memories, [candidate.describe() for candidate in page])
+    memories.episodic.short_term.count_reads(e.id for e in evidence if e.origin == "short_term")
     if query.with_images:
         evidence = attach_images(memories, evidence, query.max_image_bytes)
     return Recollection(tuple(evidence), len(found) + n_more)

@@ -1,25 +1,26 @@
 """The episodic memory: what happened, newest in the short term, everything in the long term.
 
-Short-term records are in the store too (kind ``short_term``), so that a crash loses none that was committed; a record that falls
-out of the short term moves to the long term.
+Short-term records are in the store too (kind ``short_term``) with how they were used, so that a crash loses none that was committed; a
+record that falls out of the short term moves to the long term.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from loci.episodic.lexical import join
 from loci.episodic.long_term import ConsolidationResult, EpisodeFilter, LongTermMemory
-from loci.episodic.records import Episode, episode_from_record, episode_to_fields
-from loci.episodic.short_term import ShortTermMemory
+from loci.episodic.policy import Usage
+from loci.episodic.records import Episode, PoseOf, episode_from_record, episode_to_fields
+from loci.episodic.short_term import REACH, ShortTermMemory, ShortTermParameters, ShortTermRecord, record_bytes
 from loci.geometry import Array
 from loci.perception.text import TextEncoder
 from loci.query import Order, Origin
-from loci.store.store import Store
+from loci.store.store import Record, Store
 
 Vector = npt.NDArray[np.float32]
 
@@ -35,16 +36,25 @@ class EpisodicMemory:
         self,
         store: Store,
         encoder: TextEncoder,
-        short_term_capacity: int = 100,
+        short_term: ShortTermParameters | None = None,
         short_term_threshold: float = SHORT_TERM_THRESHOLD,
     ) -> None:
         self.short_term_threshold = short_term_threshold
         self._store = store
         self.encoder = encoder
-        self.short_term = ShortTermMemory(short_term_capacity)
+        records = [(episode_from_record(record), _usage_of(record)) for record in store.records("short_term")]
+        short_term = short_term or ShortTermParameters()
+        if store.read_only:  # who only reads shows what there is, whatever the writer's bounds are
+            n_bytes = sum(record_bytes(episode) for episode, _ in records)
+            short_term = replace(
+                short_term,
+                capacity=max(short_term.capacity, len(records)),
+                capacity_bytes=max(short_term.capacity_bytes, n_bytes),
+            )
+        self.short_term = ShortTermMemory(short_term)
         self.long_term = LongTermMemory(store, encoder)
-        for record in store.records("short_term"):
-            self.short_term.add(episode_from_record(record))  # one a record: nothing falls out
+        # Of a memory that was larger when it was closed: moved to the long term with the first change.
+        self._overdue = self.short_term.restore(records)
 
     def add_experience(self, episode: Episode, image_embedding: Vector | None) -> None:
         """Keep a keyframe's experience in the long term."""
@@ -52,11 +62,25 @@ class EpisodicMemory:
 
     def add_event(self, episode: Episode) -> None:
         """Take an event (an object appeared, a place was entered) into the short term; what falls out is kept in the long term."""
-        self._put_short_term(episode)
+        self.note_uses()
         left = self.short_term.add(episode)
-        if left is not None:
-            self._store.delete("short_term", left.id)
-            self.long_term.add(left)
+        self._put_short_term(episode)
+        self._move_out(left)
+
+    def note_uses(self) -> None:
+        """Keep how often short-term records were given as evidence since the last call; durable after the store's `commit`."""
+        self._move_out(())
+        for episode_id in self.short_term.note_reads():
+            episode = self.short_term.get(episode_id)
+            if episode is not None:
+                self._put_short_term(episode)
+
+    def _move_out(self, left: Iterable[Episode]) -> None:
+        """Records that left the short term go to the long term."""
+        for episode in (*self._overdue, *left):
+            self._store.delete("short_term", episode.id)
+            self.long_term.add(episode)
+        self._overdue = ()
 
     def remember(self, episode: Episode) -> None:
         """Keep something told from outside in the long term, with its own embedding."""
@@ -79,13 +103,12 @@ class EpisodicMemory:
         for episode in self.short_term.records():
             if episode.object_id in merged:
                 renamed = replace(episode, object_id=merged[episode.object_id])
-                self.short_term.remove(episode.id)
-                other = next((e for e in self.short_term.records() if e.object_id == renamed.object_id), None)
-                if other is not None and self.long_term.time_key(other) > self.long_term.time_key(renamed):
-                    self._store.delete("short_term", renamed.id)
-                    self.long_term.add(renamed)
-                else:
-                    self.add_event(renamed)
+                left = self.short_term.rename_object(renamed, self._is_newer)
+                self._put_short_term(renamed)
+                self._move_out(() if left is None else (left,))
+
+    def _is_newer(self, episode: Episode, other: Episode) -> bool:
+        return self.long_term.time_key(episode) >= self.long_term.time_key(other)
 
     def consolidate(
         self, everything: bool, progress: Callable[[float, str], None] | None = None
@@ -125,8 +148,12 @@ class EpisodicMemory:
         return (self.long_term.session_rank(session), stamp_ns)
 
     def statistics(self) -> dict[str, int]:
-        """Counts."""
-        return {"short_term_episodes": len(self.short_term), "long_term_episodes": len(self.long_term)}
+        """Counts, and bytes of the short-term memory."""
+        return {
+            "short_term_episodes": len(self.short_term),
+            "short_term_bytes": self.short_term.n_bytes,
+            "long_term_episodes": len(self.long_term),
+        }
 
     def search(
         self,
@@ -181,12 +208,60 @@ class EpisodicMemory:
             scores = join(scores, np.array([shares.get(e.id, 0.0) for e in records], dtype=np.float32))
         return [(e, float(s)) for e, s in zip(records, scores, strict=True)]
 
+    def recent(
+        self,
+        position: npt.ArrayLike | None = None,
+        radius: float = REACH,
+        text_embedding: Vector | None = None,
+        k: int = 10,
+        *,
+        pose_of: PoseOf,
+        place_position: Callable[[str], npt.ArrayLike | None],
+    ) -> list[ShortTermRecord]:
+        """Short-term records within reach, then the most similar ones (then the newest); each counts as used.
+
+        Args:
+            position: (3,) [m], map frame; None: everywhere.
+            radius: reach [m].
+            text_embedding: (D,) of unit length, compared with the records' labels; None: all score 1.
+            k: at most so many.
+            pose_of: ``T_map_camera`` of a keyframe's id.
+            place_position: (3,) [m] of a place's id, map frame; None: not known.
+        """
+        found = [e for e, _ in self.short_term.search(position, radius, k=len(self.short_term), pose_of=pose_of)]
+        scores = np.ones(len(found), dtype=np.float32)
+        if text_embedding is not None:
+            scores = self.long_term.label_scores([e.labels for e in found], text_embedding)
+        records: list[ShortTermRecord] = []
+        for i in np.argsort(-scores, kind="stable")[:k]:
+            episode = found[i]
+            where = episode.position_with(pose_of)
+            place = place_position(episode.place) if episode.place else None
+            relative = None
+            if where is not None and place is not None:
+                x, y, z = (np.asarray(where) - np.asarray(place)).tolist()
+                relative = (x, y, z)
+            usage = self.short_term.usage(episode.id)
+            frequency = usage.frequency if usage is not None else 1  # None: it has left meanwhile
+            records.append(ShortTermRecord(episode, float(scores[i]), frequency, where, relative))
+        self.short_term.count_reads(r.episode.id for r in records)
+        return records
+
     def _put_short_term(self, episode: Episode) -> None:
+        usage = self.short_term.usage(episode.id)
+        if usage is None:  # it was too large, or had to leave at once
+            return
         self._store.put(
             "short_term",
             episode.id,
-            episode_to_fields(episode),
+            {**episode_to_fields(episode), "usage": asdict(usage)},
             stamp_ns=episode.stamp_ns,
             session=episode.session,
             map_id=episode.map_id,
         )
+
+
+def _usage_of(record: Record) -> Usage | None:
+    """How a short-term record was used; None: it was written before this was kept."""
+    usage = record.fields.get("usage")
+    return None if usage is None else Usage(**usage)

@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from loci.episodic.replacement import POLICIES
+from loci.episodic.residuals import FORMATS
 from loci.observation import check_name
 from loci.scene.movers import MoverParameters
 
@@ -291,7 +293,75 @@ MEMORY: tuple[Parameter, ...] = (
     ),
     IMAGE_MODEL,
     Parameter(
-        "short_term_capacity", 100, "Records in the short-term memory.", "", 1, 100000, setting="short_term_capacity"
+        "short_term_capacity",
+        100,
+        "Records in the short-term memory at most.",
+        "",
+        1,
+        100000,
+        setting="short_term.capacity",
+    ),
+    Parameter(
+        "short_term_bytes",
+        16 << 20,
+        "Bytes of all records in the short-term memory at most.",
+        "B",
+        1024,
+        1 << 30,
+        setting="short_term.capacity_bytes",
+    ),
+    Parameter(
+        "short_term_policy",
+        "fifo",
+        "Which record leaves the short-term memory for the long-term memory when there are too many.",
+        choices=POLICIES,
+        setting="short_term.policy",
+    ),
+    Parameter(
+        "short_term_window",
+        0.01,
+        "Share of the short-term memory that is the window of w-tinylfu at first; it adapts.",
+        "share",
+        0.001,
+        0.9,
+        setting="short_term.window_share",
+    ),
+    Parameter(
+        "short_term_retention",
+        0.5,
+        "Weight of frequency against age in the policy retention.",
+        "share",
+        0.0,
+        1.0,
+        setting="short_term.retention_weight",
+    ),
+    Parameter(
+        "tokens",
+        False,
+        "Keep a memory token for each place and octree node; see docs/tokens.md.",
+        setting="tokens.enabled",
+    ),
+    Parameter(
+        "token_residuals",
+        "none",
+        "What is kept beside tokens, so that all that was written into them can be read back.",
+        choices=FORMATS,
+        setting="tokens.residuals",
+    ),
+    Parameter(
+        "token_level",
+        5,
+        "Octree nodes that have a token: cubes of leaf size * 2^n.",
+        "",
+        0,
+        16,
+        setting="tokens.level",
+    ),
+    Parameter(
+        "token_codec",
+        "",
+        "Checkpoint of the tokens' codec, a path (loci train-tokens). Empty: weights drawn from a seed.",
+        setting="tokens.codec",
     ),
     Parameter(
         "short_term_threshold",
