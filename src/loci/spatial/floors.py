@@ -65,15 +65,18 @@ class Floor:
 
 @dataclass(frozen=True)
 class Stairs:
-    """A way between two floors on which the robot has been.
+    """A way between two floors.
 
     Attributes:
-        floors: ids of the floors where it begins and ends; the second is empty while the robot is still on its way.
+        floors: ids of the floors where it begins and ends; the second is empty while the robot is still on its way, and where
+            nobody has seen yet how the steps go on.
         points: (N, 3) of the robot's base from the one to the other [m], with some way on both floors.
+        is_climbed: the robot has been there; otherwise it is a way over steps that were seen.
     """
 
     floors: tuple[str, str]
     points: Array
+    is_climbed: bool = True
 
     @property
     def length(self) -> float:

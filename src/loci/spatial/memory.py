@@ -57,6 +57,11 @@ class SpatialParameters:
         frontiers: what counts as a frontier.
         robot_radius: clearance for paths [m].
         robot_height: the band above the floor that must be free for the robot [m].
+        max_step_height: of steps that the robot can climb [m], so that stairs that it only saw lead on; 0: it climbs only where it
+            has been (driven by somebody else).
+
+    Raises:
+        ValueError: max_step_height is negative, not finite, or not below robot_height.
     """
 
     octree: OctreeParameters = field(default_factory=OctreeParameters)
@@ -64,6 +69,13 @@ class SpatialParameters:
     frontiers: FrontierParameters = field(default_factory=FrontierParameters)
     robot_radius: float = 0.2
     robot_height: float = 1.5
+    max_step_height: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.max_step_height < self.robot_height:
+            raise ValueError(
+                f"expected max_step_height from 0 to below robot_height ({self.robot_height} m), got {self.max_step_height}"
+            )
 
 
 @dataclass(frozen=True)
@@ -112,7 +124,8 @@ class SpatialMemory:
 
     def _new_layers(self, before: KnownBefore | None = None) -> FloorLayers:
         frontiers = replace(self.parameters.frontiers, robot_radius=self.parameters.robot_radius)
-        return FloorLayers(self._new_id, self.parameters.robot_height, frontiers, before)
+        p = self.parameters
+        return FloorLayers(self._new_id, p.robot_height, frontiers, before, p.max_step_height)
 
     def _new_octree(self) -> Octree:
         """The octree as it was before any keyframe: empty, or what was imported into this map."""
