@@ -16,7 +16,7 @@ from loci.spatial.information_gain import GainParameters
 from loci.spatial.occupancy import FREE, FloorMapper, OccupancyMap
 from loci.spatial.octree import Octree
 from loci.spatial.regions import Room, RoomMap, segment_rooms
-from loci.spatial.step_ways import Climber
+from loci.spatial.step_ways import Climber, Looks
 from loci.spatial.steps import StepParameters
 from loci.spatial.view import FloorView, SpatialView
 
@@ -99,7 +99,9 @@ class FloorLayers:
             frontiers = tuple(replace(f, floor=floor.id) for f in tracker.update(map_, _standing(storeys, k, track)))
             views[floor.id] = FloorView(floor, map_, rooms, frontiers)
         if self._steps.max_height > 0:
-            views = self._with_steps(views, columns, tiles, storeys.camera_height)
+            looks = Looks(storeys.bases, track.directions, storeys.camera_height)
+            robot = storeys.bases[-1] if storeys.on_stairs else None
+            views = self._with_steps(views, columns, tiles, looks, robot)
         for i, view in views.items():
             before = self._views[i].frontiers if i in self._views else ()
             frontiers = _with_gains(view.frontiers, before, gain, storeys.camera_height, tiles, columns.leaf_size)
@@ -112,7 +114,7 @@ class FloorLayers:
         return SpatialView(tuple(views.values()), replace(storeys, floors=floors), n_keyframes)
 
     def _with_steps(
-        self, views: dict[str, FloorView], columns: Columns, tiles: Ints, camera_height: float
+        self, views: dict[str, FloorView], columns: Columns, tiles: Ints, looks: Looks, robot: Array | None
     ) -> dict[str, FloorView]:
         """The floors with the steps that were seen at those where the robot has been."""
         floors, maps = [v.floor for v in views.values()], [v.map for v in views.values()]
@@ -124,7 +126,7 @@ class FloorLayers:
             if climber is None:
                 climber = Climber(lambda: self._new_id("frontier"), self._frontiers, self._steps)
             self._climbers[floor.id] = climber
-            climb = climber.update(columns, tiles, floors, maps, k, self._mappers[floor.id], camera_height)
+            climb = climber.update(columns, tiles, floors, maps, k, self._mappers[floor.id], looks, robot)
             if climb is not None:
                 view = views[floor.id]
                 found[floor.id] = replace(view, frontiers=(*view.frontiers, *climb.frontiers), climb=climb)

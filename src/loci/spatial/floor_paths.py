@@ -67,7 +67,7 @@ def find_floor_path(
     Raises:
         ValueError: a point is not finite, or tolerance or radius is negative or not finite.
     """
-    first, last = _spot(view, start, robot_radius), _spot(view, goal, robot_radius)
+    first, last = _spot(view, start, robot_radius), _spot(view, goal, robot_radius, is_goal=True)
     if first.floor == last.floor and first.stairs < 0 and last.stairs < 0:
         floor = view.floors[first.floor]
         result = find_path(floor.map, start[:2], goal[:2], robot_radius, tolerance, floor.rooms)
@@ -89,7 +89,7 @@ def floor_path_lengths(view: SpatialView, start: Array, goals: Array, robot_radi
     lengths = np.full(len(goals), np.inf)
     if not len(goals):
         return lengths
-    spots = [_spot(view, goal, robot_radius) if view.stairs else None for goal in goals]
+    spots = [_spot(view, goal, robot_radius, is_goal=True) if view.stairs else None for goal in goals]
     stairs_of = np.array([-1 if s is None else s.stairs for s in spots])
     floor_of = np.where(stairs_of < 0, view.storeys.below(goals[:, 2]), -1)
     for i in np.flatnonzero(stairs_of >= 0):
@@ -131,20 +131,22 @@ def _fault(view: SpatialView, first: _Spot, last: _Spot, robot_radius: float, to
     return PathResult(np.zeros((0, 2)))
 
 
-def _spot(view: SpatialView, xyz: Array, robot_radius: float) -> _Spot:
+def _spot(view: SpatialView, xyz: Array, robot_radius: float, is_goal: bool = False) -> _Spot:
     """The floor of a point, or the stairs that it is on."""
     floor = int(view.storeys.below(xyz[2]))
     if view.stairs and xyz[2] - view.floors[floor].floor.height > ON_FLOOR:
-        gaps = [np.linalg.norm(s.points - xyz, axis=1) for s in view.stairs if s.floors[1] or not s.is_climbed]
+        # Those that were left out are the last.
+        known = [s for s in view.stairs if s.floors[1] or (is_goal and not s.is_climbed)]
+        gaps = [np.linalg.norm(s.points - xyz, axis=1) for s in known]
         nearest = [float(g.min()) for g in gaps]
         if min(nearest, default=np.inf) <= SAME_POINT:
-            i = int(np.argmin(nearest))  # the one that was left out is the last
+            i = int(np.argmin(nearest))
             return _Spot(xyz, floor, i, int(np.argmin(gaps[i])))
     if not is_passable(view.floors[floor].map, xyz[:2], robot_radius)[0]:
         best = ON_STAIRS
         found = _Spot(xyz, floor)
         for i, stairs in enumerate(view.stairs):
-            if not stairs.floors[1] and stairs.is_climbed and found.stairs >= 0:
+            if not stairs.floors[1] and (stairs.is_climbed or not is_goal) and found.stairs >= 0:
                 break  # on stairs that are known both ends lead on, not only the one that the robot comes from
             above = xyz[2] - stairs.points[:, 2]
             fits = np.minimum(np.abs(above), np.abs(above - view.storeys.camera_height)) <= ON_STAIRS_Z

@@ -106,8 +106,8 @@ class SpatialMemory:
         self._octree_lock = threading.Lock()  # voxels change in place; held for one frame or one query at a time
         self._octree = self._new_octree()
         self._layers = self._new_layers()
-        # Of each keyframe: camera position [m], number of the camera.
-        self._track: list[tuple[float, float, float, int]] = []
+        # Of each keyframe: camera position [m], number of the camera, x and y of where it looked.
+        self._track: list[tuple[float, float, float, int, float, float]] = []
         self._camera_numbers: dict[str, int] = {}
         # What the octree is made of, in this order and with these poses; changed together with it, under its lock.
         self._made_of: dict[str, Keyframe] = {}
@@ -163,7 +163,9 @@ class SpatialMemory:
 
     def _went(self, T_map_camera: Array, camera_name: str) -> None:
         x, y, z = T_map_camera[:3, 3].tolist()
-        self._track.append((x, y, z, self._camera_numbers.setdefault(camera_name, len(self._camera_numbers))))
+        number = self._camera_numbers.setdefault(camera_name, len(self._camera_numbers))
+        ahead_x, ahead_y = (T_map_camera[:2, 2] / max(float(np.linalg.norm(T_map_camera[:2, 2])), 1e-6)).tolist()
+        self._track.append((x, y, z, number, ahead_x, ahead_y))
         self.robot_position = T_map_camera[:3, 3].copy()
 
     def visit(self, keyframe: Keyframe) -> str:
@@ -198,8 +200,8 @@ class SpatialMemory:
                     self._is_swapped = False
                 n_keyframes = len(self._made_of)
                 taken = self._layers.take(self._octree)
-            track = np.array(self._track).reshape(-1, 4)
-            track_of = Track(track[:, :3], track[:, 3].astype(np.int64))
+            track = np.array(self._track).reshape(-1, 6)
+            track_of = Track(track[:, :3], track[:, 3].astype(np.int64), track[:, 4:])
             view = self._layers.update(taken, track_of, n_keyframes, self._gain)
         self._view = view = self._name_rooms(view, landmarks)
         self._layers.set_rooms({room.id: room for room in view.rooms})

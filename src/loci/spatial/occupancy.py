@@ -27,8 +27,8 @@ WALL_BAND = (1.2, 1.9)
 MIN_FREE_VOXELS = 2
 #: Up to here a column counts as seen near the floor [m over the floor].
 LOW = 0.5
-#: A column without a floor of which this share was seen free so far below the floor [m] is a drop: a stairwell, a gallery's edge.
-#: Ceilings are thicker, so that the room below is none.
+#: A column without a floor that was seen through, and of which this share was seen free so far below the floor [m], is a drop: a
+#: stairwell, a gallery's edge.
 DROP_BAND, DROP_SHARE = (0.3, 0.1), 0.75
 #: Clearance where no obstacle is known [m].
 FAR = 1e3
@@ -259,7 +259,11 @@ class FloorMapper:
         if self.has_drops:
             low, high = (_layer(z - depth, leaf) for depth in DROP_BAND)
             _, n_below = count(low, high)
-            facts |= np.where((floor_seen == 0) & (n_below >= DROP_SHARE * (high - low)), _BLOCKED, 0)
+            # Right below the floor's own level, where no slab is: the storey below may be known where nobody has seen the floor.
+            level = round(z / leaf - 0.5)
+            _, n_through = count(level - 2, level)
+            is_drop = (floor_seen == 0) & (n_below >= DROP_SHARE * (high - low)) & (n_through == 2)
+            facts |= np.where(is_drop, _BLOCKED, 0)
         return facts.astype(np.uint8).reshape(-1, BRICK_EDGE, BRICK_EDGE).transpose(0, 2, 1)
 
     def _redrawn(self, rows: Ints, columns: Ints, stamp_ns: int) -> OccupancyMap:

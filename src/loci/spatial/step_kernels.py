@@ -13,6 +13,8 @@ Ints = npt.NDArray[np.int64]
 NONE = -(1 << 30)
 #: States of the columns beside the surfaces that were reached.
 OPEN, BLOCKED, DROP = 0, 1, 2
+#: A column is a drop if this share of the two steps below a surface was seen to be free in it.
+DROP_SHARE = 0.75
 
 
 @numba.njit(cache=True, nogil=True)
@@ -106,8 +108,12 @@ def judge_beside(
         layer = layers[i]
         if _has(codes, solid, x, y, layer + step + 1, layer + 1 + head):
             states[i] = BLOCKED
-        elif not _has(codes, solid, x, y, layer - step, layer + step + 1) and _has(
-            codes, free, x, y, layer - 2 * step, layer - step
-        ):
-            states[i] = DROP
+        elif not _has(codes, solid, x, y, layer - 2 * step, layer + step + 1):
+            n_free = 0
+            for at in range(layer - 2 * step, layer):
+                n_free += _has(codes, free, x, y, at, at + 1)
+            # Right below the surface's own level, where no slab is: below a floor that is hidden there is the room below.
+            through = _has(codes, free, x, y, layer - 1, layer) and _has(codes, free, x, y, layer - 2, layer - 1)
+            if through and n_free >= DROP_SHARE * 2 * step:
+                states[i] = DROP
     return states

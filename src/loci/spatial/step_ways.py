@@ -7,16 +7,45 @@ from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from loci.geometry import Array
+from loci.spatial.bricks import BRICK_EDGE
 from loci.spatial.columns import Columns, Ints
 from loci.spatial.floors import RUN_UP, SAME_STAIRS, Floor, Stairs
 from loci.spatial.frontiers import Frontier, FrontierParameters, FrontierTracker
-from loci.spatial.occupancy import FREE, FloorMapper, OccupancyMap
+from loci.spatial.occupancy import FREE, OCCUPIED, FloorMapper, OccupancyMap
 from loci.spatial.paths import cheapest_path, is_passable, line_of_sight
 from loci.spatial.steps import LEVEL, StepMap, StepParameters, find_steps
 
-TILE = 8
+#: A camera that looked from so near to a point [m], no further to the side of a goal than this [rad], has seen what is to be seen.
+LOOK_REACH, LOOK_ANGLE = 0.5, np.radians(25.0)
+
+
+@dataclass(frozen=True)
+class Looks:
+    """From where the cameras looked, and where to.
+
+    Attributes:
+        bases: (N, 3) of the robot [m].
+        directions: (N, 2) horizontal unit vectors; (0, 2): not known.
+        camera_height: above what the robot stands on [m].
+    """
+
+    bases: Array
+    directions: Array
+    camera_height: float
+
+    def have_seen(self, goal: Array, points: Array) -> npt.NDArray[np.bool_]:
+        """Whether a camera has looked towards a goal (2,) from near each of some points (P, 3) [m]."""
+        if len(self.directions) != len(self.bases) or not len(points):
+            return np.zeros(len(points), dtype=np.bool_)
+        ahead = goal - self.bases[:, :2]
+        towards = (ahead * self.directions).sum(axis=1) >= np.cos(LOOK_ANGLE) * np.linalg.norm(ahead, axis=1)
+        from_, levels = self.bases[towards, :2], self.bases[towards, 2]
+        # (P, L)
+        near = np.linalg.norm(points[:, None, :2] - from_, axis=2) <= LOOK_REACH
+        return np.asarray((near & (np.abs(points[:, 2:] - levels) <= LOOK_REACH)).any(axis=1))
 
 
 @dataclass(frozen=True)
@@ -44,7 +73,9 @@ class Climber:
     """
 
     def __init__(self, new_id: Callable[[], str], frontiers: FrontierParameters, parameters: StepParameters) -> None:
-        self._tracker = FrontierTracker(new_id, frontiers)
+        # Steps may be as narrow as the robot.
+        least = min(frontiers.min_area, 2 * frontiers.robot_radius * frontiers.depth)
+        self._tracker = FrontierTracker(new_id, replace(frontiers, min_area=least))
         self._parameters = parameters
         self._climb: Climb | None = None
         self._maps: tuple[OccupancyMap, ...] = ()
@@ -66,7 +97,8 @@ class Climber:
         maps: Sequence[OccupancyMap],
         own: int,
         mapper: FloorMapper,
-        camera_height: float,
+        looks: Looks,
+        robot: Array | None = None,
     ) -> Climb | None:
         """The steps as of now; None: none were seen.
 
@@ -76,15 +108,21 @@ class Climber:
             floors, maps: from the lowest up.
             own: which of them.
             mapper: of that floor.
-            camera_height: above what the robot stands on [m].
+            looks: of the cameras so far.
+            robot: (3,) where its base is, if that is on no floor [m].
         """
         same = len(maps) == len(self._maps) and all(a.cells is b.cells for a, b in zip(maps, self._maps, strict=True))
         self._maps = tuple(maps)
-        if same and not self._touches(tiles):
-            return self._climb
-        steps = find_steps(columns, maps, own, mapper.first_steps, self._parameters)
-        self._climb = None if steps is None else self._explored(steps, floors, maps, own, camera_height)
-        return self._climb
+        if not same or self._touches(tiles):
+            steps = find_steps(columns, maps, own, mapper.first_steps, self._parameters)
+            self._climb = None if steps is None else self._explored(steps, floors, maps, own, looks)
+        climb = self._climb
+        if climb is None or robot is None or not climb.steps.holds(robot, 0.0):
+            return climb
+        # The way back for a robot on steps that lead nowhere any more: its own may have gone to and fro.
+        points = way_from(climb.steps, maps[own], robot[:2], self._parameters.robot_radius)
+        back = (Stairs((floors[own].id, ""), points, is_climbed=False),) if len(points) else ()
+        return replace(climb, ways=(*climb.ways, *back))
 
     def _touches(self, tiles: Ints) -> bool:
         """Whether one of the tiles (T, 2) lies in the map of the steps: what changes elsewhere changes some floor's map first."""
@@ -92,10 +130,10 @@ class Climber:
             return False
         map_ = self._climb.steps.map
         low, high = map_.corner, map_.corner + map_.cells.shape[::-1]
-        return bool(np.any(np.all((tiles * TILE < high) & ((tiles + 1) * TILE > low), axis=1)))
+        return bool(np.any(np.all((tiles * BRICK_EDGE < high) & ((tiles + 1) * BRICK_EDGE > low), axis=1)))
 
     def _explored(
-        self, steps: StepMap, floors: Sequence[Floor], maps: Sequence[OccupancyMap], own: int, camera_height: float
+        self, steps: StepMap, floors: Sequence[Floor], maps: Sequence[OccupancyMap], own: int, looks: Looks
     ) -> Climb:
         radius = self._parameters.robot_radius
         ways = [
@@ -108,11 +146,11 @@ class Climber:
         room = steps.map.center_of(cells)
         room = room[is_passable(steps.map, room, radius)]
         frontiers = []
-        for f in self._tracker.update(steps.map) if len(room) else ():
-            row, column = steps.map.cell_of(f.position[:2])
-            if not steps.is_step[row, column]:
-                continue  # what borders on the floor is the floor's
-            at = _viewpoint(steps.map, f, room, camera_height)
+        # What borders on a floor is that floor's.
+        floor = (steps.map.cells == FREE) & ~steps.is_step
+        only_steps = replace(steps.map, cells=np.where(floor, np.int8(OCCUPIED), steps.map.cells))
+        for f in self._tracker.update(only_steps):
+            at = _viewpoint(steps, f, room, looks)
             points = way_from(steps, maps[own], at, radius)
             if len(points):
                 z = float(points[-1, 2])
@@ -131,15 +169,19 @@ class Climber:
         return Climb(steps, tuple(ways), tuple(frontiers))
 
 
-def _viewpoint(map_: OccupancyMap, frontier: Frontier, room: Array, camera_height: float) -> Array:
+def _viewpoint(steps: StepMap, frontier: Frontier, room: Array, looks: Looks) -> Array:
     """Where among points (N, 2) on steps to stand (2,) so that a frontier is in view [m].
 
     A camera does not see what is right before the robot, and on a landing there is no other side to see it from: so the nearest
-    point at least as far away as the camera is high, and else the frontier's own position.
+    point at least as far away as the camera is high from which nobody has looked there; else the frontier's own position.
     """
-    gaps = np.linalg.norm(room - frontier.centroid[:2], axis=1)
-    in_view = (gaps >= camera_height) & line_of_sight(map_, frontier.centroid[:2], room)
-    return np.asarray(room[np.argmin(np.where(in_view, gaps, np.inf))] if in_view.any() else frontier.position[:2])
+    goal = frontier.centroid[:2]
+    gaps = np.linalg.norm(room - goal, axis=1)
+    wanted = gaps >= looks.camera_height
+    wanted[wanted] = line_of_sight(steps.map, goal, room[wanted])
+    points = np.column_stack([room[wanted], steps.height_at(room[wanted])])
+    new = points[~looks.have_seen(goal, points)]
+    return np.asarray(new[np.argmin(np.linalg.norm(new[:, :2] - goal, axis=1)), :2] if len(new) else frontier.position[:2])
 
 
 def way_from(steps: StepMap, floor: OccupancyMap, to: Array, robot_radius: float) -> Array:

@@ -178,6 +178,8 @@ def _mapped(
 ) -> StepMap:
     """The map of the steps in a window (H, W), whose first column is ``corner`` (x, y)."""
     leaf = columns.leaf_size
+    foot = _foot(floors[own], layers, reached, corner, step, robot_radius)
+    reached = reached & ~foot
     distance, nearest = cv2.distanceTransformWithLabels(
         (~reached).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
     )
@@ -199,6 +201,7 @@ def _mapped(
         state[at_floor] = np.where(known == FREE, FREE, OCCUPIED)
         z[at_floor] = np.where(known == FREE, map_.floor_z, np.nan)
     cells[near], heights[near] = state, z
+    cells[foot], heights[foot] = FREE, floors[own].floor_z
     # From below, a tread is hidden behind its own edge: between edges that were seen, a tread's depth apart, there is one.
     n = round(MIN_TREAD / leaf)
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * n + 1, 2 * n + 1))
@@ -216,6 +219,23 @@ def _mapped(
     cells = np.where(is_step & ~_joined(map_, is_step, floors[own], robot_radius) & (cells == FREE), np.int8(UNKNOWN), cells)
     map_ = replace(map_, cells=cells)
     return StepMap(map_, np.where(cells == FREE, heights, np.float32(np.nan)), is_step & (cells == FREE))
+
+
+def _foot(
+    floor: OccupancyMap,
+    layers: npt.NDArray[np.int32],
+    reached: Mask,
+    corner: npt.NDArray[np.int64],
+    step: int,
+    robot_radius: float,
+) -> Mask:
+    """Free floor right before the first steps, with room for the robot: the next floor may be above it."""
+    leaf = floor.resolution
+    low = reached & (np.abs(layers - _layer_of(floor.floor_z, leaf)) <= step)
+    near = ~low & (obstacle_distance(low, leaf) <= 3 * robot_radius)
+    at = np.argwhere(near)
+    near[near] = floor.at((at[:, ::-1] + corner + 0.5) * leaf) == FREE
+    return near
 
 
 def _joined(steps: OccupancyMap, is_step: Mask, floor: OccupancyMap, robot_radius: float) -> Mask:

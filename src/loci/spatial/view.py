@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from loci.geometry import Array
-from loci.spatial.floors import Floor, Stairs, Storeys
+from loci.spatial.floors import RUN_UP, Floor, Stairs, Storeys, run_up
 from loci.spatial.frontiers import Frontier
 from loci.spatial.occupancy import OccupancyMap
 from loci.spatial.regions import Room, RoomMap
@@ -61,13 +61,21 @@ class SpatialView:
 
     @cached_property
     def stairs(self) -> tuple[Stairs, ...]:
-        """Ways between the floors: those that the robot has climbed, those over steps that were seen, and last the one it is on."""
-        climbed = tuple(s for s in self.storeys.stairs if s.floors[1])
+        """Ways between the floors: those that the robot has climbed, those over steps that were seen, and the one it is on.
+
+        Those that join two floors come first.
+        """
+        climbed = [s for s in self.storeys.stairs if s.floors[1]]
         found: list[Stairs] = []
         for floor in self.floors:
             for way in floor.climb.ways if floor.climb is not None else ():
+                if way.floors[1]:
+                    # A robot that turned round at the top has not shown the way onto the floor.
+                    short = [s for s in climbed if run_up(s.points) < RUN_UP / 2 and is_known(way, (s,))]
+                    climbed = [s for s in climbed if all(s is not other for other in short)]
                 if not way.floors[1] or not is_known(way, (*climbed, *found)):
                     found.append(way)
+        found.sort(key=lambda way: not way.floors[1])
         return (*climbed, *found, *(s for s in self.storeys.stairs if not s.floors[1]))
 
     @property
