@@ -58,6 +58,7 @@ def climb(
     level: int,
     step: int,
     head: int,
+    gap: int,
 ) -> None:
     """Fill in the surfaces that are reached from seeds, from column to neighbouring column, a step up or down at a time.
 
@@ -71,6 +72,7 @@ def climb(
         level: surfaces so many layers from a floor's belong to it.
         step: layers that a robot can climb at once.
         head: layers above a surface that must hold nothing.
+        gap: columns of which nothing is known that may lie between two surfaces.
     """
     n_rows, n_columns = heights.shape
     queue = np.empty((n_rows * n_columns + len(seeds), 3), dtype=np.int64)
@@ -84,17 +86,23 @@ def climb(
         i += 1
         for dy in range(-1, 2):
             for dx in range(-1, 2):
-                row, column = y + dy - corner[1], x + dx - corner[0]
-                if not (0 <= row < n_rows and 0 <= column < n_columns) or heights[row, column] != NONE:
-                    continue
-                found = _surface(codes, tops, solid, x + dx, y + dy, layer, step, head)
-                if found == NONE or abs(found - floor) <= level:
-                    continue
-                heights[row, column] = found
-                if np.any(np.abs(others - found) <= level):
-                    continue
-                queue[n] = (x + dx, y + dy, found)
-                n += 1
+                for k in range(1, gap + 2):
+                    row, column = y + k * dy - corner[1], x + k * dx - corner[0]
+                    if not (0 <= row < n_rows and 0 <= column < n_columns) or heights[row, column] != NONE:
+                        break
+                    found = _surface(codes, tops, solid, x + k * dx, y + k * dy, layer, step, head)
+                    if found == NONE:
+                        # What lies behind an edge is hidden, but nothing may stand there.
+                        if _has(codes, solid, x + k * dx, y + k * dy, layer - step, layer + 1 + head):
+                            break
+                        continue
+                    if abs(found - floor) <= level:
+                        break
+                    heights[row, column] = found
+                    if not np.any(np.abs(others - found) <= level):
+                        queue[n] = (x + k * dx, y + k * dy, found)
+                        n += 1
+                    break
 
 
 @numba.njit(cache=True, nogil=True)

@@ -118,7 +118,7 @@ def find_steps(
     level = round(LEVEL / leaf)
     bits = columns.codes, columns.tops, columns.solid
     from_floor = np.column_stack([seeds, np.full(len(seeds), floor)])
-    step_kernels.climb(*bits, from_floor, corner, layers, floor, others, level, step, head)
+    step_kernels.climb(*bits, from_floor, corner, layers, floor, others, level, step, head, round(MIN_TREAD / leaf))
     reached = _flights(layers, floor, step)
     if not reached.any():
         return None
