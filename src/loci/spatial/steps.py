@@ -107,6 +107,7 @@ def find_steps(
     map_, leaf = floors[own], columns.leaf_size
     step = round(parameters.max_height / leaf) + 1  # surfaces are a voxel thick
     head = round(parameters.robot_height / leaf)
+    gap = round(MIN_TREAD / leaf)
     seeds = _seeds(first_steps, map_, parameters.robot_radius)
     if not len(seeds) or not len(columns.bricks):
         return None
@@ -118,8 +119,8 @@ def find_steps(
     level = round(LEVEL / leaf)
     bits = columns.codes, columns.tops, columns.solid
     from_floor = np.column_stack([seeds, np.full(len(seeds), floor)])
-    step_kernels.climb(*bits, from_floor, corner, layers, floor, others, level, step, head, round(MIN_TREAD / leaf))
-    reached = _flights(layers, floor, step)
+    step_kernels.climb(*bits, from_floor, corner, layers, floor, others, level, step, head, gap)
+    reached = _flights(layers, floor, step, gap)
     if not reached.any():
         return None
     rows, held = (np.flatnonzero(reached.any(axis=axis)) for axis in (1, 0))
@@ -146,13 +147,15 @@ def _seeds(first_steps: Mask, map_: OccupancyMap, robot_radius: float) -> npt.ND
     return np.asarray(np.argwhere(wide[labels])[:, ::-1] + map_.corner)
 
 
-def _flights(layers: npt.NDArray[np.int32], floor: int, step: int) -> Mask:
+def _flights(layers: npt.NDArray[np.int32], floor: int, step: int, gap: int) -> Mask:
     """Of the surfaces that were reached, those that are joined to one more than a step from the floor."""
-    _, labels = cv2.connectedComponents((layers != step_kernels.NONE).astype(np.uint8), connectivity=8)
+    # Hidden columns may lie between one step and the next.
+    near = cv2.dilate((layers != step_kernels.NONE).astype(np.uint8), np.ones((2 * gap + 1, 2 * gap + 1), np.uint8))
+    _, labels = cv2.connectedComponents(near, connectivity=8)
     high = (layers != step_kernels.NONE) & (np.abs(layers - floor) > step)
     wanted = np.bincount(labels[high], minlength=int(labels.max()) + 1) > 0
     wanted[0] = False
-    return np.asarray(wanted[labels])
+    return np.asarray(wanted[labels] & (layers != step_kernels.NONE))
 
 
 def _cut(array: npt.NDArray[np.generic], low: npt.NDArray[np.int64], high: npt.NDArray[np.int64]) -> npt.NDArray:
@@ -206,7 +209,9 @@ def _mapped(
     n = round(MIN_TREAD / leaf)
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * n + 1, 2 * n + 1))
     closed = cv2.morphologyEx((reached | (cells == FREE)).astype(np.uint8), cv2.MORPH_CLOSE, disc) > 0
-    filled = reached | (closed & (cells == UNKNOWN))
+    hidden = np.zeros_like(reached)
+    hidden[near] = judged == step_kernels.OPEN
+    filled = reached | (closed & hidden & (cells != FREE))
     cells[filled] = FREE
     heights[filled] = (beside[filled] + 0.5) * leaf
     is_step = filled & (np.min([np.abs(heights - m.floor_z) for m in floors], axis=0) > LEVEL)
