@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from loci.annotating import Annotator
 from loci.episodic.long_term import ConsolidationResult
 from loci.episodic.memory import EpisodicMemory
 from loci.episodic.records import Episode
@@ -115,6 +116,7 @@ class RobotMemory(MemoryQuestions):
         self.newest_stamp_ns = 0
         self._keyframes = Keyframes(store, parameters.keyframes.grid)
         self._spatial = SpatialMemory(store, self._keyframes, self.map_id, parameters.spatial, self.device)
+        self._annotator = Annotator()
         self._scene = SceneMemory(store, self._keyframes, parameters.scene)
         self._episodic = EpisodicMemory(store, self._text_encoder, parameters.short_term_capacity)
         self._memories = Memories(
@@ -302,11 +304,17 @@ class RobotMemory(MemoryQuestions):
                 if o.map_id == self.map_id
             ]
             view = self._spatial.refresh(landmarks)
+            self.annotate_voxels()
             for frontier in view.frontiers:
                 if not frontier.keyframe_id:
                     keyframe_id = self._keyframes.best_view(frontier.centroid, self.map_id)
                     if keyframe_id:
                         self._spatial.set_frontier_keyframe(frontier.id, keyframe_id)
+
+    def annotate_voxels(self) -> int:
+        """Tell the octree which voxels are of which objects, as far as that has changed; returns how many voxels were told."""
+        with self._write:
+            return self._annotator.update(self._spatial, (o for o in self._scene.objects() if o.map_id == self.map_id))
 
     def remember(
         self,

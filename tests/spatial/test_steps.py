@@ -140,7 +140,9 @@ def test_steps_down_are_a_frontier_below_the_floor() -> None:
     """Steps that fall less steeply than the lower edge of the image."""
     steps = [box(3.0 + 0.4 * i, -1.0, -3.0, 3.4 + 0.4 * i, 1.0, -0.15 * (i + 1)) for i in range(12)]
     sides = [box(3.0, -1.1, -3.0, 8.0, -1.0, 2.0), box(3.0, 1.0, -3.0, 8.0, 1.1, 2.0)]
-    world = World(np.array([box(-1.0, -3.0, -3.0, 3.0, 3.0, 0.0), *steps, *sides, box(-1.1, -3.0, 0.0, -1.0, 3.0, 2.0)]))
+    world = World(
+        np.array([box(-1.0, -3.0, -3.0, 3.0, 3.0, 0.0), *steps, *sides, box(-1.1, -3.0, 0.0, -1.0, 3.0, 2.0)])
+    )
     poses = look_around(1.0, 0.0, 8, EYE)
     poses += [look_at((x, 0.0, EYE), (x + 1, 0.0, EYE - 0.5)) for x in np.arange(0.5, 2.8, 0.15)]
     view = Seer(world).see(*poses)
@@ -189,9 +191,7 @@ def test_a_step_height_that_no_robot_has_is_refused() -> None:
 
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 2**31), st.integers(1, 3), st.integers(1, 6), st.integers(0, 2))
-def test_climbing_reaches_what_a_search_over_single_cells_reaches(
-    seed: int, step: int, head: int, gap: int
-) -> None:
+def test_climbing_reaches_what_a_search_over_single_cells_reaches(seed: int, step: int, head: int, gap: int) -> None:
     """Against a breadth-first search in a dense volume, over random heaps with things hanging above them."""
     rng = np.random.default_rng(seed)
     shape = (16, 16, 24)

@@ -181,7 +181,9 @@ def _viewpoint(steps: StepMap, frontier: Frontier, room: Array, looks: Looks) ->
     wanted[wanted] = line_of_sight(steps.map, goal, room[wanted])
     points = np.column_stack([room[wanted], steps.height_at(room[wanted])])
     new = points[~looks.have_seen(goal, points)]
-    return np.asarray(new[np.argmin(np.linalg.norm(new[:, :2] - goal, axis=1)), :2] if len(new) else frontier.position[:2])
+    return np.asarray(
+        new[np.argmin(np.linalg.norm(new[:, :2] - goal, axis=1)), :2] if len(new) else frontier.position[:2]
+    )
 
 
 def way_from(steps: StepMap, floor: OccupancyMap, to: Array, robot_radius: float) -> Array:

@@ -127,7 +127,9 @@ def find_steps(
     margin = int(np.ceil(RUN_UP / leaf))
     low, high = np.array([held[0], rows[0]]) - margin, np.array([held[-1], rows[-1]]) + margin + 1
     window = _cut(layers, low, high)
-    return _mapped(columns, floors, own, window, corner + low, _cut(reached, low, high), step, head, parameters.robot_radius)
+    return _mapped(
+        columns, floors, own, window, corner + low, _cut(reached, low, high), step, head, parameters.robot_radius
+    )
 
 
 def _layer_of(z: float, leaf: float) -> int:
@@ -221,7 +223,9 @@ def _mapped(
     cells[steep] = OCCUPIED
     origin = (float(corner[0] * leaf), float(corner[1] * leaf))
     map_ = OccupancyMap(cells, origin, leaf, floors[own].floor_z, floors[own].stamp_ns)
-    cells = np.where(is_step & ~_joined(map_, is_step, floors[own], robot_radius) & (cells == FREE), np.int8(UNKNOWN), cells)
+    cells = np.where(
+        is_step & ~_joined(map_, is_step, floors[own], robot_radius) & (cells == FREE), np.int8(UNKNOWN), cells
+    )
     map_ = replace(map_, cells=cells)
     return StepMap(map_, np.where(cells == FREE, heights, np.float32(np.nan)), is_step & (cells == FREE))
 
