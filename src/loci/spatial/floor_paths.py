@@ -89,8 +89,8 @@ def floor_path_lengths(view: SpatialView, start: Array, goals: Array, robot_radi
     lengths = np.full(len(goals), np.inf)
     if not len(goals):
         return lengths
-    spots = [_spot(view, goal, robot_radius, is_goal=True) if view.stairs else None for goal in goals]
-    stairs_of = np.array([-1 if s is None else s.stairs for s in spots])
+    spots = [_spot(view, goal, robot_radius, is_goal=True) if view.stairs else _Spot(goal, -1) for goal in goals]
+    stairs_of = np.array([s.stairs for s in spots])
     floor_of = np.where(stairs_of < 0, view.storeys.below(goals[:, 2]), -1)
     for i in np.flatnonzero(stairs_of >= 0):
         found = _on_steps(view, first, spots[i], robot_radius)
