@@ -211,7 +211,7 @@ def test_climbing_reaches_what_a_search_over_single_cells_reaches(seed: int, ste
     codes = (bricks[:, 0] << 40) + ((bricks[:, 1] + (1 << 19)) << 20) + bricks[:, 2] + (1 << 19)
     seeds = np.array([[8, 8, surface[8, 8]]])
     heights = np.full(shape[1::-1], step_kernels.NONE, dtype=np.int32)
-    floor = -50
+    floor = 50  # all of it lies below: columns may be hidden
     step_kernels.climb(
         codes, bits(tops), bits(solid), seeds, np.zeros(2, np.int64), heights, floor, np.zeros(0, np.int64), 2, step, head, gap
     )  # fmt: skip

@@ -72,7 +72,8 @@ def climb(
         level: surfaces so many layers from a floor's belong to it.
         step: layers that a robot can climb at once.
         head: layers above a surface that must hold nothing.
-        gap: columns of which nothing is known that may lie between two surfaces.
+        gap: columns of which nothing is known that may lie between two surfaces below the floor: on the way down every edge hides
+            something, on the way up nothing does.
     """
     n_rows, n_columns = heights.shape
     queue = np.empty((n_rows * n_columns + len(seeds), 3), dtype=np.int64)
@@ -96,7 +97,7 @@ def climb(
                         if _has(codes, solid, x + k * dx, y + k * dy, layer - step, layer + 1 + head):
                             break
                         continue
-                    if abs(found - floor) <= level:
+                    if abs(found - floor) <= level or (k > 1 and found > floor):
                         break
                     heights[row, column] = found
                     if not np.any(np.abs(others - found) <= level):

@@ -118,7 +118,7 @@ def find_steps(
     others = np.array([_layer_of(m.floor_z, leaf) for k, m in enumerate(floors) if k != own], dtype=np.int64)
     level = round(LEVEL / leaf)
     bits = columns.codes, columns.tops, columns.solid
-    from_floor = np.column_stack([seeds, np.full(len(seeds), floor)])
+    from_floor = np.ascontiguousarray(np.column_stack([seeds, np.full(len(seeds), floor)]))
     step_kernels.climb(*bits, from_floor, corner, layers, floor, others, level, step, head, gap)
     reached = _flights(layers, floor, step, gap)
     if not reached.any():
@@ -151,9 +151,11 @@ def _seeds(first_steps: Mask, map_: OccupancyMap, robot_radius: float) -> npt.ND
 
 def _flights(layers: npt.NDArray[np.int32], floor: int, step: int, gap: int) -> Mask:
     """Of the surfaces that were reached, those that are joined to one more than a step from the floor."""
-    # Hidden columns may lie between one step and the next.
-    near = cv2.dilate((layers != step_kernels.NONE).astype(np.uint8), np.ones((2 * gap + 1, 2 * gap + 1), np.uint8))
-    _, labels = cv2.connectedComponents(near, connectivity=8)
+    # Below the floor, hidden columns may lie between one step and the next.
+    below = (layers != step_kernels.NONE) & (layers < floor)
+    near = cv2.dilate(below.astype(np.uint8), np.ones((2 * gap + 1, 2 * gap + 1), np.uint8)) > 0
+    near |= layers != step_kernels.NONE
+    _, labels = cv2.connectedComponents(near.astype(np.uint8), connectivity=8)
     high = (layers != step_kernels.NONE) & (np.abs(layers - floor) > step)
     wanted = np.bincount(labels[high], minlength=int(labels.max()) + 1) > 0
     wanted[0] = False
@@ -195,7 +197,7 @@ def _mapped(
     heights = np.full(reached.shape, np.nan, dtype=np.float32)
     near = ~reached & (distance * leaf <= RUN_UP)
     at = np.argwhere(near)
-    xy = at[:, ::-1] + corner
+    xy = np.ascontiguousarray(at[:, ::-1] + corner)
     around = beside[near].astype(np.int64)
     judged = step_kernels.judge_beside(columns.codes, columns.solid, columns.free, xy, around, step, head)
     state = np.where(judged == step_kernels.OPEN, UNKNOWN, OCCUPIED).astype(np.int8)
@@ -212,8 +214,8 @@ def _mapped(
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * n + 1, 2 * n + 1))
     closed = cv2.morphologyEx((reached | (cells == FREE)).astype(np.uint8), cv2.MORPH_CLOSE, disc) > 0
     hidden = np.zeros_like(reached)
-    hidden[near] = judged == step_kernels.OPEN
-    filled = reached | (closed & hidden & (cells != FREE))
+    hidden[near] = (judged == step_kernels.OPEN) & (around < _layer_of(floors[own].floor_z, leaf))
+    filled = reached | (closed & ((cells == UNKNOWN) | (hidden & (cells != FREE))))
     cells[filled] = FREE
     heights[filled] = (beside[filled] + 0.5) * leaf
     is_step = filled & (np.min([np.abs(heights - m.floor_z) for m in floors], axis=0) > LEVEL)
