@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 MEMORY = "memory"
 #: The simulator's depth is exact: things farther away than a real camera sees well are taken as well [m].
 OBJECT_RANGE = 5.0
+#: The simulated robot climbs stairs [m].
+STEP_HEIGHT = 0.2
 
 
 def simulation_processes(
@@ -44,7 +46,8 @@ def simulation_processes(
     """
     # Compressed: raw images are larger than what DDS moves through shared memory, and crawl through sockets.
     transports: dict[str, Any] = {"color_transport": "compressed", "depth_transport": "compressed"}
-    processes = node_processes(out, MEMORY, map_id, **{"object_max_range": OBJECT_RANGE, **(memory or {})})
+    own_memory = {"object_max_range": OBJECT_RANGE, "max_step_height": STEP_HEIGHT, **(memory or {})}
+    processes = node_processes(out, MEMORY, map_id, **own_memory)
     if not planner:
         processes = [p for p in processes if p.name != "planner"]
     seen: dict[str, Any] = {**perception_parameters(**transports), **PATIENT, "map_id": map_id}

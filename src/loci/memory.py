@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from loci.annotating import Annotator
 from loci.episodic.habits import HabitParameters
 from loci.episodic.long_term import ConsolidationResult
 from loci.episodic.memory import SHORT_TERM_THRESHOLD, EpisodicMemory
@@ -131,6 +132,7 @@ class RobotMemory(MemoryQuestions):
         self.newest_stamp_ns = 0
         self._keyframes = Keyframes(store, parameters.keyframes.grid)
         self._spatial = SpatialMemory(store, self._keyframes, self.map_id, parameters.spatial, self.device)
+        self._annotator = Annotator()
         self._scene = SceneMemory(store, self._keyframes, parameters.scene)
         self._episodic = EpisodicMemory(
             store, self._text_encoder, parameters.short_term, parameters.short_term_threshold
@@ -350,11 +352,17 @@ class RobotMemory(MemoryQuestions):
                 if o.map_id == self.map_id
             ]
             view = self._spatial.refresh(landmarks)
+            self.annotate_voxels()
             for frontier in view.frontiers:
                 if frontier.keyframe_id not in self._keyframes:  # a new frontier, or its photo was forgotten
                     keyframe_id = self._keyframes.best_view(frontier.centroid, self.map_id)
                     if keyframe_id:
                         self._spatial.set_frontier_keyframe(frontier.id, keyframe_id)
+
+    def annotate_voxels(self) -> int:
+        """Tell the octree which voxels are of which objects, as far as that has changed; returns how many voxels were told."""
+        with self._write:
+            return self._annotator.update(self._spatial, (o for o in self._scene.objects() if o.map_id == self.map_id))
 
     def remember(
         self,

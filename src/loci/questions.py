@@ -69,6 +69,10 @@ class MemoryQuestions:
         """Bring map, rooms and frontiers up to date."""
         raise NotImplementedError
 
+    def annotate_voxels(self) -> int:
+        """Tell the octree which voxels are of which objects, as far as that has changed; returns how many voxels were told."""
+        raise NotImplementedError
+
     # --- all memories -------------------------------------------------------------------------------------------------
 
     def recall(self, query: Query) -> Recollection:
@@ -289,10 +293,13 @@ class MemoryQuestions:
     ) -> Cubes:
         """Known cubes of leaf size * 2^level that a box [m] overlaps, e.g. what became occupied or free after a stamp [ns].
 
+        Occupied ones say which object fills most of them, and what it is.
+
         Raises:
             ValueError: corners not finite, lower > upper or outside of the map's world, no such level, limit out of range,
                 or neither occupied nor free cubes are asked for.
         """
+        self.annotate_voxels()
         return self._memories.spatial.query_box(
             lower, upper, level, occupied=occupied, free=free, changed_since_ns=changed_since_ns, limit=limit
         )

@@ -10,6 +10,8 @@ from loci.geometry import Camera, look_at, pixel_rays
 from loci.spatial.occupancy import FREE, OCCUPIED, UNKNOWN, OccupancyMap
 
 CAMERA = Camera(width=160, height=120, fx=110.0, fy=110.0, cx=79.5, cy=59.5)
+#: Height of the upper floor of `two_floors` [m].
+UPPER = 2.72
 
 
 @dataclass(frozen=True)
@@ -107,3 +109,17 @@ def map_from_text(text: str, resolution: float = 0.1, origin: tuple[float, float
     states = {"#": OCCUPIED, ".": FREE, "?": UNKNOWN}
     rows = [[states[c] for c in line.strip()] for line in text.strip().splitlines()]
     return OccupancyMap(np.array(rows[::-1], dtype=np.int8), origin, resolution)
+
+
+def two_floors() -> World:
+    """Two rooms of 6 x 4 m above one another; 16 steps of 17 cm lead up through an opening along the wall at y = 4."""
+    steps = [box(0.5 + 0.27 * i, 3.0, 0.0, 0.5 + 0.27 * (i + 1), 4.0, 0.17 * (i + 1)) for i in range(16)]
+    slab = [box(-0.1, -0.1, 2.4, 6.1, 3.0, UPPER), box(4.82, 3.0, 2.4, 6.1, 4.1, UPPER)]
+    walls = [
+        box(-0.1, -0.1, 0.0, 0.0, 4.1, 5.2),
+        box(6.0, -0.1, 0.0, 6.1, 4.1, 5.2),
+        box(-0.1, -0.1, 0.0, 6.1, 0.0, 5.2),
+        box(-0.1, 4.0, 0.0, 6.1, 4.1, 5.2),
+    ]
+    ground = [box(-0.1, -0.1, -0.2, 6.1, 4.1, 0.0), box(-0.1, -0.1, 5.2, 6.1, 4.1, 5.4)]
+    return World(np.array([*ground, *slab, *walls, *steps]))

@@ -6,7 +6,7 @@ from itertools import count
 
 import numpy as np
 import pytest
-from spatial_worlds import CAMERA, World, apartment, box, look_around
+from spatial_worlds import CAMERA, UPPER, World, apartment, box, look_around, two_floors
 
 from loci.geometry import Array, look_at
 from loci.spatial.columns import ColumnCache
@@ -14,7 +14,7 @@ from loci.spatial.floors import Floor, Storeys, Track, find_storeys
 from loci.spatial.occupancy import FREE, OCCUPIED, FloorMapper, OccupancyMap
 from loci.spatial.octree import Octree, OctreeParameters
 
-LEAF, EYE, UPPER = 0.05, 1.2, 2.72
+LEAF, EYE = 0.05, 1.2
 
 
 def seen(world: World, poses: list[Array], octree: Octree | None = None) -> Octree:
@@ -33,20 +33,6 @@ def storeys(octree: Octree, positions: list[Array], former: tuple[Floor, ...] = 
 
 def positions(poses: list[Array]) -> list[Array]:
     return [pose[:3, 3] for pose in poses]
-
-
-def two_floors() -> World:
-    """Two rooms of 6 x 4 m above one another; 16 steps of 17 cm lead up through an opening along the wall at y = 4."""
-    steps = [box(0.5 + 0.27 * i, 3.0, 0.0, 0.5 + 0.27 * (i + 1), 4.0, 0.17 * (i + 1)) for i in range(16)]
-    slab = [box(-0.1, -0.1, 2.4, 6.1, 3.0, UPPER), box(4.82, 3.0, 2.4, 6.1, 4.1, UPPER)]
-    walls = [
-        box(-0.1, -0.1, 0.0, 0.0, 4.1, 5.2),
-        box(6.0, -0.1, 0.0, 6.1, 4.1, 5.2),
-        box(-0.1, -0.1, 0.0, 6.1, 0.0, 5.2),
-        box(-0.1, 4.0, 0.0, 6.1, 4.1, 5.2),
-    ]
-    ground = [box(-0.1, -0.1, -0.2, 6.1, 4.1, 0.0), box(-0.1, -0.1, 5.2, 6.1, 4.1, 5.4)]
-    return World(np.array([*ground, *slab, *walls, *steps]))
 
 
 def climb() -> list[Array]:

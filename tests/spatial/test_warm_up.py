@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from loci.spatial import ballot_kernels, grid_kernels, image_kernels, ray_kernels
+from loci.spatial import ballot_kernels, grid_kernels, image_kernels, ray_kernels, step_kernels
 from loci.spatial.warm_up import warm_up
 
 #: Those that an image or a query meets; street graphs compile when they are imported.
-MODULES = (ballot_kernels, grid_kernels, image_kernels, ray_kernels)
+MODULES = (ballot_kernels, grid_kernels, image_kernels, ray_kernels, step_kernels)
 
 
 def test_every_kernel_is_compiled_afterwards() -> None:

@@ -178,7 +178,7 @@ def difficulty_of(scene: Scene) -> Difficulty:
 def _scene_names(options: EvaluationOptions) -> list[str]:
     if options.scene_list is None:
         seeds = count(_FIRST_SEED[options.split] + options.seed)
-        # Exploration does not climb stairs on which the robot has never been: homes with stairs run only from a list.
+        # One floor, so that figures stay comparable: homes with stairs run only from a list.
         homes = (f"home:{seed}" for seed in seeds)
         return list(islice((name for name in homes if len(load_scene(name).floors) == 1), options.n_scenes))
     try:

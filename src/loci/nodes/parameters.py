@@ -281,6 +281,15 @@ MEMORY: tuple[Parameter, ...] = (
         10.0,
         setting="spatial.robot_height",
     ),
+    Parameter(
+        "max_step_height",
+        0.0,
+        "Steps that the robot can climb: stairs that were seen become paths and frontiers; 0: it does not climb by itself.",
+        "m",
+        0.0,
+        0.5,
+        setting="spatial.max_step_height",
+    ),
     Parameter("place_radius", 1.5, "Distance between places.", "m", 0.2, 20.0, setting="spatial.places.radius"),
     Parameter(
         "preload_text_encoder", True, "Load the text model at the start, in the background; false: with the first text."

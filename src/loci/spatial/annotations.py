@@ -112,7 +112,12 @@ class Annotations:
         return copy
 
     def rename_objects(self, mapping: Mapping[str, str | None]) -> None:
-        """Follow merges: {old id: new id, or None where the object is gone}. The table changes, not the voxels."""
+        """Follow merges: {old id: new id, or None where the object is gone: its voxels are nothing's then, and have no label}."""
+        gone = np.array([bool(name) and name in mapping and mapping[name] is None for name in self._objects])
+        if gone.any():
+            empty = gone[self._arrays["annotated_objects"]]
+            self._arrays["annotated_labels"][empty] = 0
+            self._arrays["annotated_objects"][empty] = 0
         self._objects = [(mapping.get(name, name) or "") if name else "" for name in self._objects]
         self._object_index = {name: i for i, name in reversed(list(enumerate(self._objects)))}
 

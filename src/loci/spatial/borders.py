@@ -125,8 +125,10 @@ def _embedded(
     """An older array (its first cell is at column, row of the new one) in a new one, as far as it lies in it."""
     new = np.full(shape, fill, dtype=old.dtype)
     column, row = at.tolist()
-    rows = slice(max(row, 0), max(min(row + old.shape[0], shape[0]), 0))
-    columns = slice(max(column, 0), max(min(column + old.shape[1], shape[1]), 0))
+    rows, columns = (
+        slice(min(max(first, 0), size), max(min(first + n, size), 0))
+        for first, n, size in zip((row, column), old.shape, shape, strict=True)
+    )
     new[rows, columns] = old[rows.start - row : rows.stop - row, columns.start - column : columns.stop - column]
     return new
 

@@ -16,6 +16,8 @@ from loci.spatial.information_gain import GainParameters
 from loci.spatial.occupancy import FREE, FloorMapper, OccupancyMap
 from loci.spatial.octree import Octree
 from loci.spatial.regions import Room, RoomMap, segment_rooms
+from loci.spatial.step_ways import Climber, Looks
+from loci.spatial.steps import StepParameters
 from loci.spatial.view import FloorView, SpatialView
 
 #: Unknown volume [m3] that cameras at points (N, 3) [m] would see that look along unit vectors (N, 3); (N,).
@@ -40,6 +42,7 @@ class FloorLayers:
         robot_height: the band above a floor that must be free for the robot [m].
         frontiers: what counts as a frontier.
         before: what a stored map knew.
+        max_step_height: of steps that the robot can climb [m]; 0: it does not climb where it has not been.
     """
 
     def __init__(
@@ -48,6 +51,7 @@ class FloorLayers:
         robot_height: float,
         frontiers: FrontierParameters,
         before: KnownBefore | None = None,
+        max_step_height: float = 0.0,
     ) -> None:
         self._new_id = new_id
         self._robot_height = robot_height
@@ -57,6 +61,8 @@ class FloorLayers:
         self._mappers: dict[str, FloorMapper] = {}
         self._trackers: dict[str, FrontierTracker] = {}
         self._views: dict[str, FloorView] = {}
+        self._steps = StepParameters(max_step_height, frontiers.robot_radius, robot_height)
+        self._climbers: dict[str, Climber] = {}
 
     def take(self, octree: Octree) -> tuple[Columns, Ints, int]:
         """Copy what has changed in the octree, which may not be written to meanwhile: (columns, changed tiles, stamp [ns])."""
@@ -91,14 +97,40 @@ class FloorLayers:
                 tracker = FrontierTracker(lambda: self._new_id("frontier"), self._frontiers)
             self._trackers[floor.id] = tracker
             frontiers = tuple(replace(f, floor=floor.id) for f in tracker.update(map_, _standing(storeys, k, track)))
-            before = self._views[floor.id].frontiers if floor.id in self._views else ()
-            frontiers = _with_gains(frontiers, before, gain, storeys.camera_height, tiles, columns.leaf_size)
             views[floor.id] = FloorView(floor, map_, rooms, frontiers)
+        if self._steps.max_height > 0:
+            looks = Looks(storeys.bases, track.directions, storeys.camera_height)
+            robot = storeys.bases[-1] if storeys.on_stairs else None
+            views = self._with_steps(views, columns, tiles, looks, robot)
+        for i, view in views.items():
+            before = self._views[i].frontiers if i in self._views else ()
+            frontiers = _with_gains(view.frontiers, before, gain, storeys.camera_height, tiles, columns.leaf_size)
+            views[i] = replace(view, frontiers=frontiers)
         self._mappers = {i: m for i, m in self._mappers.items() if i in views}
         self._trackers = {i: t for i, t in self._trackers.items() if i in views}
+        self._climbers = {i: c for i, c in self._climbers.items() if i in views}
         self._views = views
         floors = tuple(view.floor for view in views.values())
         return SpatialView(tuple(views.values()), replace(storeys, floors=floors), n_keyframes)
+
+    def _with_steps(
+        self, views: dict[str, FloorView], columns: Columns, tiles: Ints, looks: Looks, robot: Array | None
+    ) -> dict[str, FloorView]:
+        """The floors with the steps that were seen at those where the robot has been."""
+        floors, maps = [v.floor for v in views.values()], [v.map for v in views.values()]
+        found = dict(views)
+        for k, floor in enumerate(floors):
+            if not floor.is_driven:
+                continue
+            climber = self._climbers.get(floor.id)
+            if climber is None:
+                climber = Climber(lambda: self._new_id("frontier"), self._frontiers, self._steps)
+            self._climbers[floor.id] = climber
+            climb = climber.update(columns, tiles, floors, maps, k, self._mappers[floor.id], looks, robot)
+            if climb is not None:
+                view = views[floor.id]
+                found[floor.id] = replace(view, frontiers=(*view.frontiers, *climb.frontiers), climb=climb)
+        return found
 
     def set_rooms(self, rooms: Mapping[str, Room]) -> None:
         """Take over what others found out about rooms, by id."""
@@ -110,13 +142,18 @@ class FloorLayers:
         """Attach the photo that shows a frontier; nothing happens if the frontier is gone."""
         for tracker in self._trackers.values():
             tracker.set_keyframe(frontier_id, keyframe_id)
+        for climber in self._climbers.values():
+            climber.set_keyframe(frontier_id, keyframe_id)
 
     def _mapper(self, floor: Floor) -> tuple[FloorMapper, bool]:
         """The floor's mapper, and whether it is a new one: at another height nothing is as it was."""
         mapper = self._mappers.get(floor.id)
         if mapper is not None and (mapper.floor_z, mapper.has_drops) == (floor.height, floor.is_driven):
             return mapper, False
-        self._mappers[floor.id] = mapper = FloorMapper(floor.height, self._robot_height, has_drops=floor.is_driven)
+        mapper = FloorMapper(
+            floor.height, self._robot_height, has_drops=floor.is_driven, max_step_height=self._steps.max_height
+        )
+        self._mappers[floor.id] = mapper
         return mapper, True
 
     def _rooms(self, floor: Floor, map_: OccupancyMap) -> tuple[RoomMap, Floor]:

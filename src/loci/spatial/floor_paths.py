@@ -1,4 +1,6 @@
-"""Paths over several floors: stretches on the maps of the floors, joined by the stairs on which the robot has been."""
+"""Paths over several floors: stretches on the maps of the floors, joined by stairs: those on which the robot has been, and those
+that it saw and can climb.
+"""
 
 from __future__ import annotations
 
@@ -25,6 +27,8 @@ from loci.spatial.view import SpatialView
 #: A point beside the way over stairs by up to this is on them [m], if it is as high as the way there to within `ON_STAIRS_Z`, or
 #: a camera's height above it [m].
 ON_STAIRS, ON_STAIRS_Z = 0.4, 0.3
+#: A point so near to one of a way over stairs is that point, whatever floor is below it [m].
+SAME_POINT = 0.1
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,7 @@ def find_floor_path(
     Raises:
         ValueError: a point is not finite, or tolerance or radius is negative or not finite.
     """
-    first, last = _spot(view, start, robot_radius), _spot(view, goal, robot_radius)
+    first, last = _spot(view, start, robot_radius), _spot(view, goal, robot_radius, is_goal=True)
     if first.floor == last.floor and first.stairs < 0 and last.stairs < 0:
         floor = view.floors[first.floor]
         result = find_path(floor.map, start[:2], goal[:2], robot_radius, tolerance, floor.rooms)
@@ -72,7 +76,7 @@ def find_floor_path(
     else:
         result = _fault(view, first, last, robot_radius, tolerance)
     if result.status in (PathStatus.FOUND, PathStatus.UNREACHABLE):
-        found = _over_stairs(view, first, last, robot_radius, tolerance)
+        found = _on_steps(view, first, last, robot_radius) or _over_stairs(view, first, last, robot_radius, tolerance)
         if found is not None:
             return found
         result = no_path("goal", UNREACHABLE)
@@ -85,7 +89,12 @@ def floor_path_lengths(view: SpatialView, start: Array, goals: Array, robot_radi
     lengths = np.full(len(goals), np.inf)
     if not len(goals):
         return lengths
-    floor_of = view.storeys.below(goals[:, 2])
+    spots = [_spot(view, goal, robot_radius, is_goal=True) if view.stairs else _Spot(goal, -1) for goal in goals]
+    stairs_of = np.array([s.stairs for s in spots])
+    floor_of = np.where(stairs_of < 0, view.storeys.below(goals[:, 2]), -1)
+    for i in np.flatnonzero(stairs_of >= 0):
+        found = _on_steps(view, first, spots[i], robot_radius)
+        lengths[i] = found.length if found is not None else np.inf
     if first.stairs < 0:
         own = np.flatnonzero(floor_of == first.floor)
         direct = path_lengths(view.floors[first.floor].map, start[:2], goals[own, :2], robot_radius)
@@ -95,8 +104,13 @@ def floor_path_lengths(view: SpatialView, start: Array, goals: Array, robot_radi
         doors = _doors(view, robot_radius)
         reached, _ = _reach(view, doors, first, robot_radius)
         for door, so_far in zip(doors, reached, strict=True):
+            if np.isinf(so_far):
+                continue
+            for i in np.flatnonzero(missing & (stairs_of == door.stairs)):
+                along = _length(_along(view.stairs[door.stairs], door.point, spots[i].point))
+                lengths[i] = min(lengths[i], so_far + along)
             wanted = np.flatnonzero(missing & (floor_of == door.floor))
-            if not len(wanted) or np.isinf(so_far):
+            if not len(wanted):
                 continue
             map_ = view.floors[door.floor].map
             further = path_lengths(map_, _at(view, door)[:2], goals[wanted, :2], robot_radius)
@@ -117,14 +131,22 @@ def _fault(view: SpatialView, first: _Spot, last: _Spot, robot_radius: float, to
     return PathResult(np.zeros((0, 2)))
 
 
-def _spot(view: SpatialView, xyz: Array, robot_radius: float) -> _Spot:
+def _spot(view: SpatialView, xyz: Array, robot_radius: float, is_goal: bool = False) -> _Spot:
     """The floor of a point, or the stairs that it is on."""
     floor = int(view.storeys.below(xyz[2]))
+    if view.stairs and xyz[2] - view.floors[floor].floor.height > ON_FLOOR:
+        # Those that were left out are the last.
+        known = [s for s in view.stairs if s.floors[1] or (is_goal and not s.is_climbed)]
+        gaps = [np.linalg.norm(s.points - xyz, axis=1) for s in known]
+        nearest = [float(g.min()) for g in gaps]
+        if min(nearest, default=np.inf) <= SAME_POINT:
+            i = int(np.argmin(nearest))
+            return _Spot(xyz, floor, i, int(np.argmin(gaps[i])))
     if not is_passable(view.floors[floor].map, xyz[:2], robot_radius)[0]:
         best = ON_STAIRS
         found = _Spot(xyz, floor)
         for i, stairs in enumerate(view.stairs):
-            if not stairs.floors[1] and found.stairs >= 0:
+            if not stairs.floors[1] and (stairs.is_climbed or not is_goal) and found.stairs >= 0:
                 break  # on stairs that are known both ends lead on, not only the one that the robot comes from
             above = xyz[2] - stairs.points[:, 2]
             fits = np.minimum(np.abs(above), np.abs(above - view.storeys.camera_height)) <= ON_STAIRS_Z
@@ -188,6 +210,21 @@ def _reach(
                 ways[i, others] = np.where(lengths >= 0, np.maximum(lengths, 1e-6), 0.0)
     reached, before = dijkstra(ways, indices=n, return_predecessors=True)
     return np.asarray(reached[:n]), np.where(before[:n] == n, -1, before[:n]).astype(np.int32)
+
+
+def _on_steps(view: SpatialView, first: _Spot, last: _Spot, robot_radius: float) -> PathResult | None:
+    """The way over the map of steps that were seen; None: the ends are not both on one."""
+    if last.stairs < 0 or view.stairs[last.stairs].is_climbed:
+        return None
+    for floor in view.floors:
+        steps = floor.climb.steps if floor.climb is not None else None
+        if steps is None or not all(steps.holds(s.xyz, view.storeys.camera_height) for s in (first, last)):
+            continue
+        found = find_path(steps.map, first.xyz[:2], last.xyz[:2], robot_radius)
+        if not found.reason:
+            points = steps.raised(found.points)
+            return PathResult(points, _length(points), found.clearance)
+    return None
 
 
 def _over_stairs(

@@ -7,7 +7,7 @@ climbed: its own way over them is a better witness than treads of which a camera
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import numpy as np
@@ -65,15 +65,18 @@ class Floor:
 
 @dataclass(frozen=True)
 class Stairs:
-    """A way between two floors on which the robot has been.
+    """A way between two floors.
 
     Attributes:
-        floors: ids of the floors where it begins and ends; the second is empty while the robot is still on its way.
+        floors: ids of the floors where it begins and ends; the second is empty while the robot is still on its way, and where
+            nobody has seen yet how the steps go on.
         points: (N, 3) of the robot's base from the one to the other [m], with some way on both floors.
+        is_climbed: the robot has been there; otherwise it is a way over steps that were seen.
     """
 
     floors: tuple[str, str]
     points: Array
+    is_climbed: bool = True
 
     @property
     def length(self) -> float:
@@ -88,10 +91,12 @@ class Track:
     Attributes:
         positions: (N, 3) [m], map frame.
         cameras: (N,) which camera.
+        directions: (N, 2) horizontal unit vectors in which they looked; (0, 2): not known.
     """
 
     positions: Array
     cameras: Ints
+    directions: Array = field(default_factory=lambda: np.zeros((0, 2)))
 
 
 @dataclass(frozen=True)
@@ -266,12 +271,12 @@ def _add(found: list[Stairs], new: Stairs) -> None:
     for i, old in enumerate(found):
         ends = np.linalg.norm(old.points[[0, -1], :2] - new.points[[0, -1], :2], axis=1)
         if old.floors == new.floors and np.all(ends < SAME_STAIRS + RUN_UP):
-            found[i] = min(old, new, key=lambda s: (-min(_run_up(s.points), RUN_UP / 2), s.length))
+            found[i] = min(old, new, key=lambda s: (-min(run_up(s.points), RUN_UP / 2), s.length))
             return
     found.append(new)
 
 
-def _run_up(points: Array) -> float:
+def run_up(points: Array) -> float:
     """How much of a way (N, 3) is level at its shorter end [m]."""
     lengths = []
     for way in (points, points[::-1]):
@@ -285,6 +290,13 @@ def _way(bases: Array, i: int, j: int, ends: tuple[Floor, Floor | None]) -> Arra
     lengths = np.append(0.0, np.cumsum(np.linalg.norm(np.diff(bases, axis=0), axis=1)))
     first = int(np.searchsorted(lengths, lengths[i] - RUN_UP))
     last = min(int(np.searchsorted(lengths, lengths[j] + RUN_UP)), len(bases) - 1) if ends[1] else j
+    # No further than it stayed on the floor: a robot that turned round at the top would lead back down.
+    off = np.flatnonzero(np.abs(bases[first : i + 1, 2] - ends[0].height) > SWAY)
+    first += int(off[-1]) + 1 if len(off) else 0
+    if ends[1] is not None:
+        off = np.flatnonzero(np.abs(bases[j : last + 1, 2] - ends[1].height) > SWAY)
+        last = j + int(off[0]) - 1 if len(off) else last
+    first, last = min(first, i), max(last, j)
     points = bases[first : last + 1].copy()
     for floor in ends:
         if floor is not None:  # on a floor the robot is at its height, however noisy its own

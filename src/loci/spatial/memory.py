@@ -59,6 +59,11 @@ class SpatialParameters:
         robot_height: the band above the floor that must be free for the robot [m].
         scratch_directory: folder on a disk for bricks beyond the octree's memory budget or radius; empty: the memory's own.
             Needed as long as the memory is open, under a name of no file.
+        max_step_height: of steps that the robot can climb [m], so that stairs that it only saw lead on; 0: it climbs only where it
+            has been (driven by somebody else).
+
+    Raises:
+        ValueError: max_step_height is negative, not finite, or not below robot_height.
     """
 
     octree: OctreeParameters = field(default_factory=OctreeParameters)
@@ -67,6 +72,13 @@ class SpatialParameters:
     robot_radius: float = 0.2
     robot_height: float = 1.5
     scratch_directory: str = ""
+    max_step_height: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.max_step_height < self.robot_height:
+            raise ValueError(
+                f"expected max_step_height from 0 to below robot_height ({self.robot_height} m), got {self.max_step_height}"
+            )
 
 
 @dataclass(frozen=True)
@@ -99,8 +111,8 @@ class SpatialMemory:
         self._octree_lock = threading.Lock()  # voxels change in place; held for one frame or one query at a time
         self._octree = self._new_octree()
         self._layers = self._new_layers()
-        # Of each keyframe: camera position [m], number of the camera.
-        self._track: list[tuple[float, float, float, int]] = []
+        # Of each keyframe: camera position [m], number of the camera, x and y of where it looked.
+        self._track: list[tuple[float, float, float, int, float, float]] = []
         self._camera_numbers: dict[str, int] = {}
         # What the octree is made of, in this order and with these poses; changed together with it, under its lock.
         self._made_of: dict[str, Keyframe] = {}
@@ -119,7 +131,8 @@ class SpatialMemory:
 
     def _new_layers(self, before: KnownBefore | None = None) -> FloorLayers:
         frontiers = replace(self.parameters.frontiers, robot_radius=self.parameters.robot_radius)
-        return FloorLayers(self._new_id, self.parameters.robot_height, frontiers, before)
+        p = self.parameters
+        return FloorLayers(self._new_id, p.robot_height, frontiers, before, p.max_step_height)
 
     def _new_octree(self) -> Octree:
         """The octree as it was before any keyframe: empty, or what was imported into this map."""
@@ -169,7 +182,9 @@ class SpatialMemory:
 
     def _went(self, T_map_camera: Array, camera_name: str) -> None:
         x, y, z = T_map_camera[:3, 3].tolist()
-        self._track.append((x, y, z, self._camera_numbers.setdefault(camera_name, len(self._camera_numbers))))
+        number = self._camera_numbers.setdefault(camera_name, len(self._camera_numbers))
+        ahead_x, ahead_y = (T_map_camera[:2, 2] / max(float(np.linalg.norm(T_map_camera[:2, 2])), 1e-6)).tolist()
+        self._track.append((x, y, z, number, ahead_x, ahead_y))
         self.robot_position = T_map_camera[:3, 3].copy()
 
     def visit(self, keyframe: Keyframe) -> str:
@@ -204,8 +219,8 @@ class SpatialMemory:
                     self._is_swapped = False
                 n_keyframes = len(self._made_of)
                 taken = self._layers.take(self._octree)
-            track = np.array(self._track).reshape(-1, 4)
-            track_of = Track(track[:, :3], track[:, 3].astype(np.int64))
+            track = np.array(self._track).reshape(-1, 6)
+            track_of = Track(track[:, :3], track[:, 3].astype(np.int64), track[:, 4:])
             view = self._layers.update(taken, track_of, n_keyframes, self._gain)
         self._view = view = self._name_rooms(view, landmarks)
         self._layers.set_rooms({room.id: room for room in view.rooms})

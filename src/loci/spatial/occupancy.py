@@ -27,8 +27,8 @@ WALL_BAND = (1.2, 1.9)
 MIN_FREE_VOXELS = 2
 #: Up to here a column counts as seen near the floor [m over the floor].
 LOW = 0.5
-#: A column without a floor of which this share was seen free so far below the floor [m] is a drop: a stairwell, a gallery's edge.
-#: Ceilings are thicker, so that the room below is none.
+#: A column without a floor that was seen through, and of which this share was seen free so far below the floor [m], is a drop: a
+#: stairwell, a gallery's edge.
 DROP_BAND, DROP_SHARE = (0.3, 0.1), 0.75
 #: Clearance where no obstacle is known [m].
 FAR = 1e3
@@ -105,6 +105,8 @@ def obstacle_distance(obstacles: npt.NDArray[np.bool_], resolution: float) -> np
 
 #: What was seen in a column, as bits: something in the robot's way; free for it; nothing of it near the floor; a wall; no wall.
 _BLOCKED, _FREE, _BARE, _WALL, _NO_WALL = 1, 2, 4, 8, 16
+#: A surface that is a step above or below the floor, as another bit.
+_STEP = 32
 _CLOSING = np.ones((3, 3), dtype=np.uint8)
 
 
@@ -140,23 +142,34 @@ class FloorMapper:
         robot_height, min_obstacle_height: [m] above the floor.
         has_drops: cells that were seen through, down below the floor, are occupied. For floors that are known to be some: where
             only furniture was seen so far, everything beside it would be a drop.
+        max_step_height: that a robot can climb [m], see `first_steps`; 0: none.
 
     Raises:
         ValueError: robot_height is not above min_obstacle_height.
     """
 
     def __init__(
-        self, floor_z: float, robot_height: float = 1.5, min_obstacle_height: float = 0.1, has_drops: bool = False
+        self,
+        floor_z: float,
+        robot_height: float = 1.5,
+        min_obstacle_height: float = 0.1,
+        has_drops: bool = False,
+        max_step_height: float = 0.0,
     ) -> None:
         if not robot_height > min_obstacle_height:
             got = f"{robot_height} and {min_obstacle_height} m"
             raise ValueError(f"expected robot_height > min_obstacle_height, got {got}")
         self.floor_z = floor_z
         self.has_drops = has_drops
-        self._robot_height, self._min_height = robot_height, min_obstacle_height
+        self._robot_height, self._min_height, self._max_step = robot_height, min_obstacle_height, max_step_height
         self._corner = np.zeros(2, dtype=np.int64)  # x, y of the first tile
         self._facts = np.zeros((0, 0), dtype=np.uint8)  # (H, W)
         self._map: OccupancyMap | None = None
+
+    @property
+    def first_steps(self) -> npt.NDArray[np.bool_]:
+        """(H, W) bool, cells of the map with a surface that is more than an obstacle and at most a step above or below the floor."""
+        return np.asarray((self._facts & _STEP) > 0)
 
     def update(self, columns: Columns, tiles: Ints | None, stamp_ns: int) -> OccupancyMap:
         """The map as of now; its arrays are those of the last one if nothing in it has changed.
@@ -174,7 +187,7 @@ class FloorMapper:
         if tiles is None:
             tiles = np.unique(columns.bricks[:, :2], axis=0)
         top = max(self._robot_height, WALL_BAND[1])
-        bottom = DROP_BAND[0] if self.has_drops else 3 * leaf
+        bottom = max(DROP_BAND[0] if self.has_drops else 3 * leaf, self._max_step + 2 * leaf)
         near = columns.of_tiles(tiles).within(_layer(self.floor_z - bottom, leaf), _layer(self.floor_z + top, leaf))
         self._extend(near.bricks[:, :2])
         n_y, n_x = (n // BRICK_EDGE for n in self._facts.shape)
@@ -236,10 +249,21 @@ class FloorMapper:
         facts |= np.where((n_low == 0) & (floor_seen == 0), _BARE, 0)
         solid, n_free = count(*(_layer(z + height, leaf) for height in WALL_BAND))
         facts |= np.where(solid > 0, _WALL, 0) | np.where(n_free >= MIN_FREE_VOXELS, _NO_WALL, 0)
+        if self._max_step > 0:
+            floor, step = round(z / leaf - 0.5), round(self._max_step / leaf) + 1
+            least = round(self._min_height / leaf) + 1
+            for low, high in ((floor + least, floor + step + 1), (floor - step, floor - least + 1)):
+                masks = layer_masks(columns.lowest, low, high)
+                of_brick, at = np.nonzero(columns.tops & masks[:, None])
+                facts[row[of_brick], at] |= _STEP
         if self.has_drops:
             low, high = (_layer(z - depth, leaf) for depth in DROP_BAND)
             _, n_below = count(low, high)
-            facts |= np.where((floor_seen == 0) & (n_below >= DROP_SHARE * (high - low)), _BLOCKED, 0)
+            # Right below the floor's own level, where no slab is: the storey below may be known where nobody has seen the floor.
+            level = round(z / leaf - 0.5)
+            _, n_through = count(level - 2, level)
+            is_drop = (floor_seen == 0) & (n_below >= DROP_SHARE * (high - low)) & (n_through == 2)
+            facts |= np.where(is_drop, _BLOCKED, 0)
         return facts.astype(np.uint8).reshape(-1, BRICK_EDGE, BRICK_EDGE).transpose(0, 2, 1)
 
     def _redrawn(self, rows: Ints, columns: Ints, stamp_ns: int) -> OccupancyMap:

@@ -740,7 +740,7 @@ class Octree:
         return tuple(labels), tuple(objects)
 
     def rename_objects(self, mapping: Mapping[str, str | None]) -> None:
-        """Follow merges of objects in the annotations: {old id: new id, or None where it is gone}."""
+        """Follow merges of objects in the annotations: {old id: new id, or None where it is gone, and its label with it}."""
         self._annotations.rename_objects(mapping)
 
     def bounds(self) -> Array | None:

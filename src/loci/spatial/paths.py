@@ -192,6 +192,33 @@ def path_lengths(
     return lengths
 
 
+def cheapest_path(
+    map_: OccupancyMap, start_xy: npt.ArrayLike, goals_xy: npt.ArrayLike, robot_radius: float = 0.2
+) -> PathResult:
+    """The path to that of several goals which is the cheapest to reach, by one search; see `find_path`.
+
+    Args:
+        map_: occupancy.
+        start_xy: (2,) [m], where a robot can be.
+        goals_xy: (G, 2) [m]; those where it cannot be are left out.
+        robot_radius: distance to keep from obstacles [m].
+    """
+    start, goals = _point(start_xy, "start"), np.asarray(goals_xy, dtype=np.float64).reshape(-1, 2)
+    floor = _floor(_Identity(map_), robot_radius)
+    cell, cells = map_.cell_of(start), map_.cell_of(goals)
+    if not map_.contains(cell) or not floor.regions[tuple(cell)]:
+        return no_path("start", what_is_at(map_, start))
+    cells = cells[map_.contains(cells)]
+    cells = cells[floor.regions[tuple(cells.T)] == floor.regions[tuple(cell)]]
+    if not len(cells):
+        return no_path("goal", UNREACHABLE)
+    width = map_.cells.shape[1]
+    flat = cells[:, 0] * width + cells[:, 1]
+    cost, _, _ = grid_kernels.shortest_paths(floor.costs, int(cell[0] * width + cell[1]), flat, False)
+    best = cells[int(np.argmin(cost[flat]))]
+    return find_path(map_, start, map_.center_of(best), robot_radius)
+
+
 def line_of_sight(map_: OccupancyMap, origin_xy: npt.ArrayLike, targets_xy: npt.ArrayLike) -> npt.NDArray[np.bool_]:
     """Whether no known obstacle lies on the straight lines from one point (2,) to others (N, 2) [m]; (N,)."""
     origin, targets = np.asarray(origin_xy, dtype=np.float64), np.asarray(targets_xy, dtype=np.float64).reshape(-1, 2)

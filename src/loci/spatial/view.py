@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
 from loci.geometry import Array
-from loci.spatial.floors import Floor, Stairs, Storeys
+from loci.spatial.floors import RUN_UP, Floor, Stairs, Storeys, run_up
 from loci.spatial.frontiers import Frontier
 from loci.spatial.occupancy import OccupancyMap
 from loci.spatial.regions import Room, RoomMap
+from loci.spatial.step_ways import Climb, is_known
 from loci.spatial.topology import Place, PlaceEdge
 
 #: An object's centre is taken to lie in the room of the nearest floor within so far [m] (it stands on what is not free).
@@ -27,13 +29,15 @@ class FloorView:
         floor: id, name, height.
         map: occupancy.
         rooms: segmentation of its free space.
-        frontiers: borders to the unknown.
+        frontiers: borders to the unknown, those on steps last.
+        climb: steps that were seen at this floor; None: none, or the robot does not climb.
     """
 
     floor: Floor
     map: OccupancyMap
     rooms: RoomMap
     frontiers: tuple[Frontier, ...]
+    climb: Climb | None = None
 
 
 @dataclass(frozen=True)
@@ -55,10 +59,24 @@ class SpatialView:
         """The floor that the robot is on, or came from if it is on stairs."""
         return self.floors[self.storeys.current]
 
-    @property
+    @cached_property
     def stairs(self) -> tuple[Stairs, ...]:
-        """Ways between the floors."""
-        return self.storeys.stairs
+        """Ways between the floors: those that the robot has climbed, those over steps that were seen, and the one it is on.
+
+        Those that join two floors come first.
+        """
+        climbed = [s for s in self.storeys.stairs if s.floors[1]]
+        found: list[Stairs] = []
+        for floor in self.floors:
+            for way in floor.climb.ways if floor.climb is not None else ():
+                if way.floors[1]:
+                    # A robot that turned round at the top has not shown the way onto the floor.
+                    short = [s for s in climbed if run_up(s.points) < RUN_UP / 2 and is_known(way, (s,))]
+                    climbed = [s for s in climbed if all(s is not other for other in short)]
+                if not way.floors[1] or not is_known(way, (*climbed, *found)):
+                    found.append(way)
+        found.sort(key=lambda way: not way.floors[1])
+        return (*climbed, *found, *(s for s in self.storeys.stairs if not s.floors[1]))
 
     @property
     def map(self) -> OccupancyMap:

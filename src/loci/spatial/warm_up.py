@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from loci.geometry import Camera
+from loci.spatial import step_kernels
 from loci.spatial.occupancy import FREE, OccupancyMap
 from loci.spatial.octree import Octree
 from loci.spatial.paths import find_path
@@ -21,3 +22,8 @@ def warm_up() -> None:
     floor = OccupancyMap(np.full((8, 8), FREE, dtype=np.int8), (0.0, 0.0), 0.25)
     find_path(floor, (0.2, 0.2), (1.5, 1.5))
     segment_rooms(floor, (), lambda: "room/0")
+    codes, bits = np.zeros(1, dtype=np.int64), np.zeros((1, 64), dtype=np.uint8)
+    seeds, xy = np.zeros((1, 3), dtype=np.int64), np.zeros((1, 2), dtype=np.int64)
+    heights = np.full((8, 8), step_kernels.NONE, dtype=np.int32)
+    step_kernels.climb(codes, bits, bits, seeds, xy[0], heights, 0, codes, 1, 1, 1, 1)
+    step_kernels.judge_beside(codes, bits, bits, xy, codes, 1, 1)
