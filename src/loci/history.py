@@ -5,14 +5,16 @@ Read from published views; poses are those of their keyframes as corrected last.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from loci.episodic.events import ObjectEventKind, ObjectReport
 from loci.evidence import Memories, rooms_at
 from loci.geometry import Array
 from loci.scene.changes import CHANGE_KINDS, ChangeKind, SceneChange
+from loci.scene.memory import SceneUpdate
 from loci.scene.objects import SceneObject
 from loci.scene.standing import PastPose, State
 
@@ -190,3 +192,29 @@ def _where(p: ObjectPose | None) -> str:
         return ""
     room = f" the {p.room_name}" if p.room_name else f" {p.room}" if p.room else ""
     return room + (f" ({'on' if room else ' on'} the {p.on})" if p.on else "")
+
+
+#: What of a change is told in the short term: things that are new were told when they were first seen, what a hand took by whom it took it.
+_EVENT_OF: Mapping[ChangeKind, ObjectEventKind] = {"moved": "moved", "missing": "vanished", "found": "found"}
+
+
+def object_reports(
+    update: SceneUpdate, objects: Mapping[str, SceneObject], T_map_camera: Array
+) -> tuple[ObjectReport, ...]:
+    """What a keyframe changed, as the short-term memory decides on it: new objects, and those that moved, are gone or are back.
+
+    Args:
+        update: of the scene memory.
+        objects: after it, by id.
+        T_map_camera: (4, 4) pose of the keyframe, whose camera frame positions are given in.
+    """
+    T_camera_map = np.linalg.inv(T_map_camera)
+    told: list[tuple[ObjectEventKind, str, float]] = [("appeared", i, 1.0) for i in update.created]
+    told += [(_EVENT_OF[c.kind], c.object_id, c.confidence) for c in update.changes if c.kind in _EVENT_OF]
+    reports = []
+    for kind, object_id, confidence in told:
+        o = objects.get(object_id)
+        if o is not None:
+            x, y, z = (T_camera_map[:3, :3] @ o.center + T_camera_map[:3, 3]).tolist()
+            reports.append(ObjectReport(kind, o.id, o.label, confidence=confidence, position_in_camera=(x, y, z)))
+    return tuple(reports)

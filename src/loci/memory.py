@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from loci.annotating import Annotator
+from loci.episodic.events import Event, Moment, Noticed, notice
 from loci.episodic.habits import HabitParameters
 from loci.episodic.long_term import ConsolidationResult
 from loci.episodic.memory import SHORT_TERM_THRESHOLD, EpisodicMemory
@@ -28,6 +29,7 @@ from loci.evidence import Memories
 from loci.forgetting import Forgetting, ForgettingParameters
 from loci.geometry import check_pose
 from loci.habits import Habits
+from loci.history import object_reports
 from loci.keyframes import Keyframe, KeyframeParameters, Keyframes, is_keyframe, quantize_depth
 from loci.observation import Observation, check_name
 from loci.perception.descriptor import DescriptorEncoder
@@ -36,7 +38,7 @@ from loci.perception.text import MiniLMTextEncoder, TextEncoder
 from loci.pictures import Pictures
 from loci.place_tokens import PlaceTokens
 from loci.questions import MemoryQuestions
-from loci.scene.memory import SceneMemory, SceneParameters
+from loci.scene.memory import SceneMemory, SceneParameters, SceneUpdate
 from loci.scene.movers import Mover, separate
 from loci.spatial.memory import Landmark, SpatialMemory, SpatialParameters
 from loci.spatial.octomap_files import read_octomap
@@ -153,6 +155,7 @@ class RobotMemory(MemoryQuestions):
         if parameters.tokens.enabled:
             octree, dimension = parameters.spatial.octree, self._image_encoder.dimension
             self._tokens = PlaceTokens(store, self._keyframes, parameters.tokens, octree, dimension)
+        self._noticed = Noticed()
         self._last_keyframe: dict[str, Keyframe] = {}  # by camera
         self._last_stamp_ns: dict[str, int] = {}  # by camera
         self._n_since_refresh = 0
@@ -271,7 +274,7 @@ class RobotMemory(MemoryQuestions):
         keyframe = self._keyframes.replace(keyframe.id, place=place, object_ids=seen_ids)
         if update.merged:
             self._follow_merges(update.merged)
-        self._remember_experience(keyframe, update.created, new_movers)
+        self._remember_experience(keyframe, update, new_movers)
         if self._tokens is not None:
             self._tokens.add(keyframe)
         if keyframe.labels:
@@ -295,7 +298,17 @@ class RobotMemory(MemoryQuestions):
         self._episodic.replace_objects(merged)
         self._habits.replace_objects(merged)
 
-    def _remember_experience(self, keyframe: Keyframe, created: Sequence[str], movers: Sequence[Mover]) -> None:
+    def _notice(self, keyframe: Keyframe, update: SceneUpdate) -> tuple[Event, ...]:
+        """What of a keyframe is worth a short-term record, beside people and other movers."""
+        view, room = self._spatial.view, None
+        if view is not None:
+            room = view.room_of(keyframe.T_map_camera[:3, 3])
+        entered = (room.id, f"the {room.name}") if room is not None and room.name else ("", "")
+        reports = object_reports(update, self._scene.by_id(), keyframe.T_map_camera)
+        events, self._noticed = notice(Moment(keyframe.stamp_ns, *entered, objects=reports), self._noticed)
+        return events
+
+    def _remember_experience(self, keyframe: Keyframe, update: SceneUpdate, movers: Sequence[Mover]) -> None:
         text = f"saw {', '.join(keyframe.labels)}" if keyframe.labels else "saw nothing known"
         experience = Episode(
             id=keyframe.id,
@@ -311,22 +324,17 @@ class RobotMemory(MemoryQuestions):
             source=keyframe.camera_name,
         )
         self._episodic.add_experience(experience, keyframe.embedding)
-        T_camera_map = np.linalg.inv(keyframe.T_map_camera)
-        objects = self._scene.by_id()
-        for object_id in created:
-            o = objects.get(object_id)
-            if o is None:
-                continue
-            in_camera = T_camera_map[:3, :3] @ o.center + T_camera_map[:3, 3]
+        for noticed in self._notice(keyframe, update):
             event = replace(
                 experience,
                 id=self._store.new_id("episode"),
                 kind="episode",
-                text=f"first saw {o.label}",
-                labels=(o.label,) if o.label else (),
-                object_id=o.id,
+                text=noticed.text,
+                labels=noticed.labels,
+                object_id=noticed.object_id,
                 object_ids=(),
-                position_in_camera=(float(in_camera[0]), float(in_camera[1]), float(in_camera[2])),
+                state=noticed.state,
+                position_in_camera=noticed.position_in_camera,
             )
             self._episodic.add_event(event)
         for mover in movers:
@@ -554,6 +562,7 @@ class RobotMemory(MemoryQuestions):
             self.newest_stamp_ns = 0
             self._spatial.graph.begin_segment()
             self._habits.begin_session()
+            self._noticed = Noticed()
             return self.session
 
     def _new_session(self) -> str:

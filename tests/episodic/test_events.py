@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 import pytest
@@ -9,18 +10,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loci.episodic.events import (
+    Event,
     EventParameters,
     Moment,
     Noticed,
     ObjectReport,
     notice,
-    notice_all,
-    remark_event,
-    task_event,
 )
 
 S = 1_000_000_000
 MUG = ObjectReport("moved", "object/1", "mug", position_in_camera=(0.0, 0.1, 1.5))
+
+
+def notice_all(
+    moments: Iterable[Moment], noticed: Noticed | None = None, parameters: EventParameters | None = None
+) -> tuple[Event, ...]:
+    """Events of several moments, one after the other."""
+    events: list[Event] = []
+    state = noticed or Noticed()
+    for moment in moments:
+        found, state = notice(moment, state, parameters)
+        events += found
+    return tuple(events)
 
 
 def test_a_thing_that_moved_is_told_once_with_where_it_is() -> None:
@@ -79,22 +90,8 @@ def test_a_place_counts_as_entered_when_the_robot_stays_there() -> None:
     assert notice_all([Moment(0, "place/3", place_name="the kitchen")])[0].text == "entered the kitchen"
 
 
-def test_tasks_and_remarks_are_events() -> None:
-    assert task_event("bring the mug", 5).text == "began: bring the mug"
-    ended = task_event("bring the mug", 9, ended=True, result="done", place="place/1")
-    assert (ended.kind, ended.text, ended.place) == ("task_ended", "ended: bring the mug (done)", "place/1")
-    remark = remark_event("the lift is broken", "operator", 7, labels=("lift",))
-    assert (remark.kind, remark.text, remark.source) == ("remark", "the lift is broken", "operator")
-    with pytest.raises(ValueError, match="expected a task in words"):
-        task_event(" ", 1)
-    with pytest.raises(ValueError, match="expected no result of a task that begins, got 'done'"):
-        task_event("go", 1, result="done")
-    with pytest.raises(ValueError, match="expected a text and who said it, got 'x' by ''"):
-        remark_event("x", "", 1)
-
-
 def test_wrong_reports_and_settings_are_refused() -> None:
-    with pytest.raises(ValueError, match="expected an event among appeared, moved, vanished, state, got 'flew'"):
+    with pytest.raises(ValueError, match="expected an event among appeared, moved, vanished, found, state, got 'flew'"):
         ObjectReport("flew", "object/1", "bird")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="expected the id of the object"):
         ObjectReport("moved", "", "mug")

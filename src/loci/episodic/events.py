@@ -6,14 +6,14 @@ worth a record, and what is to be handed in next time. Nothing is kept here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
 from loci.episodic.records import Position
 
-ObjectEventKind = Literal["appeared", "moved", "vanished", "state"]
-EventKind = Literal["appeared", "moved", "vanished", "state", "person", "place", "task_started", "task_ended", "remark"]
+ObjectEventKind = Literal["appeared", "moved", "vanished", "found", "state"]
+EventKind = Literal["appeared", "moved", "vanished", "found", "state", "person", "place"]
 _OBJECT_EVENTS: tuple[ObjectEventKind, ...] = get_args(ObjectEventKind)
 
 #: Labels that are people.
@@ -98,7 +98,6 @@ class Event:
         stamp_ns: when [ns].
         text: one line in plain words.
         labels, object_id, state, place, position_in_camera: as in `loci.episodic.records.Episode`.
-        source: who said so, of a remark; empty: it was observed.
     """
 
     kind: EventKind
@@ -109,7 +108,6 @@ class Event:
     state: str = ""
     place: str = ""
     position_in_camera: Position | None = None
-    source: str = ""
 
 
 @dataclass(frozen=True)
@@ -164,38 +162,6 @@ def notice(
     return tuple(events), replace(after, told_ns=told)
 
 
-def task_event(task: str, stamp_ns: int, *, ended: bool = False, result: str = "", place: str = "") -> Event:
-    """A task that the robot began or ended.
-
-    Args:
-        task: what it is, in words.
-        stamp_ns: when [ns].
-        ended: whether it ended, with ``result`` ("done", "failed: no path").
-        place: id of the place.
-
-    Raises:
-        ValueError: no task, or a result of a task that only begins.
-    """
-    if not task.strip():
-        raise ValueError("expected a task in words, got an empty text")
-    if result and not ended:
-        raise ValueError(f"expected no result of a task that begins, got {result!r}")
-    if ended:
-        return Event("task_ended", stamp_ns, f"ended: {task}" + (f" ({result})" if result else ""), place=place)
-    return Event("task_started", stamp_ns, f"began: {task}", place=place)
-
-
-def remark_event(text: str, source: str, stamp_ns: int, *, labels: Sequence[str] = (), place: str = "") -> Event:
-    """Something that a person said; kept as data.
-
-    Raises:
-        ValueError: no text, or nobody who said it.
-    """
-    if not text.strip() or not source.strip():
-        raise ValueError(f"expected a text and who said it, got {text!r} by {source!r}")
-    return Event("remark", stamp_ns, text, tuple(labels), place=place, source=source)
-
-
 def _enter(moment: Moment, noticed: Noticed, settle_ns: int) -> tuple[Event | None, Noticed]:
     if not moment.place or moment.place == noticed.place:
         return None, replace(noticed, next_place="", since_ns=0)
@@ -216,6 +182,7 @@ def _of_object(report: ObjectReport, moment: Moment) -> Event:
         "appeared": f"first saw {name}",
         "moved": f"{name} was moved",
         "vanished": f"{name} is gone",
+        "found": f"{name} is there again",
         "state": f"{name} is {report.state}",
     }[report.kind]
     return Event(
@@ -228,15 +195,3 @@ def _of_object(report: ObjectReport, moment: Moment) -> Event:
         moment.place,
         report.position_in_camera,
     )
-
-
-def notice_all(
-    moments: Iterable[Moment], noticed: Noticed | None = None, parameters: EventParameters | None = None
-) -> tuple[Event, ...]:
-    """Events of several moments, one after the other."""
-    events: list[Event] = []
-    state = noticed or Noticed()
-    for moment in moments:
-        found, state = notice(moment, state, parameters)
-        events += found
-    return tuple(events)

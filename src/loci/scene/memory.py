@@ -62,11 +62,13 @@ class SceneUpdate:
         seen: object id per detection; None: it was not fused.
         created: ids of new objects.
         merged: {old id: id of the object that it has become a part of, or that it was recognised as}.
+        changes: what was noticed: gone, moved, found again, new where nothing was.
     """
 
     seen: tuple[str | None, ...]
     created: tuple[str, ...]
     merged: Mapping[str, str]
+    changes: tuple[SceneChange, ...] = ()
 
 
 class SceneMemory:
@@ -101,7 +103,9 @@ class SceneMemory:
         update = self.objects_map.update(observation, keyframe.id, keyframe.map_id)
         self._dirty.update(update.created, update.changed, update.lost, update.found, update.looked)
         self._note_skipped(update.skipped)
+        n_changes = len(self.changes_log.changes())
         moved = self.changes_log.notice(update, keyframe)
+        changes = self.changes_log.changes()[n_changes:]
         if moved:  # old images show the place where it was, and no more the thing
             self.snapshots_map.remove(moved.values())
             self.snapshots_map.remap(moved)
@@ -126,7 +130,7 @@ class SceneMemory:
         created = tuple(i for i in update.created if i in objects)
         self.snapshots_map.update(objects, keyframe.id, visible, created)
         self._snapshots_dirty = True
-        return SceneUpdate(tuple(i if i in objects else None for i in seen), created, merged)
+        return SceneUpdate(tuple(i if i in objects else None for i in seen), created, merged, changes)
 
     def maintain(self, stamp_ns: int) -> Mapping[str, str]:
         """Denoise, merge and drop objects; returns {merged id: id that it became}."""
