@@ -120,6 +120,7 @@ class Changes:
         self._changes: dict[str, SceneChange] = {}
         self._published: tuple[SceneChange, ...] = ()
         self._dirty: set[str] = set()
+        self._is_stale = False  # something was noted since the last publication
         self._away: set[str] = set()  # objects that are missing or held
         self._judged: set[str] = set()  # objects of which it is known whether they are new
         self._seen_empty: set[str] = set()  # ... whose place was seen empty before they were seen
@@ -211,8 +212,7 @@ class Changes:
         for change in self._published:
             hangs_on = {change.keyframe_id, *(p.keyframe_id for p in (change.old, change.new) if p is not None)}
             if change.object_id in objects or hangs_on & keyframes:
-                del self._changes[change.id]
-                self._dirty.add(change.id)
+                self._delete(change.id)
         for object_id in objects:
             self._away.discard(object_id)
             self._judged.discard(object_id)
@@ -252,6 +252,7 @@ class Changes:
         """
         for record in records:
             self._changes[record.id] = _from_record(record)
+        self._is_stale = True
         self._away = {t.id for t in self._objects.tracks() if not t.standing.is_there}
         self._opened_at = self._objects.tick
         self._publish()
@@ -351,8 +352,7 @@ class Changes:
         self._away.discard(match.gone)
         track.standing.on = self._on(track.id)
         for change in [c for c in self._changes.values() if c.object_id == match.new]:
-            del self._changes[change.id]  # it was told as new
-            self._dirty.add(change.id)
+            self._delete(change.id)  # it was told as new
         confidence = match.likeness * (1.0 if was_empty else UNKNOWN_BEFORE)
         new = track.place("present")
         self._note(
@@ -440,9 +440,18 @@ class Changes:
     def _put(self, change: SceneChange) -> None:
         self._changes[change.id] = change
         self._dirty.add(change.id)
+        self._is_stale = True
+
+    def _delete(self, change_id: str) -> None:
+        del self._changes[change_id]
+        self._dirty.add(change_id)
+        self._is_stale = True
 
     def _publish(self) -> None:
-        self._published = tuple(self._changes.values())
+        """Let readers see what was noted since the last call; most keyframes change nothing."""
+        if self._is_stale:
+            self._is_stale = False
+            self._published = tuple(self._changes.values())
 
 
 def _fields(change: SceneChange) -> dict[str, Any]:
