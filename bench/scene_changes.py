@@ -19,7 +19,7 @@ import numpy as np
 
 from common import OUT
 from loci.geometry import Array
-from loci.scene.changes import SceneChange
+from loci.scene.change_records import SceneChange
 from loci.scene.standing import PastPose
 from loci_sim.affordances import affordances
 from loci_sim.embedded import EmbeddedSimulator, RobotParameters

@@ -12,7 +12,7 @@ import numpy as np
 
 from loci.evidence import Memories, rooms_at
 from loci.geometry import Array
-from loci.scene.changes import CHANGE_KINDS, ChangeKind, SceneChange
+from loci.scene.change_records import CHANGE_KINDS, ChangeKind, SceneChange
 from loci.scene.objects import SceneObject
 from loci.scene.standing import PastPose, State
 

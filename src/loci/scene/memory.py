@@ -16,8 +16,9 @@ import numpy as np
 from loci.keyframes import Keyframe, Keyframes
 from loci.observation import Observation
 from loci.perception.text import TextEncoder
-from loci.scene.changes import KIND as CHANGE_KIND
-from loci.scene.changes import ChangeParameters, Changes, SceneChange
+from loci.scene.change_records import KIND as CHANGE_KIND
+from loci.scene.change_records import SceneChange
+from loci.scene.changes import ChangeParameters, Changes
 from loci.scene.movers import KIND as MOVER_KIND
 from loci.scene.movers import Mover, MoverParameters, Movers
 from loci.scene.objects import ObjectMap, ObjectParameters, SceneObject
