@@ -10,6 +10,7 @@ does not call it ambiguous. Ground truth moves things, drives the camera and sco
 from __future__ import annotations
 
 import sys
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +19,7 @@ import numpy as np
 
 from common import OUT
 from loci.geometry import Array
-from loci.scene.changes import SceneChange
+from loci.scene.change_records import SceneChange
 from loci.scene.standing import PastPose
 from loci_sim.affordances import affordances
 from loci_sim.embedded import EmbeddedSimulator, RobotParameters
@@ -178,10 +179,12 @@ def measure_home(seed: int, noise: DetectionNoise) -> tuple[list[Verdict], list[
 
 def _second_tour(seed: int, counted: Sequence[int], start_ns: int) -> tuple[list[Deed], list[Shot]]:
     """What changed in a home, and the frames of the robot's next tour through it; rendered if they are not kept yet."""
-    path = OUT / "homes" / f"apartment-{seed}-changed{VERSION}.npz"
     simulator = EmbeddedSimulator(f"apartment:{seed}", RobotParameters())
     try:
         deeds = change_home(simulator, counted, seed)
+        # What is kept shows these changes and no others.
+        told = repr([(d.before.id, None if d.after is None else d.after.center.round(3).tolist()) for d in deeds])
+        path = OUT / "homes" / f"apartment-{seed}-changed{VERSION}-{zlib.crc32(told.encode()):08x}.npz"
         if not path.is_file():
             path.parent.mkdir(parents=True, exist_ok=True)
             write_shots(path, list(render(simulator, tour_poses(simulator), start_ns)))

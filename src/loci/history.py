@@ -13,7 +13,7 @@ import numpy as np
 from loci.episodic.events import ObjectEventKind, ObjectReport
 from loci.evidence import Memories, rooms_at
 from loci.geometry import Array
-from loci.scene.changes import CHANGE_KINDS, ChangeKind, SceneChange
+from loci.scene.change_records import CHANGE_KINDS, ChangeKind, SceneChange
 from loci.scene.memory import SceneUpdate
 from loci.scene.objects import SceneObject
 from loci.scene.standing import PastPose, State

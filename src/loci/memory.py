@@ -357,7 +357,7 @@ class RobotMemory(MemoryQuestions):
             landmarks = [
                 Landmark(o.label, o.center, self._keyframes.pose(o.keyframe_id)[:3, 3])
                 for o in self._scene.objects()
-                if o.map_id == self.map_id
+                if o.map_id == self.map_id and o.is_there
             ]
             view = self._spatial.refresh(landmarks)
             self.annotate_voxels()

@@ -15,7 +15,8 @@ from loci.geometry import invert_pose, look_at, transform_points
 from loci.memory import RobotMemory
 from loci.observation import Detection
 from loci.query import Query
-from loci.scene.changes import CHANGE_KINDS, Changes
+from loci.scene.change_records import CHANGE_KINDS
+from loci.scene.changes import Changes
 from loci.scene.movers import MoverParameters, Movers, separate
 from loci.store.record import Record
 from synthetic import Box, World

@@ -288,3 +288,35 @@ def test_categories_that_do_not_exist_afford_nothing_and_every_small_thing_can_b
     heavy |= {"coffee machine", "globe", "paper tray"}
     assert {c for c in surface - heavy if not affordances(c).pickable} == set()
     assert not tables.PICKABLE & tables.OPENABLE_CONTAINERS
+
+
+def test_what_somebody_takes_away_is_nowhere_until_all_is_restored(simulator: EmbeddedSimulator) -> None:
+    identity = first(simulator, "mug", "book", "bottle", "bowl")
+    instance = thing(simulator, identity).instance
+    assert simulator.take_away(identity) == ""
+    assert not np.any(simulator.observe().instances == instance)
+    assert truth(simulator, identity)["gone"]
+    surface = next(o.id for o in simulator.objects if affordances(o.category).surface and o.id != identity)
+    assert "taken away" in simulator.carry(identity, surface)
+    result = simulator.interact("pick", identity)
+    assert not result.done
+    assert "taken away" in result.reason
+    simulator.restore_objects()
+    assert np.any(simulator.observe().instances == instance)
+    assert "gone" not in truth(simulator, identity)
+
+
+def test_somebody_carries_a_thing_to_another_one(simulator: EmbeddedSimulator) -> None:
+    identity = first(simulator, "mug", "book", "bottle", "bowl")
+    before = thing(simulator, identity)
+    goals = [
+        o.id
+        for o in simulator.objects
+        if o.category in ("dining table", "desk", "dresser", "counter") and o.id != before.on
+    ]
+    goal = next(g for g in goals if not simulator.carry(identity, g, 1))
+    after = thing(simulator, identity)
+    assert after.on == goal
+    assert np.linalg.norm(after.center - before.center) > 0.1
+    with pytest.raises(ValueError, match="expected the id of an object"):
+        simulator.take_away("unicorn_1")

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, Protocol, cast
 
 import numpy as np
 
 from loci.keyframes import Keyframe, Keyframes
+from loci.scene.change_records import KIND, ChangeKind, ChangeRecord, SceneChange, change_of, fields_of
 from loci.scene.objects import ObjectMap, ObjectUpdate
 from loci.scene.presence import FITTING_SHARE, GONE_SHARE, look
 from loci.scene.reidentification import Match, ReidentificationParameters, likeness, reidentify
@@ -20,12 +20,6 @@ from loci.scene.standing import PastPose
 from loci.scene.tracks import Track
 from loci.store.errors import StoreError
 from loci.store.store import Store
-
-ChangeKind = Literal["new", "moved", "missing", "found", "held", "changed"]
-CHANGE_KINDS: tuple[ChangeKind, ...] = ("new", "moved", "missing", "found", "held", "changed")
-
-#: Kind of the store's records.
-KIND = "change"
 
 #: Confidence that is left where another object could be the one, and where nobody had looked at its new place before.
 AMBIGUOUS, UNKNOWN_BEFORE = 0.5, 0.8
@@ -44,53 +38,6 @@ class ChangeParameters:
     reidentification: ReidentificationParameters = field(default_factory=ReidentificationParameters)
     n_views: int = 4
     min_gone: float = 0.3
-
-
-@dataclass(frozen=True)
-class SceneChange:
-    """Something that changed, as it was noticed.
-
-    Attributes:
-        id: e.g. ``"change/7"``.
-        kind: see `ChangeKind`.
-        object_id, label: what changed.
-        stamp_ns, session, map_id, keyframe_id: when and in which image it was noticed; no keyframe: it was told.
-        old, new: where it was and where it is, as far as known.
-        confidence: [0, 1].
-        ambiguous: another object of its kind could be the one.
-        detail: what became of it, of the kind "changed": e.g. "open"; otherwise empty.
-        first_tick: of a new place, see `loci.scene.standing.Standing`.
-    """
-
-    id: str
-    kind: ChangeKind
-    object_id: str
-    label: str
-    stamp_ns: int
-    session: str
-    map_id: str
-    keyframe_id: str
-    old: PastPose | None
-    new: PastPose | None
-    confidence: float
-    ambiguous: bool = False
-    detail: str = ""
-    first_tick: int = 0
-
-
-class ChangeRecord(Protocol):
-    """What the store gives back: an id and the fields of a change."""
-
-    @property
-    def id(self) -> str: ...
-    @property
-    def fields(self) -> Mapping[str, Any]: ...
-    @property
-    def stamp_ns(self) -> int: ...
-    @property
-    def session(self) -> str: ...
-    @property
-    def map_id(self) -> str: ...
 
 
 class Changes:
@@ -120,6 +67,7 @@ class Changes:
         self._changes: dict[str, SceneChange] = {}
         self._published: tuple[SceneChange, ...] = ()
         self._dirty: set[str] = set()
+        self._is_stale = False  # something was noted since the last publication
         self._away: set[str] = set()  # objects that are missing or held
         self._judged: set[str] = set()  # objects of which it is known whether they are new
         self._seen_empty: set[str] = set()  # ... whose place was seen empty before they were seen
@@ -211,8 +159,7 @@ class Changes:
         for change in self._published:
             hangs_on = {change.keyframe_id, *(p.keyframe_id for p in (change.old, change.new) if p is not None)}
             if change.object_id in objects or hangs_on & keyframes:
-                del self._changes[change.id]
-                self._dirty.add(change.id)
+                self._delete(change.id)
         for object_id in objects:
             self._away.discard(object_id)
             self._judged.discard(object_id)
@@ -238,7 +185,7 @@ class Changes:
             store.put(
                 KIND,
                 change.id,
-                _fields(change),
+                fields_of(change),
                 stamp_ns=change.stamp_ns,
                 session=change.session,
                 map_id=change.map_id,
@@ -251,7 +198,8 @@ class Changes:
             ValueError: a record is none of `save`.
         """
         for record in records:
-            self._changes[record.id] = _from_record(record)
+            self._changes[record.id] = change_of(record)
+        self._is_stale = True
         self._away = {t.id for t in self._objects.tracks() if not t.standing.is_there}
         self._opened_at = self._objects.tick
         self._publish()
@@ -351,8 +299,7 @@ class Changes:
         self._away.discard(match.gone)
         track.standing.on = self._on(track.id)
         for change in [c for c in self._changes.values() if c.object_id == match.new]:
-            del self._changes[change.id]  # it was told as new
-            self._dirty.add(change.id)
+            self._delete(change.id)  # it was told as new
         confidence = match.likeness * (1.0 if was_empty else UNKNOWN_BEFORE)
         new = track.place("present")
         self._note(
@@ -440,46 +387,15 @@ class Changes:
     def _put(self, change: SceneChange) -> None:
         self._changes[change.id] = change
         self._dirty.add(change.id)
+        self._is_stale = True
+
+    def _delete(self, change_id: str) -> None:
+        del self._changes[change_id]
+        self._dirty.add(change_id)
+        self._is_stale = True
 
     def _publish(self) -> None:
-        self._published = tuple(self._changes.values())
-
-
-def _fields(change: SceneChange) -> dict[str, Any]:
-    return {
-        "kind": change.kind,
-        "object_id": change.object_id,
-        "label": change.label,
-        "keyframe_id": change.keyframe_id,
-        "old": None if change.old is None else change.old.as_fields(),
-        "new": None if change.new is None else change.new.as_fields(),
-        "confidence": change.confidence,
-        "ambiguous": change.ambiguous,
-        "detail": change.detail,
-        "first_tick": change.first_tick,
-    }
-
-
-def _from_record(record: ChangeRecord) -> SceneChange:
-    f = record.fields
-    try:
-        if f["kind"] not in CHANGE_KINDS:
-            raise ValueError(f"expected a change among {', '.join(CHANGE_KINDS)}, got {f['kind']!r}")
-        return SceneChange(
-            record.id,
-            cast(ChangeKind, f["kind"]),
-            str(f["object_id"]),
-            str(f["label"]),
-            record.stamp_ns,
-            record.session,
-            record.map_id,
-            str(f["keyframe_id"]),
-            None if f["old"] is None else PastPose.from_fields(f["old"]),
-            None if f["new"] is None else PastPose.from_fields(f["new"]),
-            float(f["confidence"]),
-            bool(f["ambiguous"]),
-            str(f["detail"]),
-            int(f["first_tick"]),
-        )
-    except KeyError as error:
-        raise ValueError(f"expected the record of {record.id} to have {error}") from None
+        """Let readers see what was noted since the last call; most keyframes change nothing."""
+        if self._is_stale:
+            self._is_stale = False
+            self._published = tuple(self._changes.values())

@@ -17,8 +17,9 @@ import numpy.typing as npt
 from loci.keyframes import Keyframe, Keyframes
 from loci.observation import Observation
 from loci.scene.attributes import size_words
-from loci.scene.changes import KIND as CHANGE_KIND
-from loci.scene.changes import ChangeParameters, Changes, SceneChange
+from loci.scene.change_records import KIND as CHANGE_KIND
+from loci.scene.change_records import SceneChange
+from loci.scene.changes import ChangeParameters, Changes
 from loci.scene.movers import KIND as MOVER_KIND
 from loci.scene.movers import Mover, MoverParameters, Movers
 from loci.scene.objects import ObjectMap, ObjectParameters, SceneObject
