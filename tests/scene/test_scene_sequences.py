@@ -109,7 +109,9 @@ def test_no_sequence_of_events_leaves_the_memory_inconsistent(data):
     with memory() as (scene, keyframes, store):
         stamp_ns = 0
         for _ in range(data.draw(st.integers(1, 10))):
-            event = data.draw(st.sampled_from(("see", "see", "see", "see badly", "maintain", "remove", "forget", "correct")))
+            event = data.draw(
+                st.sampled_from(("see", "see", "see", "see badly", "maintain", "remove", "forget", "correct"))
+            )
             stamp_ns += data.draw(st.sampled_from((10**8, 10**9, 40 * 10**9)))
             if event.startswith("see"):
                 o = data.draw(st.sampled_from(views()))

@@ -19,7 +19,7 @@ from loci.perception.text import TextEncoder
 from loci.scene.objects import ObjectMap, ObjectParameters, SceneObject
 from loci.scene.relations import Boxes, on_top_of
 from loci.scene.retrieval import Retrieval, retrieve
-from loci.scene.snapshots import Snapshot, SnapshotMap
+from loci.scene.snapshots import Snapshot, SnapshotMap, SnapshotParameters
 from loci.store.errors import StoreError
 from loci.store.store import Store
 
@@ -35,11 +35,13 @@ class SceneParameters:
 
     Attributes:
         objects: association and fusion.
+        snapshots: clustering and its candidate images.
         maintain_period_s: how often objects are denoised and merged, by message stamps [s].
         crop_margin: part of an object's box that is added around its picture.
     """
 
     objects: ObjectParameters = field(default_factory=ObjectParameters)
+    snapshots: SnapshotParameters = field(default_factory=SnapshotParameters)
     maintain_period_s: float = 3.0
     crop_margin: float = 0.25
 
@@ -67,7 +69,7 @@ class SceneMemory:
         self._store = store
         self._keyframes = keyframes
         self.objects_map = ObjectMap(lambda: store.new_id("object"), self.parameters.objects)
-        self.snapshots_map = SnapshotMap(lambda: store.new_id("snapshot"))
+        self.snapshots_map = SnapshotMap(lambda: store.new_id("snapshot"), self.parameters.snapshots)
         # What is known of the last published objects: filled when asked for.
         self._carriers: tuple[tuple[SceneObject, ...], Boxes, dict[str, str]] = ((), Boxes.of(()), {})
         self._dirty: set[str] = set()
@@ -100,7 +102,9 @@ class SceneMemory:
             if current in objects:
                 visible[current] = max(confidence, visible.get(current, 0.0))
         created = tuple(i for i in update.created if i in objects)
-        self.snapshots_map.update(objects, keyframe.id, visible, created)
+        jpeg = observation.color_jpeg
+        n_bytes = len(self._keyframes.color_jpeg(keyframe.id) if jpeg is None else jpeg) if visible else 0
+        self.snapshots_map.update(objects, keyframe.id, visible, created, n_bytes)
         self._snapshots_dirty = True
         return SceneUpdate(tuple(i if i in objects else None for i in seen), created, merged)
 
