@@ -15,7 +15,8 @@ from loci.observation import Detection, Observation
 from loci.scene import covisibility_kernels
 from loci.scene.boxes import BoxIndex
 from loci.scene.objects import ObjectMap, ObjectParameters, SceneObject
-from loci.scene.sightings import SightingParameters
+from loci.scene.sightings import SightingParameters, sightings
+from synthetic import tour
 
 
 def detection(label: str, mask: np.ndarray) -> Detection:
@@ -56,6 +57,14 @@ def test_a_mask_that_is_some_pixels_too_wide_makes_no_larger_object():
     # Without looking at the rim's depth the table behind the vase is a part of it.
     careless = one(build(observations, ObjectParameters(sightings=SightingParameters(rim=0))), "vase")
     assert max(careless.size[:2]) > 1.5 * max(found.size[:2])
+
+
+def test_a_slanted_face_in_a_coarse_image_is_no_jump_in_depth():
+    """From pixel to pixel the top of the chair recedes by 7 cm; it is still a part of it."""
+    observation = tour()[16]  # 160x120 pixels
+    found, _ = sightings(observation, SightingParameters())
+    (chair,) = [s for s in found if s.label == "chair"]
+    np.testing.assert_allclose(chair.cloud.bounds[[1, 4]], (3.03, 3.43), atol=0.04)
 
 
 def test_the_foot_of_a_basin_is_a_part_of_it_although_the_rim_hides_what_joins_them():
