@@ -54,7 +54,7 @@ class SnapshotParameters:
     """
 
     reach: float = 4.0
-    rebuild_all: int = 64
+    rebuild_all: int = 300
     max_candidates: int = 24
     spare_bytes: int = 256 << 20
 
