@@ -209,7 +209,7 @@ def changes(seeds: Sequence[int]) -> dict[str, Any]:
             raise
         print("no bench/scene_changes.py: changes are not measured", file=sys.stderr)
         return {}
-    return dict(measure_changes(seeds, lambda done, total: bar("change", done, total)))
+    return dict(measure_changes(seeds, lambda line: print(line, file=sys.stderr, flush=True)))
 
 
 # --- speed ----------------------------------------------------------------------------------------------------------------

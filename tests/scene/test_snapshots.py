@@ -106,7 +106,7 @@ def test_a_robots_walk_ends_with_as_few_snapshots_as_a_batch_build(n_objects, n_
     counts = []
     for seed in range(3 if n_objects < 300 else 1):
         walk = robot_walk(seed, n_objects, n_keyframes, size)
-        snapshots, objects = walk.play()
+        snapshots, objects = walk.play(SnapshotParameters(rebuild_all=64))  # mostly by local rebuilds
         check(snapshots, objects, {f"keyframe/{k}": v for k, v in enumerate(walk.keyframes)})
         counts.append((len(snapshots.snapshots()), walk.batch()))
     incremental, batch = np.sum(counts, axis=0)
@@ -196,6 +196,37 @@ def test_a_room_that_is_seen_for_hours_has_a_bounded_number_of_candidates(rng):
     snapshots, objects = walk.play()
     check(snapshots, objects, {f"keyframe/{k}": v for k, v in enumerate(walk.keyframes)})
     assert len(snapshots.visibility()) < 20 * 24 / 6 + 20
+
+
+@settings(max_examples=60, deadline=None)
+@given(walk=walks(max_keyframes=30), budget=st.integers(0, 3000), rebuild_all=st.sampled_from((0, 64)))
+def test_spare_images_stay_within_their_budget_unless_an_object_would_lose_its_last_one(walk, budget, rebuild_all):
+    snapshots = SnapshotMap(ids("snapshot"), SnapshotParameters(spare_bytes=budget, rebuild_all=rebuild_all))
+    objects: dict[str, SceneObject] = {}
+    for k, visible in enumerate(walk.keyframes):
+        created = [i for i in visible if i not in objects]
+        objects.update({i: thing(i, walk.centers[i], keyframe_id=f"keyframe/{k}") for i in created})
+        snapshots.update(objects, f"keyframe/{k}", visible, created, 500)
+        # A tenth more is let in before the images are counted again.
+        assert snapshots.spare_bytes <= 1.1 * budget + 500
+    check(snapshots, objects, {f"keyframe/{k}": v for k, v in enumerate(walk.keyframes)})
+
+
+def test_an_image_of_negative_size_is_refused():
+    snapshots = SnapshotMap(ids("snapshot"))
+    with pytest.raises(ValueError, match="image_bytes >= 0, got -1"):
+        snapshots.update({"object/1": thing("object/1")}, "keyframe/1", {"object/1": 0.9}, (), -1)
+    assert snapshots.snapshots() == ()
+
+
+def test_a_snapshot_goes_with_its_last_object():
+    snapshots = SnapshotMap(ids("snapshot"))
+    objects = {"object/1": thing("object/1"), "object/2": thing("object/2", (9, 0, 0))}
+    snapshots.update(objects, "keyframe/1", {"object/1": 0.9}, ["object/1"], 100)
+    snapshots.update(objects, "keyframe/2", {"object/2": 0.9}, ["object/2"], 100)
+    snapshots.remove(["object/1"])
+    assert [s.object_ids for s in snapshots.snapshots()] == [("object/2",)]
+    assert set(snapshots.visibility()) == {"keyframe/2"}
 
 
 def test_changes_are_all_that_is_needed_to_restore():

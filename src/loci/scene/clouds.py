@@ -259,7 +259,12 @@ def upright_box(points: Points) -> tuple[Array, tuple[float, float, float]]:
     return T, (float(width), float(height), high - low)
 
 
+def in_box(points: Points, T_map_box: Array, size: tuple[float, float, float], margin: float) -> npt.NDArray[np.bool_]:
+    """Which of the points (N, 3) lie in a box grown by ``margin`` [m] on every side: (N,)."""
+    local = (points - T_map_box[:3, 3]) @ T_map_box[:3, :3]
+    return np.asarray(np.all(np.abs(local) <= np.asarray(size) / 2 + margin, axis=1))
+
+
 def share_in_box(points: Points, T_map_box: Array, size: tuple[float, float, float], margin: float) -> float:
     """Share of points (N, 3) inside a box grown by ``margin`` [m] on every side, [0, 1]."""
-    local = (points - T_map_box[:3, 3]) @ T_map_box[:3, :3]
-    return float(np.mean(np.all(np.abs(local) <= np.asarray(size) / 2 + margin, axis=1)))
+    return float(np.mean(in_box(points, T_map_box, size, margin)))

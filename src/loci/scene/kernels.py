@@ -158,6 +158,7 @@ def trim_rim(
     n_rings: int,
     floor: float,
     quadratic: float,
+    steepest: float,
 ) -> npt.NDArray[np.bool_]:
     """A mask without the pixels of its rim that lie beyond a jump in depth: what a mask that is too wide has of the background.
 
@@ -168,7 +169,8 @@ def trim_rim(
         distance: (h, w) of each pixel of the mask to its edge [px], 1 at the edge, 0 outside, cut off at ``n_rings`` + 1.
         depth: (h, w) [m]; 0: not measured, such pixels stay as long as one inner neighbour does, whose depth they take on;
             an inside that was not measured at all says nothing for the rim around it.
-        floor, quadratic: depths a and b are alike if they differ by at most floor + quadratic * a^2 [m], [1/m].
+        floor, quadratic, steepest: depths a and b are alike if they differ by at most floor + quadratic * a^2 (noise) or
+            steepest * a (a slanted surface) [m], [1/m], [1].
 
     Returns:
         (h, w) the pixels that stay.
@@ -193,7 +195,7 @@ def trim_rim(
                         if b <= 0.0:
                             stays[y, x] = True
                             known[y, x] = a
-                        elif abs(a - b) <= floor + quadratic * a * a:
+                        elif abs(a - b) <= max(floor + quadratic * a * a, steepest * a):
                             stays[y, x] = True
                 if not has_inner:
                     stays[y, x] = True

@@ -24,7 +24,7 @@ from loci.scene.movers import KIND as MOVER_KIND
 from loci.scene.movers import Mover, MoverParameters, Movers
 from loci.scene.objects import ObjectMap, ObjectParameters, SceneObject
 from loci.scene.relations import Boxes, Relation, carriers_of, relations
-from loci.scene.snapshots import Snapshot, SnapshotMap
+from loci.scene.snapshots import Snapshot, SnapshotMap, SnapshotParameters
 from loci.store.errors import StoreError
 from loci.store.store import Store
 
@@ -44,6 +44,7 @@ class SceneParameters:
         objects: association, fusion and presence.
         changes: what is told as new, moved and missing.
         movers: what is kept apart because it moves by itself.
+        snapshots: clustering and its candidate images.
         maintain_period_s: how often objects are denoised and merged, by message stamps [s].
         crop_margin: part of an object's box that is added around its picture.
     """
@@ -51,6 +52,7 @@ class SceneParameters:
     objects: ObjectParameters = field(default_factory=ObjectParameters)
     changes: ChangeParameters = field(default_factory=ChangeParameters)
     movers: MoverParameters = field(default_factory=MoverParameters)
+    snapshots: SnapshotParameters = field(default_factory=SnapshotParameters)
     maintain_period_s: float = 3.0
     crop_margin: float = 0.25
 
@@ -80,7 +82,7 @@ class SceneMemory:
         self._store = store
         self._keyframes = keyframes
         self.objects_map = ObjectMap(lambda: store.new_id("object"), self.parameters.objects)
-        self.snapshots_map = SnapshotMap(lambda: store.new_id("snapshot"))
+        self.snapshots_map = SnapshotMap(lambda: store.new_id("snapshot"), self.parameters.snapshots)
         self.changes_log = Changes(
             self.objects_map, keyframes, lambda: store.new_id(CHANGE_KIND), self._carrier_label, self.parameters.changes
         )
@@ -129,7 +131,9 @@ class SceneMemory:
             if current in objects:
                 visible[current] = max(confidence, visible.get(current, 0.0))
         created = tuple(i for i in update.created if i in objects)
-        self.snapshots_map.update(objects, keyframe.id, visible, created)
+        jpeg = observation.color_jpeg
+        n_bytes = len(self._keyframes.color_jpeg(keyframe.id) if jpeg is None else jpeg) if visible else 0
+        self.snapshots_map.update(objects, keyframe.id, visible, created, n_bytes)
         self._snapshots_dirty = True
         return SceneUpdate(tuple(i if i in objects else None for i in seen), created, merged, changes)
 

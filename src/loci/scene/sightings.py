@@ -47,7 +47,9 @@ class SightingParameters:
         cluster_eps: reach of the clustering that removes what shines past an object's edge [m].
         rim: so wide a rim of a mask is checked for jumps in depth, behind which it belongs to something else [px].
         rim_floor, rim_quadratic: a jump is more than floor + quadratic * depth^2 [m], [1/m]; a Kinect's steps are
-            0.00285 depth^2, its deviation 0.0012 + 0.0019 (depth - 0.4)^2.
+            0.00285 depth^2, its deviation 0.0012 + 0.0019 (depth - 0.4)^2. And it is more than from one pixel to the next on
+            a surface of this slope to the image:
+        rim_slope: its tangent; 4 is a surface turned by 76 degrees.
     """
 
     min_score: float = 0.4
@@ -65,6 +67,7 @@ class SightingParameters:
     rim: int = 5
     rim_floor: float = 0.015
     rim_quadratic: float = 0.008
+    rim_slope: float = 4.0
 
 
 @dataclass(frozen=True)
@@ -271,7 +274,8 @@ def _trim(
         padded[-1] = padded[-2]
     distance = cv2.distanceTransform(padded, cv2.DIST_C, 3, dstType=cv2.CV_8U)[1:-1, 1:-1]
     np.minimum(distance, p.rim + 1, out=distance)
-    return kernels.trim_rim(distance, frame.depth[y0:y1, x0:x1], p.rim, p.rim_floor, p.rim_quadratic)
+    steepest = p.rim_slope / frame.camera.fx
+    return kernels.trim_rim(distance, frame.depth[y0:y1, x0:x1], p.rim, p.rim_floor, p.rim_quadratic, steepest)
 
 
 def _shrink(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:

@@ -49,11 +49,14 @@ class SnapshotParameters:
             clustered anew [m].
         rebuild_all: up to this number of objects everything is clustered anew: few snapshots leave no slack.
         max_candidates: images kept as candidates for one object; those that show least go first.
+        spare_bytes: of all candidate images that are no snapshot; beyond it those that show least go, never the last one of an
+            object. (An image that is no candidate any more is never chosen again; the keyframe itself is not the scene's.)
     """
 
     reach: float = 4.0
-    rebuild_all: int = 64
+    rebuild_all: int = 300
     max_candidates: int = 24
+    spare_bytes: int = 256 << 20
 
 
 class SnapshotMap:
@@ -70,6 +73,9 @@ class SnapshotMap:
         self._seen_in: dict[str, dict[str, None]] = {}  # object -> keyframes, oldest first
         self._snapshots: dict[str, Snapshot] = {}  # by keyframe
         self._owner: dict[str, str] = {}  # object -> keyframe of its snapshot
+        self._image_bytes: dict[str, int] = {}  # keyframe -> size of its image, where it is known
+        self._total_bytes = 0  # of all candidates
+        self._look_again_bytes = 0  # spare images are counted when all candidates together have grown to this
         self._published: tuple[Snapshot, ...] = ()
         self._changed: dict[str, dict[str, None]] = {"snapshot": {}, "visibility": {}}  # ids since the last `changes`
 
@@ -84,6 +90,11 @@ class SnapshotMap:
         snapshot = self._snapshots.get(self._owner.get(object_id, ""))
         return snapshot if snapshot is not None and object_id in snapshot.object_ids else None
 
+    @property
+    def spare_bytes(self) -> int:
+        """Bytes of the images of all candidates that are no snapshot."""
+        return sum(self._image_bytes.get(k, 0) for k in self._candidates if k not in self._snapshots)
+
     def visibility(self) -> dict[str, dict[str, float]]:
         """{keyframe id: {object id: confidence}} of all candidates."""
         return {k: dict(seen) for k, seen in self._candidates.items()}
@@ -96,6 +107,7 @@ class SnapshotMap:
         keyframe_id: str,
         visible: Mapping[str, float],
         created: Iterable[str] = (),
+        image_bytes: int = 0,
     ) -> None:
         """Take in what a new keyframe shows.
 
@@ -104,15 +116,22 @@ class SnapshotMap:
             keyframe_id: the new candidate image.
             visible: {object id: confidence} of the objects that it shows; ids that are not in ``objects`` are left out.
             created: ids of new objects; visible or not, they get a snapshot if any image shows them.
+            image_bytes: size of the candidate's image.
+
+        Raises:
+            ValueError: a negative size.
         """
+        if image_bytes < 0:
+            raise ValueError(f"expected image_bytes >= 0, got {image_bytes}")
         seen = {i: float(c) for i, c in visible.items() if i in objects}
         new = [i for i in created if i in objects]
-        if seen and self._add_candidate(keyframe_id, seen):
+        if seen and self._add_candidate(keyframe_id, seen, image_bytes):
             self._thin_out(seen)
         if len(objects) <= self.parameters.rebuild_all:
             self._rebuild(objects, dict.fromkeys(objects))
         elif new or len({self._owner.get(i, i) for i in seen}) > 1:  # else one snapshot shows all of it already
             self._rebuild(objects, {**dict.fromkeys([*seen, *new]), **self._neighbours(objects, list(seen))})
+        self._evict()
 
     def rebuild(self, objects: Mapping[str, SceneObject]) -> None:
         """Cluster everything anew."""
@@ -141,7 +160,7 @@ class SnapshotMap:
                 del self._candidates[k][object_id]
                 self._changed["visibility"][k] = None
                 if not self._candidates[k]:
-                    del self._candidates[k]
+                    self._drop_candidate(k)
             k_owner = self._owner.pop(object_id, None)
             if k_owner is not None:
                 self._put(k_owner, [i for i in self._snapshots[k_owner].object_ids if i != object_id])
@@ -170,7 +189,9 @@ class SnapshotMap:
             if i in by_id
         ]
         candidates = [
-            (k, {"visible": dict(self._candidates[k])}) for k in changed["visibility"] if k in self._candidates
+            (k, {"visible": dict(self._candidates[k]), "image_bytes": self._image_bytes.get(k, 0)})
+            for k in changed["visibility"]
+            if k in self._candidates
         ]
         return (
             ("snapshot", snapshots, [i for i in changed["snapshot"] if i not in by_id]),
@@ -182,6 +203,8 @@ class SnapshotMap:
         for record in candidates:
             seen = {str(i): float(c) for i, c in record.fields["visible"].items()}
             self._candidates[record.id] = seen
+            self._image_bytes[record.id] = int(record.fields.get("image_bytes", 0))  # earlier versions did not note it
+            self._total_bytes += self._image_bytes[record.id]
             for object_id in seen:
                 self._seen_in.setdefault(object_id, {})[record.id] = None
         for record in snapshots:
@@ -204,7 +227,7 @@ class SnapshotMap:
         distances = np.linalg.norm(theirs[:, None] - mine[None], axis=2).min(axis=1)
         return {i: None for i, d in zip(others, distances, strict=True) if d <= self.parameters.reach}
 
-    def _add_candidate(self, keyframe_id: str, seen: dict[str, float]) -> bool:
+    def _add_candidate(self, keyframe_id: str, seen: dict[str, float], image_bytes: int) -> bool:
         """Keep a candidate unless an old one shows the same and more; old ones that show less make room."""
         self._drop_candidate(keyframe_id)
         ids = seen.keys()
@@ -218,6 +241,8 @@ class SnapshotMap:
             if k not in self._snapshots and self._candidates[k].keys() <= ids:
                 self._drop_candidate(k)
         self._candidates[keyframe_id] = seen
+        self._image_bytes[keyframe_id] = image_bytes
+        self._total_bytes += image_bytes
         for object_id in ids:
             self._seen_in.setdefault(object_id, {})[keyframe_id] = None
         self._changed["visibility"][keyframe_id] = None
@@ -237,7 +262,23 @@ class SnapshotMap:
                 if all(len(self._seen_in[i]) > 1 for i in self._candidates[k]):
                     self._drop_candidate(k)
 
+    def _evict(self) -> None:
+        """Keep the spare images within their budget."""
+        budget = self.parameters.spare_bytes
+        if self._total_bytes <= max(budget, self._look_again_bytes):
+            return
+        spare = [k for k in self._candidates if k not in self._snapshots]
+        n_bytes = sum(self._image_bytes.get(k, 0) for k in spare)
+        for k in sorted(spare, key=lambda k: (len(self._candidates[k]), self._total(k))):
+            if n_bytes <= 0.9 * budget:  # some room, so that this is not done for every image
+                break
+            if all(len(self._seen_in[i]) > 1 for i in self._candidates[k]):
+                n_bytes -= self._image_bytes.get(k, 0)
+                self._drop_candidate(k)
+        self._look_again_bytes = self._total_bytes + budget // 10
+
     def _drop_candidate(self, keyframe_id: str) -> None:
+        self._total_bytes -= self._image_bytes.pop(keyframe_id, 0)
         for object_id in self._candidates.pop(keyframe_id, {}):
             keyframes = self._seen_in[object_id]
             keyframes.pop(keyframe_id, None)

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from loci.geometry import Array, invert_pose, transform_points
 from loci.scene.attribute_votes import AttributeVotes
-from loci.scene.clouds import Cloud, Points, add_up, downsample, merge_clouds, upright_box
+from loci.scene.clouds import Cloud, Points, add_up, clusters, downsample, in_box, merge_clouds, upright_box
 from loci.scene.colors import COLOR_NAMES, color_indices, dominant_colors, lit_pixels, white_level
 from loci.scene.sightings import MIN_STRAYS, UNKNOWN_LABELS, Sighting
 from loci.scene.standing import PastPose, Standing, State
@@ -409,8 +409,8 @@ class Track:
         self.T_map_box, self.size = upright_box(points)
 
 
-#: A point belongs to the other one of two objects if that was seen there so many times as often.
-_CLEARLY_MORE = 1.5
+#: The other object's box is grown so much [m] for what may lie on its side that is not seen yet.
+_ISLAND_MARGIN = 0.1
 
 
 def share_out(a: Track, b: Track) -> bool:
@@ -422,13 +422,24 @@ def share_out(a: Track, b: Track) -> bool:
     low, high = np.maximum(a.bounds[:3], b.bounds[:3]), np.minimum(a.bounds[3:], b.bounds[3:])
     if np.any(low > high):
         return False
-    keeps = [
-        other.cloud.support(mine.cloud.points) <= _CLEARLY_MORE * mine.cloud.support()
-        for mine, other in ((a, b), (b, a))
-    ]
+    pairs = (a, b), (b, a)
+    keeps = [other.cloud.support(mine.cloud.points) <= mine.cloud.support() for mine, other in pairs]
     changed = False
-    for track, keep in zip((a, b), keeps, strict=True):
-        if not np.all(keep) and np.count_nonzero(keep) >= 4:
-            track.reduce(keep)
-            changed = True
+    for (mine, other), keep in zip(pairs, keeps, strict=True):
+        if np.all(keep) or np.count_nonzero(keep) < 4:
+            continue
+        keep[keep] = ~_islands_in(mine.cloud.points[keep], other)
+        mine.reduce(keep)
+        changed = True
     return changed
+
+
+def _islands_in(points: Points, other: Track) -> npt.NDArray[np.bool_]:
+    """Which of an object's points (N, 3) are not joined to most of it any more, and lie in another one's box: sides of that
+    which only those images showed that took both for one."""
+    component = clusters(points, np.zeros(len(points), dtype=np.int64))
+    sizes = np.bincount(component)
+    inside = in_box(points, other.T_map_box, other.size, _ISLAND_MARGIN)
+    mostly = np.bincount(component, weights=inside) > 0.5 * sizes
+    mostly[np.argmax(sizes)] = False
+    return np.asarray(mostly[component])
