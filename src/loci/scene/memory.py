@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
@@ -293,8 +293,14 @@ class SceneMemory:
         return boxes, carriers
 
     def _carrier_label(self, object_id: str) -> str:
-        carrier = self.by_id().get(self.supports((object_id,)).get(object_id, ""))
-        return carrier.label if carrier is not None else ""
+        """What an object lies on or in where it is, or where it was when it is gone by now; empty: nothing."""
+        boxes, _ = self._known_boxes()
+        if object_id not in boxes.rows:
+            return ""
+        here = boxes.here.copy()
+        here[boxes.rows[object_id]] = True
+        carrier, _ = carriers_of(boxes.objects, {object_id}, replace(boxes, here=here)).get(object_id, ("", False))
+        return self.by_id()[carrier].label if carrier else ""
 
     def object_image(self, scene_object: SceneObject) -> bytes:
         """JPEG of the object's best view, cropped with a margin."""
