@@ -69,6 +69,10 @@ def summary(memory: RobotMemory) -> dict:
     }
 
 
+def test_detections_that_could_not_be_used_are_counted(toured):
+    assert toured.statistics()["detections_left_out"] > 0  # small or far ones: every tour has some
+
+
 def test_every_object_is_remembered_once_where_it_is(toured):
     assert sorted(o.label for o in toured.objects()) == sorted(TRUTH)
     for o in toured.objects():

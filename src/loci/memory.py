@@ -368,9 +368,16 @@ class RobotMemory(MemoryQuestions):
                         self._spatial.set_frontier_keyframe(frontier.id, keyframe_id)
 
     def annotate_voxels(self) -> int:
-        """Tell the octree which voxels are of which objects, as far as that has changed; returns how many voxels were told."""
-        with self._write:
+        """Tell the octree which voxels are of which objects, as far as that has changed; returns how many voxels were told.
+
+        While something is being observed nothing is told: who asks then is answered with what was known before, at once.
+        """
+        if not self._write.acquire(blocking=False):
+            return 0
+        try:
             return self._annotator.update(self._spatial, (o for o in self._scene.objects() if o.map_id == self.map_id))
+        finally:
+            self._write.release()
 
     def remember(
         self,
@@ -741,6 +748,7 @@ class RobotMemory(MemoryQuestions):
             "snapshots": len(self._scene.snapshots()),
             "changes": len(self._scene.changes()),
             "movers": len(self._scene.movers()),
+            "detections_left_out": sum(self._scene.skipped.values()),
             **self._spatial.statistics(),
             **self._episodic.statistics(),
             **({} if self._tokens is None else self._tokens.memory.statistics()),

@@ -127,8 +127,10 @@ def test_detections_are_the_visible_things_without_ids(rig: SimulatorRig, twin: 
         "width",
         "height",
         "mask",
+        "attributes",
         "embedding",
     }
+    assert not any(d.attributes for d in message.detections)
 
 
 def test_the_order_of_detections_says_nothing(rig: SimulatorRig) -> None:

@@ -140,7 +140,15 @@ def test_detections_carry_labels_but_no_ids(simulator: EmbeddedSimulator) -> Non
     o = simulator.reset()
     found = detections_from_instances(o.instances, simulator.instance_labels, np.random.default_rng(0))
     assert {d.label for d in found} <= {x.category for x in simulator.scene.objects}
-    assert {f.name for f in dataclasses.fields(found[0])} == {"label", "score", "box", "mask", "embedding"}
+    assert {f.name for f in dataclasses.fields(found[0])} == {
+        "label",
+        "score",
+        "box",
+        "mask",
+        "embedding",
+        "attributes",
+    }
+    assert not any(d.attributes for d in found)
 
 
 def test_camera_poses_follow_rep_103() -> None:
