@@ -77,6 +77,24 @@ class Frontier:
     floor: str = ""
 
 
+@dataclass(frozen=True)
+class _Standing:
+    """Where one may stand for a region, and what that was told from: it is the same as long as that is.
+
+    Attributes:
+        cells: (M, 2) int64 reached cells (column, row) about as near as any to the region, in the map's grid.
+        reach: so many cells around the region were looked at.
+        low, high: (2,) int64 corners (column, row) of these, in the map's grid.
+        reached: (h, w) bool of these.
+    """
+
+    cells: npt.NDArray[np.int64]
+    reach: int
+    low: npt.NDArray[np.int64]
+    high: npt.NDArray[np.int64]
+    reached: npt.NDArray[np.bool_]
+
+
 class FrontierTracker:
     """Finds frontiers in map after map and keeps their identities. Written by one thread; `frontiers` may be read by any."""
 
@@ -86,6 +104,7 @@ class FrontierTracker:
         self._frontiers: tuple[Frontier, ...] = ()
         p = self.parameters
         self._borders = Borders(p.depth, p.robot_radius, p.robot_reach)
+        self._standing: dict[bytes, _Standing] = {}  # by the cells of a frontier
 
     @property
     def frontiers(self) -> tuple[Frontier, ...]:
@@ -103,11 +122,14 @@ class FrontierTracker:
         self._borders.update(map_, robot)
         regions = _regions(self._borders, map_.resolution, robot, self.parameters)
         ids, photos = self._identify(regions, map_.resolution)
-        radius = self.parameters.robot_radius
-        frontiers = []
+        radius = self.parameters.robot_radius / map_.resolution
+        frontiers, standing = [], {}
         for cells, frontier_id, photo in zip(regions, ids, photos, strict=True):
-            frontiers.append(_frontier(frontier_id or self._new_id(), cells, map_, self._borders, photo, radius))
-        self._frontiers = tuple(frontiers)
+            key = cells.tobytes()
+            near = _standing(cells, self._borders, radius, self._standing.get(key))
+            standing[key] = near
+            frontiers.append(_frontier(frontier_id or self._new_id(), cells, map_, near, photo))
+        self._frontiers, self._standing = tuple(frontiers), standing
         return self._frontiers
 
     def set_keyframe(self, frontier_id: str, keyframe_id: str) -> None:
@@ -121,7 +143,12 @@ class FrontierTracker:
         p = self.parameters
         keys = [_keys(cells) for cells in regions]
         pairs = []
+        unchanged = {cells.tobytes(): new for new, cells in enumerate(regions)}
         for old, frontier in enumerate(self._frontiers):
+            same = unchanged.get(frontier.cells.tobytes())
+            if same is not None:  # regions share no cells: it continues no other one
+                pairs.append((-1.0, old, same))
+                continue
             former = _keys(frontier.cells)
             low, high = frontier.cells.min(axis=0), frontier.cells.max(axis=0)
             for new, key in enumerate(keys):
@@ -201,15 +228,13 @@ def _frontier(
     frontier_id: str,
     cells: npt.NDArray[np.int64],
     map_: OccupancyMap,
-    borders: Borders,
+    near: _Standing,
     photo: str,
-    robot_radius: float,
 ) -> Frontier:
     resolution = map_.resolution
     centroid = (cells.mean(axis=0) + 0.5) * resolution
     # The free point nearest to the border: by distance to the region's cells, then to its centroid.
-    near = _standing(cells - borders.corner, borders.reached, robot_radius / resolution)
-    points = (near[:, ::-1] + borders.corner + 0.5) * resolution
+    points = (near.cells + 0.5) * resolution
     xy = points[np.argmin(np.linalg.norm(points - centroid, axis=1))]
     target = centroid
     if np.linalg.norm(target - xy) < resolution:  # a border around the robot has its centroid on the robot
@@ -222,12 +247,20 @@ def _frontier(
     return Frontier(frontier_id, np.append(xy, z), np.append(centroid, z), direction, area, cells, photo)
 
 
-def _standing(cells: npt.NDArray[np.int64], reached: npt.NDArray[np.bool_], radius: float) -> npt.NDArray[np.int64]:
-    """Reached cells (M, 2) (row, column) about as near as any to a region (N, 2) (column, row).
+def _standing(cells: npt.NDArray[np.int64], borders: Borders, radius: float, before: _Standing | None) -> _Standing:
+    """Reached cells about as near as any to a region (N, 2) (column, row), from the map's grid.
 
-    A robot's radius [cells] away from the unknown, where there is room: what begins there may be a wall.
+    A robot's radius [cells] away from the unknown, where there is room: what begins there may be a wall. ``before``: of the same
+    region in an earlier map.
     """
+    reached, corner = borders.reached, borders.corner
+    cells = cells - corner
     first, last = cells.min(axis=0), cells.max(axis=0) + 1
+    if before is not None:
+        low, high = np.maximum(first - before.reach, 0), np.minimum(last + before.reach, reached.shape[::-1])
+        same = np.array_equal(low + corner, before.low) and np.array_equal(high + corner, before.high)
+        if same and np.array_equal(reached[low[1] : high[1], low[0] : high[0]], before.reached):
+            return before
     reach = int(2 * radius) + 20
     while True:
         # As far around as needed: distances within the window are right up to its edge.
@@ -242,7 +275,8 @@ def _standing(cells: npt.NDArray[np.int64], reached: npt.NDArray[np.bool_], radi
         standing = roomy if roomy.any() else reached[window]
         least = distance[standing].min() if standing.any() else np.inf
         if whole or (roomy.any() and least + 2.0 < reach):
-            return np.argwhere(standing & (distance <= least + 2.0)) + low[::-1]
+            near = np.argwhere(standing & (distance <= least + 2.0))[:, ::-1] + low + corner
+            return _Standing(near, reach, low + corner, high + corner, reached[window].copy())
         reach *= 2
 
 
