@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -82,6 +83,23 @@ def test_what_faded_is_still_found_and_the_map_is_the_same(tmp_path: Path) -> No
         assert [k.id for k in again._keyframes.all() if k.is_faded] == faded
         for name, a in again._spatial._octree.arrays().items():
             assert np.array_equal(a, arrays[name]), name
+
+
+def test_no_snapshot_or_photo_is_ever_one_that_faded_and_the_rest_is_exported(tmp_path: Path) -> None:
+    with fill_and_shrink(tmp_path / "m", 0.3) as memory:
+        shrink(memory)
+        faded = {k.id for k in memory._keyframes.all() if k.is_faded}
+        assert not faded & memory._scene.snapshots_map._candidates.keys()
+        memory.begin_session()
+        walk(memory, 12, 2 * N)  # objects are clustered anew
+        assert all(memory.image(s.keyframe_id) for s in memory.snapshots())
+        assert not faded & {f.keyframe_id for f in memory._spatial.view.frontiers}
+        assert memory._keyframes.best_view((2.5, 1.6, 0.7), "home") not in faded
+        out = memory.export(tmp_path / "exported")
+        lines = [json.loads(line) for line in (out / "keyframes.jsonl").read_text().splitlines()]
+        assert {line["id"] for line in lines if not line["image"]} == {
+            k.id for k in memory._keyframes.all() if k.is_faded
+        }
 
 
 def test_without_a_budget_nothing_is_forgotten(tmp_path: Path) -> None:

@@ -145,16 +145,18 @@ class Forgetting:
         n_events = memories.episodic.long_term.n_events_at([k.id for k in candidates])
         importance = 0.5 / np.bincount(groups)[groups] + 0.5 * np.minimum(1.0, n_events / _MANY_EVENTS)
         worth = self._worth([k.id for k in candidates], importance)
-        freed = n_done = 0
+        freed = 0
+        faded: set[str] = set()
         for i in least_worth(worth.score, groups, self.parameters.slice_size):
             keyframe_id = candidates[i].id
             freed += memories.keyframes.image_bytes(keyframe_id)
             memories.keyframes.fade(keyframe_id)
             self.log([keyframe_id], f"its images were forgotten {self._to_keep_within}: {worth.reason(i)}", stamp_ns)
-            n_done += 1
+            faded.add(keyframe_id)
             if freed >= excess:
                 break
-        return n_done
+        memories.scene.let_go_of_images(faded)
+        return len(faded)
 
     def _drop_episodes(self, memories: Memories, stamp_ns: int) -> int:
         """Where no image is left that may fade: forget unpinned events and remarks of the long term."""

@@ -317,7 +317,8 @@ class Keyframes:
             if not np.isfinite(score[row]):
                 break
             keyframe = self._by_id[self._id_of_row[row]]
-            shown = _shows(keyframe, target) if keyframe.map_id == map_id else None
+            usable = keyframe.map_id == map_id and not keyframe.is_faded
+            shown = _shows(keyframe, target) if usable else None
             if shown:
                 return keyframe.id
             if shown is False:

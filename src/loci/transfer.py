@@ -26,7 +26,7 @@ Progress = Callable[[float, str], None]
 
 #: Kinds of records that a merge takes over, and of those the kinds whose ids are given anew.
 _NUMBERED = ("keyframe", "object", "change", "mover", "snapshot", "place", "episode", "short_term")
-_MERGED = (*_NUMBERED, "experience", "visibility", "place_edge", "session")
+_MERGED = (*_NUMBERED, "experience", "visibility", "place_edge", "session", "visits")
 #: Kind of id that the records of a kind carry, where it is not the kind itself.
 _ID_KIND = {"short_term": "episode"}
 
@@ -228,7 +228,10 @@ def export_memory(memory: MemoryQuestions, directory: Path, progress: Progress |
                 progress(done / len(evidence), f"writing {item.kind}s")
             if item.kind == "keyframe":
                 image = f"keyframes/{item.id.replace('/', '-')}.jpg"
-                (directory / image).write_bytes(memory.image(item.id))
+                if memory.keyframe(item.id).is_faded:
+                    image = ""  # forgotten under the memory's budget
+                else:
+                    (directory / image).write_bytes(memory.image(item.id))
                 keyframes.write(json.dumps({**_as_json(item), "image": image}) + "\n")
             else:
                 episodes.write(json.dumps(_as_json(item)) + "\n")

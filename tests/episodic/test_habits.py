@@ -150,3 +150,19 @@ def test_habits_are_recalled_in_words_survive_a_restart_and_are_forgotten_with_t
     with RobotMemory.open(path, map_id="home") as memory:
         assert mug.id not in facts(memory) and len(facts(memory)) == n - 1
     assert not any(b"the mug is usually" in p.read_bytes() for p in path.rglob("*") if p.is_file())
+
+
+def test_habits_of_another_memory_come_with_it_and_are_told_on(tmp_path: Path) -> None:
+    with RobotMemory.open(tmp_path / "other", map_id="home") as other:
+        for hour in (30, 31, 32):
+            visit_room(other, hour)
+        n = len(facts(other))
+        assert n
+    with RobotMemory.open(tmp_path / "m", map_id="flat") as memory:
+        memory.merge(tmp_path / "other")
+        told = facts(memory)
+        assert len(told) == n and set(told) <= {o.id for o in memory.objects()}
+        object_id = next(iter(told))
+        memory.forget([object_id])
+        assert object_id not in facts(memory)
+        assert memory._store.get("visits", object_id) is None

@@ -160,6 +160,11 @@ class SceneMemory:
         self._dirty.update(ids)
         self._snapshots_dirty = True
 
+    def let_go_of_images(self, keyframe_ids: Iterable[str]) -> None:
+        """Choose no snapshot among keyframes whose images are no more; none of them is one now."""
+        self.snapshots_map.remove_keyframes(keyframe_ids, self.by_id())
+        self._snapshots_dirty = True
+
     def remove_keyframes(self, keyframe_ids: Iterable[str]) -> list[str]:
         """Let go of keyframes that are about to be forgotten; returns the objects that hung on them and go as well."""
         gone = set(keyframe_ids)
