@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, cast
+from typing import Any, Literal, cast
 
 from loci.scene.standing import PastPose
+from loci.store.store import Record
 
 ChangeKind = Literal["new", "moved", "missing", "found", "held", "changed"]
 CHANGE_KINDS: tuple[ChangeKind, ...] = ("new", "moved", "missing", "found", "held", "changed")
@@ -47,21 +47,6 @@ class SceneChange:
     first_tick: int = 0
 
 
-class ChangeRecord(Protocol):
-    """What the store gives back: an id and the fields of a change."""
-
-    @property
-    def id(self) -> str: ...
-    @property
-    def fields(self) -> Mapping[str, Any]: ...
-    @property
-    def stamp_ns(self) -> int: ...
-    @property
-    def session(self) -> str: ...
-    @property
-    def map_id(self) -> str: ...
-
-
 def fields_of(change: SceneChange) -> dict[str, Any]:
     """JSON-able fields of a change."""
     return {
@@ -78,7 +63,7 @@ def fields_of(change: SceneChange) -> dict[str, Any]:
     }
 
 
-def change_of(record: ChangeRecord) -> SceneChange:
+def change_of(record: Record) -> SceneChange:
     """The change of a record with `fields_of`.
 
     Raises:

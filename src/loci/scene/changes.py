@@ -12,14 +12,14 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from loci.keyframes import Keyframe, Keyframes
-from loci.scene.change_records import KIND, ChangeKind, ChangeRecord, SceneChange, change_of, fields_of
+from loci.scene.change_records import KIND, ChangeKind, SceneChange, change_of, fields_of
 from loci.scene.objects import ObjectMap, ObjectUpdate
 from loci.scene.presence import FITTING_SHARE, GONE_SHARE, look
 from loci.scene.reidentification import Match, ReidentificationParameters, likeness, reidentify
 from loci.scene.standing import PastPose
 from loci.scene.tracks import Track
 from loci.store.errors import StoreError
-from loci.store.store import Store
+from loci.store.store import Record, Store
 
 #: Confidence that is left where another object could be the one, and where nobody had looked at its new place before.
 AMBIGUOUS, UNKNOWN_BEFORE = 0.5, 0.8
@@ -191,7 +191,7 @@ class Changes:
                 map_id=change.map_id,
             )
 
-    def restore(self, records: Iterable[ChangeRecord]) -> None:
+    def restore(self, records: Iterable[Record]) -> None:
         """Take in stored changes, and what the objects say of themselves.
 
         Raises:

@@ -5,10 +5,9 @@ Their pixels are taken out of the depth before anything is built of it; of thems
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -18,7 +17,7 @@ from scipy.optimize import linear_sum_assignment
 from loci.geometry import Array, transform_points
 from loci.keyframes import Keyframe
 from loci.observation import Detection, Frame, Observation
-from loci.store.store import Store
+from loci.store.store import Record, Store
 
 #: Kind of the store's records.
 KIND = "mover"
@@ -140,21 +139,6 @@ def _pixels(d: Detection, frame: Frame) -> npt.NDArray[np.bool_]:
     return np.abs(depth - np.median(measured)) < BODY_DEPTH
 
 
-class MoverRecord(Protocol):
-    """What the store gives back."""
-
-    @property
-    def id(self) -> str: ...
-    @property
-    def fields(self) -> Mapping[str, Any]: ...
-    @property
-    def stamp_ns(self) -> int: ...
-    @property
-    def session(self) -> str: ...
-    @property
-    def map_id(self) -> str: ...
-
-
 class Movers:
     """Short tracks of what moves by itself. One thread writes; readers use the published tuple.
 
@@ -249,7 +233,7 @@ class Movers:
             }
             store.put(KIND, m.id, fields, stamp_ns=m.last_seen_ns, session=m.session, map_id=m.map_id)
 
-    def restore(self, records: Iterable[MoverRecord]) -> None:
+    def restore(self, records: Iterable[Record]) -> None:
         """Take in what `save` put."""
         for r in records:
             x, y, z = (float(v) for v in r.fields["position_in_camera"])
