@@ -14,6 +14,8 @@ from loci.planning.orders import Order, parse_instruction
         ("Go to the kitchen!", [("find", "kitchen")]),
         ("please look for my red mug.", [("find", "red mug")]),
         ("drive to room/2", [("find", "room/2")]),
+        ("take me to the green bed", [("find", "green bed")]),
+        ("take the green cup to the bed", [("pick", "green cup"), ("place", "bed")]),
         ("turn the lamp off", [("switch_off", "lamp")]),
         (
             "Open the fridge, then put the milk carton in the fridge.",

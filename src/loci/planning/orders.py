@@ -64,11 +64,11 @@ def parse_instruction(text: str) -> tuple[Order, ...]:
 
 
 def _parse_part(part: str) -> list[Order]:
+    if found := _FIND.match(part):
+        return [Order("find", _ARTICLE.sub("", found["thing"]).strip())]
     for pattern in _CARRY:
         if found := pattern.match(part):
             return [Order("pick", found["thing"]), Order("place", found["place"])]
-    if found := _FIND.match(part):
-        return [Order("find", _ARTICLE.sub("", found["thing"]).strip())]
     if found := _SWITCH.match(part):
         verb: Verb = "switch_on" if "on" in (found["before"], found["after"]) else "switch_off"
         return [Order(verb, found["a"] or found["b"])]
