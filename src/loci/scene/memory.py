@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import cv2
@@ -101,6 +101,21 @@ class SceneMemory:
         self.movers_map.restore(store.records(MOVER_KIND))
 
     # --- writing ------------------------------------------------------------------------------------------------------
+
+    def limited(self, observation: Observation) -> tuple[Observation, Sequence[int]]:
+        """The observation without more detections than one image may have, and which are left; others are counted.
+
+        A detector that has gone wild gives thousands: the labels of all of them would be kept, embedded and told of.
+        """
+        detections, limit = observation.detections, self.parameters.objects.sightings.max_detections
+        if len(detections) <= limit:
+            return observation, range(len(detections))
+        best = sorted(
+            range(len(detections)), key=lambda i: (-detections[i].score, detections[i].box, detections[i].label)
+        )
+        kept = sorted(best[:limit])
+        self._note_skipped({"too many": len(detections) - limit})
+        return replace(observation, detections=tuple(detections[i] for i in kept)), kept
 
     def observe(self, observation: Observation, keyframe: Keyframe) -> SceneUpdate:
         """Take one keyframe's detections into the object map and the snapshots."""
