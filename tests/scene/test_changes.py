@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pytest
@@ -17,7 +19,11 @@ from loci.observation import Detection
 from loci.query import Query
 from loci.scene.change_records import CHANGE_KINDS
 from loci.scene.changes import Changes
+from loci.scene.clouds import Cloud
+from loci.scene.colors import COLOR_NAMES
 from loci.scene.movers import MoverParameters, Movers, separate
+from loci.scene.reidentification import ReidentificationParameters, likeness
+from loci.scene.tracks import Track
 from loci.store.record import Record
 from synthetic import Box, World
 
@@ -104,6 +110,24 @@ def test_a_mug_of_another_colour_or_size_is_another_mug(robot):
     assert {(o.id == gone, o.state) for o in robot.all("mug")} == {(True, "missing"), (False, "present")}
     robot.look(home(big), [*at_shelf(), *at_table(), *at_shelf()])
     assert next(o for o in robot.all("mug") if o.id == gone).state == "missing"
+
+
+def looking(size: Sequence[float], **pixels: int) -> Track:
+    """A book of that size with so many pixels of each colour."""
+    corners = np.array(list(product(*((-v / 2, v / 2) for v in size))), dtype=np.float32)
+    track = Track("object/1", "map", Cloud(corners))
+    track.votes, track.label, track.size = {"book": 1.0}, "book", tuple(size)
+    for color, n in pixels.items():
+        track.color_counts[COLOR_NAMES.index(color)] = n
+    return track
+
+
+def test_what_fits_neither_in_size_nor_in_colour_is_another_book_of_the_kind():
+    thin = looking((0.02, 0.17, 0.23), brown=100)
+    p = ReidentificationParameters()
+    assert likeness(thin, looking((0.02, 0.17, 0.23), brown=50, gray=50), p) > 0.7  # another side shows
+    assert likeness(thin, looking((0.02, 0.12, 0.17), brown=95, gray=5), p) > 0.7  # it is half hidden
+    assert likeness(thin, looking((0.06, 0.17, 0.18), brown=60, gray=40), p) == 0.0
 
 
 def test_the_red_and_the_blue_mug_change_places_and_are_told_apart(tmp_path):
