@@ -171,6 +171,7 @@ class Changes:
             self._judged.discard(object_id)
             self._looked_back.pop(object_id, None)
         if keyframes:
+            self._looked_back.clear()
             for track in self._objects.tracks():
                 kept = tuple(p for p in track.standing.past if p.keyframe_id not in keyframes)
                 if len(kept) < len(track.standing.past):

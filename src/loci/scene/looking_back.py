@@ -57,7 +57,9 @@ def look_back(
         return Before()
     there_since = ""
     center = track.T_map_box[:3, 3]
-    tells = min(track.size) >= p.thin and not any(in_box(center[None], T, size, 0.0)[0] for T, size in others)
+    tells = min(track.size) >= p.thin and not any(
+        in_box(center[None].astype(np.float32), T, size, 0.0)[0] for T, size in others
+    )
     for view in _spread(keyframes.earlier_views(center, first, p.max_range, N_CONSIDERED), n_views):
         try:
             depth = keyframes.depth(view.id)
