@@ -289,6 +289,18 @@ class Keyframes:
         """Map of the keyframe taken last; empty: there is none."""
         return next(reversed(self._newest), "")
 
+    def newest_id(self, map_id: str) -> str:
+        """Keyframe taken last in a map; empty: there is none."""
+        return next((k.id for k in reversed(self._by_id.values()) if k.map_id == map_id), "")
+
+    def order(self, id: str) -> int:
+        """Number of a keyframe in the order in which they were taken in.
+
+        Raises:
+            KeyError: there is no such keyframe.
+        """
+        return self._row_of[self.get(id).id]
+
     def newest_stamp_ns(self, map_id: str) -> int:
         """Stamp of the keyframe taken last in a map [ns]; 0: there is none."""
         return self._newest.get(map_id, 0)

@@ -251,6 +251,8 @@ class RobotMemory(MemoryQuestions):
 
     def _integrate(self, observation: Observation) -> ObserveResult:
         watch = _Stopwatch()
+        n_detections = len(observation.detections)
+        observation, kept = self._scene.limited(observation)
         frame = replace(observation.frame, depth=quantize_depth(observation.frame.depth))
         separated = separate(replace(observation, frame=frame), self.parameters.scene.movers)
         # Whoever walks about is in the picture and in its labels, but not in the depth: whatever is made of it stays static.
@@ -268,9 +270,9 @@ class RobotMemory(MemoryQuestions):
         new_movers = self._scene.movers_map.see(separated.moving, keyframe)
         watch.lap("scene")
         seen_ids = tuple(dict.fromkeys(i for i in update.seen if i))
-        seen: list[str | None] = [None] * len(observation.detections)
+        seen: list[str | None] = [None] * n_detections
         for i, object_id in zip(separated.indices, update.seen, strict=True):
-            seen[i] = object_id
+            seen[kept[i]] = object_id
         keyframe = self._keyframes.replace(keyframe.id, place=place, object_ids=seen_ids)
         if update.merged:
             self._follow_merges(update.merged)

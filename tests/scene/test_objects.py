@@ -301,9 +301,38 @@ def test_stored_objects_come_back_where_their_keyframes_are_now():
 def test_records_that_lack_something_are_refused():
     objects = build(views(room(MUG), around((0, 0, 0.7), 1.8, 2)))
     ((object_id, fields, arrays),) = objects.records()
-    del fields["votes"]
-    with pytest.raises(ValueError, match=r"record of object/1 to have 'votes'"):
+    del fields["label_weights"]
+    with pytest.raises(ValueError, match=r"record of object/1 to have 'label_weights'"):
         ObjectMap(ids()).restore([Record("object", object_id, fields, arrays=arrays)])
+
+
+def called(observation: Observation, label: str, score: float) -> Observation:
+    """The observation by a detector that takes everything for something else, and is so sure of it."""
+    return replace(observation, detections=tuple(replace(d, label=label, score=score) for d in observation.detections))
+
+
+def test_what_a_detector_is_surer_of_counts_for_more():
+    observations = views(room(MUG), around((0, 0, 0.7), 1.8, 12)[:1] * 5)
+    unsure = [called(o, "bowl", 0.41) for o in observations[:3]]
+    sure = [called(o, "mug", 0.9) for o in observations[3:]]
+    (found,) = build([*unsure, *sure]).objects()
+    assert (found.label, found.n_detections) == ("mug", 5)
+    assert found.label_confidence == pytest.approx(1.8 / (1.8 + 3 * 0.41))
+    (equal,) = build([called(o, "bowl", 0.9) for o in observations[:3]] + sure).objects()
+    assert (equal.label, equal.label_confidence) == ("bowl", pytest.approx(0.6))
+
+
+def test_votes_of_a_memory_that_counted_them_weigh_as_much_as_its_detections_did():
+    observations = views(room(MUG), around((0, 0, 0.7), 1.8, 12)[:1] * 6)
+    objects = build([called(o, "mug", 0.5) for o in observations[:4]])
+    ((object_id, fields, arrays),) = objects.records()
+    del fields["label_weights"]
+    again = ObjectMap(ids())
+    again.restore([Record("object", object_id, {**fields, "votes": {"mug": 4}}, arrays=arrays)])
+    for i, o in enumerate(observations[4:]):
+        again.update(called(o, "bowl", 0.9), f"keyframe/{4 + i}", "map")
+    (found,) = again.objects()
+    assert (found.label, found.label_confidence) == ("mug", pytest.approx(2.0 / 3.8))
 
 
 def test_removed_objects_are_gone_and_unknown_ones_are_reported():

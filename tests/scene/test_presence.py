@@ -142,6 +142,22 @@ def test_another_thing_in_its_place_is_another_object():
     assert states["can"] == "present"
 
 
+def test_a_thing_whose_place_another_one_of_its_size_has_taken_is_missing():
+    """Nobody saw the place empty: depth is as it was, only the detector tells."""
+    objects = seen(home(mug()), at_table())
+    seen(home(mug(label="can")), at_table(8), objects, 200)
+    states = {o.label: o.state for o in objects.objects()}
+    assert states == {"table": "present", "mug": "missing", "can": "present"}
+
+
+def test_one_wrong_label_hides_nothing():
+    objects = seen(home(mug()), at_table())
+    seen(home(mug(label="can")), at_table()[:1], objects, 200)
+    assert mug_of(objects).state == "present"
+    seen(home(mug()), at_table()[1:2], objects, 201)
+    assert mug_of(objects).presence > 0.9
+
+
 def test_a_pose_that_is_a_little_wrong_loses_nothing():
     """1 cm and 0.5 degrees, as SLAM is off: a rim that is seen past the object is no evidence."""
     rng = np.random.default_rng(0)

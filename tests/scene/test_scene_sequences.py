@@ -44,11 +44,11 @@ def memory() -> Iterator[tuple[SceneMemory, Keyframes, Store]]:
 
 
 def check(scene: SceneMemory, keyframes: Keyframes) -> None:
-    """Every object in exactly one snapshot whose image shows it, and no id of an object or image that is gone anywhere."""
+    """Every object that is there in exactly one snapshot whose image shows it; no id of an object or image that is no more."""
     objects, visibility = scene.by_id(), scene.snapshots_map.visibility()
     assert [o.id for o in scene.objects()] == list(objects)
     members = [i for s in scene.snapshots() for i in s.object_ids]
-    assert sorted(members) == sorted(objects)
+    assert sorted(members) == sorted(i for i, o in objects.items() if o.is_there)
     for s in scene.snapshots():
         assert s.keyframe_id in keyframes
         for i in s.object_ids:
@@ -110,7 +110,7 @@ def test_no_sequence_of_events_leaves_the_memory_inconsistent(data):
         stamp_ns = 0
         for _ in range(data.draw(st.integers(1, 10))):
             event = data.draw(
-                st.sampled_from(("see", "see", "see", "see badly", "maintain", "remove", "forget", "correct"))
+                st.sampled_from(("see", "see", "see", "see badly", "hold", "maintain", "remove", "forget", "correct"))
             )
             stamp_ns += data.draw(st.sampled_from((10**8, 10**9, 40 * 10**9)))
             if event.startswith("see"):
@@ -118,6 +118,9 @@ def test_no_sequence_of_events_leaves_the_memory_inconsistent(data):
                 o = replace(o, frame=replace(o.frame, stamp_ns=stamp_ns))
                 o = bad_detections(data.draw, o) if event == "see badly" else o
                 scene.observe(o, keyframes.add(o, session="s", map_id="home"))
+            elif event == "hold" and scene.objects():
+                held = data.draw(st.sampled_from(sorted(scene.by_id())))
+                scene.tell(held, data.draw(st.sampled_from(("held", "placed"))), stamp_ns, "s")
             elif event == "maintain":
                 scene.maintain(stamp_ns)
             elif event == "remove" and scene.objects():

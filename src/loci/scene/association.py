@@ -88,7 +88,7 @@ def associate(
 def _affinity(s: Sighting, t: Track, p: AssociationParameters) -> tuple[float, float]:
     """How well a sighting fits an object (0: not at all), and the share of the sighting that lies on the object."""
     forward = t.cloud.share(s.points)
-    same_label = s.is_labelled and t.votes[s.label] > 0.25 * t.n_detections
+    same_label = s.is_labelled and t.share_of_votes(s.label) > 0.25
     if forward == 0.0 and not same_label:
         return 0.0, 0.0
     backward = s.cloud.share(t.cloud.points)

@@ -11,14 +11,14 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from loci.geometry import Array
 from loci.keyframes import Keyframe, Keyframes
 from loci.scene.change_records import KIND, ChangeKind, SceneChange, change_of, fields_of
+from loci.scene.looking_back import Before, look_back
 from loci.scene.objects import ObjectMap, ObjectUpdate
-from loci.scene.presence import FITTING_SHARE, GONE_SHARE, look
 from loci.scene.reidentification import Match, ReidentificationParameters, likeness, reidentify
 from loci.scene.standing import PastPose
 from loci.scene.tracks import Track
-from loci.store.errors import StoreError
 from loci.store.store import Record, Store
 
 #: Confidence that is left where another object could be the one, and where nobody had looked at its new place before.
@@ -31,12 +31,12 @@ class ChangeParameters:
 
     Attributes:
         reidentification: when a new object is one that was elsewhere before.
-        n_views: views of a place that are looked up.
+        n_views: earlier views of a place that are looked up.
         min_gone: least probability that a thing had gone before a like one was seen where nobody had looked before.
     """
 
     reidentification: ReidentificationParameters = field(default_factory=ReidentificationParameters)
-    n_views: int = 4
+    n_views: int = 6
     min_gone: float = 0.3
 
 
@@ -69,8 +69,10 @@ class Changes:
         self._dirty: set[str] = set()
         self._is_stale = False  # something was noted since the last publication
         self._away: set[str] = set()  # objects that are missing or held
+        self._moved: set[str] = set()  # objects that were elsewhere before
         self._judged: set[str] = set()  # objects of which it is known whether they are new
-        self._seen_empty: set[str] = set()  # ... whose place was seen empty before they were seen
+        #: Of new objects: what was known when their places were looked up in earlier images, and what these showed.
+        self._looked_back: dict[str, tuple[tuple[int, int, int], Before]] = {}
         self._opened_at = 0  # tick of the object map: what is older was judged when it was new
 
     def changes(self) -> tuple[SceneChange, ...]:
@@ -121,7 +123,9 @@ class Changes:
             return
         track.standing.on = self._on(object_id)
         track.standing.state = "held"
-        track.standing.last_tick = self._objects.tick  # what was seen up to now is another one
+        # What was seen up to now is another one.
+        track.standing.last_tick = self._objects.tick
+        track.standing.last_keyframe_id = self._keyframes.newest_id(track.map_id) or track.standing.last_keyframe_id
         self._away.add(object_id)
         self._objects.republish((object_id,))
         self._note_told("held", track, stamp_ns, session, old=track.place("held"))
@@ -147,10 +151,11 @@ class Changes:
                 self._put(replace(change, object_id=merged[change.object_id]))
         for old, new in merged.items():
             self._judged.discard(old)
-            self._seen_empty.discard(old)
-            if old in self._away:
-                self._away.discard(old)
-                self._away.add(new)
+            self._looked_back.pop(old, None)
+            for ids in (self._away, self._moved):
+                if old in ids:
+                    ids.discard(old)
+                    ids.add(new)
         self._publish()
 
     def forget(self, object_ids: Iterable[str], keyframe_ids: Iterable[str] = ()) -> None:
@@ -162,9 +167,11 @@ class Changes:
                 self._delete(change.id)
         for object_id in objects:
             self._away.discard(object_id)
+            self._moved.discard(object_id)
             self._judged.discard(object_id)
-            self._seen_empty.discard(object_id)
+            self._looked_back.pop(object_id, None)
         if keyframes:
+            self._looked_back.clear()
             for track in self._objects.tracks():
                 kept = tuple(p for p in track.standing.past if p.keyframe_id not in keyframes)
                 if len(kept) < len(track.standing.past):
@@ -201,6 +208,7 @@ class Changes:
             self._changes[record.id] = change_of(record)
         self._is_stale = True
         self._away = {t.id for t in self._objects.tracks() if not t.standing.is_there}
+        self._moved = {t.id for t in self._objects.tracks() if t.standing.past}
         self._opened_at = self._objects.tick
         self._publish()
 
@@ -226,26 +234,28 @@ class Changes:
         ]
         p = self.parameters.reidentification
         new = [t for t in new if any(likeness(a, t, p) for a in gone)]
-        was_empty = [self._was_empty(t) for t in new]
+        before = [self._before(t) for t in new]
         possible = np.zeros((len(gone), len(new)), dtype=np.bool_)
         for i, a in enumerate(gone):
             for j, b in enumerate(new):
-                possible[i, j] = self._may_be(a, b, was_empty[j], keyframe)
+                possible[i, j] = self._may_be(a, b, before[j], keyframe)
         return reidentify(gone, new, possible, p)
 
-    def _may_be(self, gone: Track, new: Track, was_empty: bool | None, keyframe: Keyframe) -> bool:
+    def _may_be(self, gone: Track, new: Track, before: Before, keyframe: Keyframe) -> bool:
         """Whether times and places allow that an object that is gone is a new one.
 
-        What was seen while the other one was in its place, or was in its own place before, is another one. Where nobody had
-        looked before, it may always have been there: then it is the other one only if that had time to get there. If it may
-        have gone at any time between being seen last and being missed, it had gone before the new one was seen with the
-        probability that is asked for here.
+        What was seen while the other one was in its place, by the detector or only by the depth camera, is another one. Where
+        nobody had looked before, it may always have been there: then it is the other one only if that had time to get there.
+        If it may have gone at any time between being seen last and being missed, it had gone before the new one was seen with
+        the probability that is asked for here.
         """
-        if new.standing.first_tick <= gone.standing.last_tick or was_empty is False:
+        if new.standing.first_tick <= gone.standing.last_tick:
             return False
-        if was_empty or gone.standing.state == "held":
+        first, last = before.there_since or new.standing.first_keyframe_id, gone.standing.last_keyframe_id
+        if before.there_since and not self._is_after(first, last):
+            return False
+        if before.was_empty or gone.standing.state == "held":
             return True
-        first, last = new.standing.first_keyframe_id, gone.standing.last_keyframe_id
         if first not in self._keyframes or last not in self._keyframes:
             return False
         session = self._keyframes.get(first).session
@@ -253,50 +263,42 @@ class Changes:
             return True  # it went while the robot was switched off, or later
         if session != keyframe.session:
             return False  # it was still there when the robot was switched off, as far as is known
-        before, absence = new.first_seen_ns - gone.last_seen_ns, keyframe.stamp_ns - gone.last_seen_ns
-        return before >= self.parameters.min_gone * absence
+        until, absence = self._keyframes.get(first).stamp_ns - gone.last_seen_ns, keyframe.stamp_ns - gone.last_seen_ns
+        return until >= self.parameters.min_gone * absence
 
-    def _was_empty(self, track: Track) -> bool | None:
-        """Whether the place of a new object was seen empty before it was seen; False: it was there; None: nobody looked."""
-        if track.id in self._seen_empty:
-            return True
-        found = self._look_back(track)
-        if found:
-            self._seen_empty.add(track.id)
-        return found
+    def _is_after(self, keyframe_id: str, other: str) -> bool:
+        """Whether a keyframe was taken after another one, as far as both are known."""
+        return other in self._keyframes and self._keyframes.order(keyframe_id) > self._keyframes.order(other)
 
-    def _look_back(self, track: Track) -> bool | None:
-        first = track.standing.first_keyframe_id
-        if first not in self._keyframes:
-            return None
-        p, presence = self.parameters, self._objects.parameters.presence
-        center = track.T_map_box[:3, 3]
-        away = [t.bounds for t in (self._objects.track(i) for i in self._away) if t.map_id == track.map_id]
-        taken = any(np.all((b[:3] <= center) & (center <= b[3:])) for b in away)
-        for view in self._keyframes.earlier_views(center, first, presence.max_range, p.n_views):
-            try:
-                depth = self._keyframes.depth(view.id)
-            except StoreError:
-                continue  # a damaged image shows nothing; the store has told of it
-            (seen,) = look(depth, view.camera, view.T_map_camera, [track], presence)
-            if seen.visible < max(presence.min_points, presence.min_share * seen.n_points):
-                continue
-            if seen.through >= GONE_SHARE * seen.visible:
-                return True
-            # What was there may have been what is gone from there.
-            if seen.through < FITTING_SHARE * seen.visible and min(track.size) >= presence.thin and not taken:
-                return False
-        return None
+    def _before(self, track: Track) -> Before:
+        """What was in the place of a new object before it was detected; looked up again when more is known."""
+        known_for = (track.n_detections, len(self._away), len(self._moved))
+        known = self._looked_back.get(track.id)
+        if known is None or (known[0] != known_for and not known[1].was_empty):
+            presence = self._objects.parameters.presence
+            found = look_back(track, self._keyframes, self._left(track.map_id), presence, self.parameters.n_views)
+            known = self._looked_back[track.id] = (known_for, found)
+        return known[1]
+
+    def _left(self, map_id: str) -> list[tuple[Array, tuple[float, float, float]]]:
+        """Boxes, pose and size, where things were that are elsewhere now."""
+        gone = [self._objects.track(i) for i in self._away]
+        moved = [self._objects.track(i) for i in self._moved]
+        boxes = [(t.T_map_box, t.size) for t in gone if t.map_id == map_id]
+        for p in (p for t in moved if t.map_id == map_id for p in t.standing.past if p.keyframe_id in self._keyframes):
+            boxes.append((self._keyframes.pose(p.keyframe_id) @ p.T_camera_box, p.size))
+        return boxes
 
     def _move(self, track: Track, match: Match, keyframe: Keyframe) -> None:
         """Let an object be where the new one of a match is."""
         old, first_tick = track.place("moved"), self._objects.track(match.new).standing.first_tick
-        was_empty = match.new in self._seen_empty
+        was_empty = self._before(self._objects.track(match.new)).was_empty
         self._judged.discard(match.new)
-        self._seen_empty.discard(match.new)
+        self._looked_back.pop(match.new, None)
         alike = self._doubt_moves_like(track) or match.ambiguous
         self._objects.relocate(match.gone, match.new)
         self._away.discard(match.gone)
+        self._moved.add(match.gone)
         track.standing.on = self._on(track.id)
         for change in [c for c in self._changes.values() if c.object_id == match.new]:
             self._delete(change.id)  # it was told as new
@@ -332,7 +334,7 @@ class Changes:
         if not confirmed or s.first_tick <= self._opened_at or object_id in self._judged:
             return
         self._judged.add(object_id)
-        if self._was_empty(track):
+        if self._before(track).was_empty:
             self._note("new", track, keyframe, new=track.place("present"), confidence=s.presence)
 
     def _note(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import cv2
@@ -96,10 +96,26 @@ class SceneMemory:
         self._skipped: Counter[str] = Counter()
         self.objects_map.restore(store.records("object"), keyframes.pose)
         self.snapshots_map.restore(store.records("snapshot"), store.records("visibility"))
+        self.snapshots_map.remove(o.id for o in self.objects() if not o.is_there)  # earlier versions kept them
         self.changes_log.restore(store.records(CHANGE_KIND))
         self.movers_map.restore(store.records(MOVER_KIND))
 
     # --- writing ------------------------------------------------------------------------------------------------------
+
+    def limited(self, observation: Observation) -> tuple[Observation, Sequence[int]]:
+        """The observation without more detections than one image may have, and which are left; others are counted.
+
+        A detector that has gone wild gives thousands: the labels of all of them would be kept, embedded and told of.
+        """
+        detections, limit = observation.detections, self.parameters.objects.sightings.max_detections
+        if len(detections) <= limit:
+            return observation, range(len(detections))
+        best = sorted(
+            range(len(detections)), key=lambda i: (-detections[i].score, detections[i].box, detections[i].label)
+        )
+        kept = sorted(best[:limit])
+        self._note_skipped({"too many": len(detections) - limit})
+        return replace(observation, detections=tuple(detections[i] for i in kept)), kept
 
     def observe(self, observation: Observation, keyframe: Keyframe) -> SceneUpdate:
         """Take one keyframe's detections into the object map and the snapshots."""
@@ -109,8 +125,9 @@ class SceneMemory:
         n_changes = len(self.changes_log.changes())
         moved = self.changes_log.notice(update, keyframe)
         changes = self.changes_log.changes()[n_changes:]
-        if moved:  # old images show the place where it was, and no more the thing
-            self.snapshots_map.remove(moved.values())
+        # Old images show the place where a thing was, and no more the thing.
+        self.snapshots_map.remove({*update.lost, *moved.values()})
+        if moved:
             self.snapshots_map.remap(moved)
             self._dirty.update(moved, moved.values())
         stamp_ns = observation.frame.stamp_ns
@@ -133,7 +150,8 @@ class SceneMemory:
         created = tuple(i for i in update.created if i in objects)
         jpeg = observation.color_jpeg
         n_bytes = len(self._keyframes.color_jpeg(keyframe.id) if jpeg is None else jpeg) if visible else 0
-        self.snapshots_map.update(objects, keyframe.id, visible, created, n_bytes)
+        back = (merged.get(i, i) for i in update.found)
+        self.snapshots_map.update(objects, keyframe.id, visible, (*created, *back), n_bytes)
         self._snapshots_dirty = True
         return SceneUpdate(tuple(i if i in objects else None for i in seen), created, merged, changes)
 
@@ -179,13 +197,16 @@ class SceneMemory:
     def tell(self, object_id: str, state: str, stamp_ns: int, session: str) -> None:
         """Somebody says what became of an object: that it is held, that it was put down (see `PUT_DOWN`), or e.g. that it is open.
 
-        What is held is not missed in its place; what was put down is missing until it is seen, and then recognised.
+        What is held is not missed in its place, and no snapshot is taken to show it; what was put down is missing until it is
+        seen, and then recognised.
 
         Raises:
             KeyError: it does not exist.
         """
         if state == "held":
             self.changes_log.hold(object_id, stamp_ns, session)
+            self.snapshots_map.remove([object_id])
+            self._snapshots_dirty = True
         elif state in PUT_DOWN:
             self.changes_log.release(object_id, stamp_ns, session)
         else:

@@ -20,8 +20,11 @@ from loci.scene.tracks import Track
 #: Evidence of a view for an object, as log-likelihood ratios: the detector found it; a mask of its label lies on it; only
 #: the depth fits.
 DETECTED, NAMED, FITS = 2.0, 1.0, 0.5
-#: ... and against it: another thing's mask covers it; at most, if all of it is seen through, or if it should have been detected.
-COVERED, ABSENT, UNDETECTED = -0.7, -2.5, -1.7
+#: ... and against it: another thing's mask covers it, or covers all of it; at most, if all of it is seen through, or if it
+#: should have been detected.
+COVERED, WHOLLY_COVERED, ABSENT, UNDETECTED = -0.7, -1.5, -2.5, -1.7
+#: Share of an object's points that have to be seen under another thing's mask for all of it to be covered.
+WHOLE = 0.6
 #: Share of what is not hidden that must be seen through for an object to be gone, and up to which it fits what is measured.
 GONE_SHARE, FITTING_SHARE = 0.5, 0.2
 #: Probability that a view sees through the place of an object that is gone, and that it detects nothing there.
@@ -211,7 +214,8 @@ def take_in(
         p_detected = (s.n_detected + 1.0) / (s.n_expected + 2.0)
         s.weigh(float(np.clip(np.log((1.0 - p_detected) / P_UNDETECTED_IF_GONE), UNDETECTED, 0.0)))
     elif seen.other >= 0.5 * seen.at:
-        s.weigh(COVERED * track.is_labelled)
+        wholly = seen.other >= 0.95 * seen.at and seen.other >= WHOLE * seen.n_points
+        s.weigh((WHOLLY_COVERED if wholly else COVERED) * track.is_labelled)
     elif _tells(seen, track, p):
         s.weigh(FITS)
 

@@ -23,6 +23,8 @@ class ReidentificationParameters:
         size_slack, size_slack_relative: sizes may differ by so much [m], and by this share more: sides may be hidden.
         min_color: least share of the colours that two views of one thing have in common.
         min_cosine: least similarity of embeddings, where both have one.
+        min_clear: least agreement of either the sizes or the colours. A side may be hidden, or another side show other colours;
+            where neither fits well it is another thing of the kind.
         min_likeness: least likeness.
         alike: candidates whose likeness differs by less cannot be told apart.
     """
@@ -31,6 +33,7 @@ class ReidentificationParameters:
     size_slack_relative: float = 0.3
     min_color: float = 0.3
     min_cosine: float = 0.7
+    min_clear: float = 0.75
     min_likeness: float = 0.55
     alike: float = 0.1
 
@@ -60,9 +63,10 @@ def likeness(a: Track, b: Track, p: ReidentificationParameters) -> float:
     differences = np.abs(mine - theirs)
     if np.any(differences > p.size_slack + p.size_slack_relative * larger):
         return 0.0
-    size = float(np.mean(1.0 - differences / (larger + p.size_slack)))
+    agreement = 1.0 - differences / (larger + p.size_slack)  # (3,) along the shortest, the middle and the longest side
+    size = float(agreement.mean())
     color = _color_likeness(a, b)
-    if color < p.min_color:
+    if color < p.min_color or max(float(agreement.min()), color) < p.min_clear:
         return 0.0
     found = 0.5 * size + 0.5 * color
     ea, eb = a.embedding, b.embedding

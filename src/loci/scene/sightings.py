@@ -199,21 +199,21 @@ def _filter(
     del candidates[p.max_detections :]
     small.sort(key=lambda c: c[:2])
     del small[p.max_detections :]
-    kept: list[tuple[int, npt.NDArray[np.bool_], int]] = []
-    for _, box, _, n_pixels, i, mask in candidates:
-        duplicate = False
-        for j, other, n_other in kept:
-            if min(n_pixels, n_other) <= p.duplicate_iou * max(n_pixels, n_other):
-                continue
-            common = _common_pixels(box, mask, detections[j].box, other)
-            if common > p.duplicate_iou * (n_pixels + n_other - common):
-                duplicate = True
+    # Masks share no more pixels than their boxes do, so most pairs need no second look.
+    boxes = np.array([c[1] for c in candidates]).reshape(-1, 4)
+    sides = np.minimum(boxes[:, None, 2:], boxes[None, :, 2:]) - np.maximum(boxes[:, None, :2], boxes[None, :, :2])
+    areas = np.array([c[3] for c in candidates])
+    may_repeat = np.prod(np.maximum(sides, 0), axis=2) > p.duplicate_iou * np.maximum(areas[:, None], areas)  # (C, C)
+    is_kept = np.ones(len(candidates), dtype=np.bool_)
+    for row, (_, box, _, n_pixels, _, mask) in enumerate(candidates):
+        for k in np.flatnonzero(may_repeat[row, :row] & is_kept[:row]).tolist():
+            common = _common_pixels(box, mask, candidates[k][1], candidates[k][5])
+            if common > p.duplicate_iou * (n_pixels + candidates[k][3] - common):
+                is_kept[row] = False
                 break
-        if duplicate:
-            skipped["duplicate"] += 1
-        else:
-            kept.append((i, mask, n_pixels))
-    return [(i, mask) for i, mask, _ in kept], [(i, mask) for _, _, i, mask in small], +skipped
+    skipped["duplicate"] += int(np.count_nonzero(~is_kept))
+    kept = [(c[4], c[5]) for c, stays in zip(candidates, is_kept.tolist(), strict=True) if stays]
+    return kept, [(i, mask) for _, _, i, mask in small], +skipped
 
 
 def _common_pixels(

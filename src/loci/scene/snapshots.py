@@ -1,6 +1,6 @@
-"""Memory snapshots: the few images that together show every object, kept up to date keyframe by keyframe (3D-Mem).
+"""Memory snapshots: the few images that together show every object that is there, kept up to date keyframe by keyframe (3D-Mem).
 
-Every keyframe is a candidate; an update rebuilds only the snapshots that it touches. Images themselves lie with the
+What is gone or held is in no snapshot, and a snapshot whose objects are all gone is none any more. Every keyframe is a candidate; an update rebuilds only the snapshots that it touches. Images themselves lie with the
 keyframes. One thread changes things, `snapshots` reads what was published last.
 """
 
@@ -32,7 +32,7 @@ class Snapshot:
     Attributes:
         id: e.g. ``"snapshot/3"``.
         keyframe_id: the image.
-        object_ids: its members, all visible in the image; every object is a member of exactly one snapshot.
+        object_ids: its members, all visible in the image; every object that is there is a member of exactly one snapshot.
     """
 
     id: str
@@ -115,7 +115,8 @@ class SnapshotMap:
             objects: all objects by id, as they are now.
             keyframe_id: the new candidate image.
             visible: {object id: confidence} of the objects that it shows; ids that are not in ``objects`` are left out.
-            created: ids of new objects; visible or not, they get a snapshot if any image shows them.
+            created: ids of new objects, and of those that are there again; visible or not, they get a snapshot if any image
+                shows them.
             image_bytes: size of the candidate's image.
 
         Raises:
@@ -128,14 +129,14 @@ class SnapshotMap:
         if seen and self._add_candidate(keyframe_id, seen, image_bytes):
             self._thin_out(seen)
         if len(objects) <= self.parameters.rebuild_all:
-            self._rebuild(objects, dict.fromkeys(objects))
+            self.rebuild(objects)
         elif new or len({self._owner.get(i, i) for i in seen}) > 1:  # else one snapshot shows all of it already
             self._rebuild(objects, {**dict.fromkeys([*seen, *new]), **self._neighbours(objects, list(seen))})
         self._evict()
 
     def rebuild(self, objects: Mapping[str, SceneObject]) -> None:
-        """Cluster everything anew."""
-        self._rebuild(objects, dict.fromkeys(objects))
+        """Cluster everything that is there anew."""
+        self._rebuild(objects, {i: None for i, o in objects.items() if o.is_there})
 
     def remap(self, merged: Mapping[str, str]) -> None:
         """Follow objects that have become parts of others, {old id: new id}: what showed the old one shows the new one."""
@@ -154,7 +155,7 @@ class SnapshotMap:
         self._publish()
 
     def remove(self, object_ids: Iterable[str]) -> None:
-        """Forget objects."""
+        """Forget objects; snapshots that are left without any go."""
         for object_id in object_ids:
             for k in self._seen_in.pop(object_id, {}):
                 del self._candidates[k][object_id]

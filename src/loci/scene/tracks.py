@@ -29,8 +29,8 @@ class SceneObject:
 
     Attributes:
         id: e.g. ``"object/12"``.
-        label: majority of the detections; ``"segment"``: nobody knows what it is.
-        label_confidence: share of the detections that agree, [0, 1].
+        label: that with the most votes, each detection's weighed by its score; ``"segment"``: nobody knows what it is.
+        label_confidence: its share of the votes, [0, 1].
         confidence: mean detection score, [0, 1].
         state: ``"present"``, ``"missing"``, ``"moved"`` (present, elsewhere than before) or ``"held"``.
         center: (x, y, z) of the box [m], map frame.
@@ -86,6 +86,8 @@ class SceneObject:
 
 
 _NONE = np.zeros((0, 3), dtype=np.float32)
+#: Least weight of a vote.
+MIN_VOTE = 1e-3
 #: Voxel size [m] and number of the points that a track claims beside its own.
 CLAIM_CELL, MAX_CLAIMS = 0.05, 400
 #: Claimed points become a track's own if at least so many of its detections had points there, and this share of them, and if
@@ -103,8 +105,9 @@ class Track:
         self.id = track_id
         self.map_id = map_id
         self.cloud = cloud
-        self.votes: Counter[str] = Counter()
-        self.label = ""  # majority of the votes
+        #: Sum of the scores of the detections that said so, by label.
+        self.votes: dict[str, float] = {}
+        self.label = ""  # that with the most votes
         self.n_detections = 0
         self.score_sum = 0.0
         self.first_seen_ns = 0
@@ -145,6 +148,10 @@ class Track:
         norm = float(np.linalg.norm(self.embedding_sum))
         return self.embedding_sum / np.float32(norm) if norm > 0 else None
 
+    def share_of_votes(self, label: str) -> float:
+        """Which share of the votes is for a label, [0, 1]."""
+        return min(1.0, self.votes.get(label, 0.0) / max(sum(self.votes.values()), MIN_VOTE))
+
     def fuse(
         self, sighting: Sighting, color: npt.NDArray[np.uint8], T_map_camera: Array, keyframe_id: str, stamp_ns: int
     ) -> None:
@@ -154,8 +161,7 @@ class Track:
             self.first_seen_ns = stamp_ns
         else:
             has_grown = self.cloud.add(sighting.points)
-        self.votes[sighting.label or "segment"] += 1
-        self._elect_label()
+        self._vote({sighting.label or "segment": max(sighting.score, MIN_VOTE)})
         self.n_detections += 1
         self.score_sum += sighting.score
         self.last_seen_ns = stamp_ns
@@ -205,8 +211,7 @@ class Track:
     def absorb(self, other: Track) -> None:
         """Become the union of this and another object."""
         self.cloud = merge_clouds(self.cloud, other.cloud)
-        self.votes += other.votes
-        self._elect_label()
+        self._vote(other.votes)
         self.n_detections += other.n_detections
         self.score_sum += other.score_sum
         self.first_seen_ns = min(self.first_seen_ns, other.first_seen_ns)
@@ -256,8 +261,7 @@ class Track:
         self.T_map_box, self.size = other.T_map_box, other.size
         self.keyframe_id, self.T_map_anchor, self.quality = other.keyframe_id, other.T_map_anchor, other.quality
         self.image_box, self.colors, self.color_counts = other.image_box, other.colors, other.color_counts
-        self.votes += other.votes
-        self._elect_label()
+        self._vote(other.votes)
         self.n_detections += other.n_detections
         self.score_sum += other.score_sum
         self.last_seen_ns = other.last_seen_ns
@@ -305,7 +309,7 @@ class Track:
         return SceneObject(
             id=self.id,
             label=self.label,
-            label_confidence=self.votes[self.label] / max(1, self.n_detections),
+            label_confidence=self.share_of_votes(self.label),
             confidence=self.score_sum / max(1, self.n_detections),
             state=self.standing.state,
             center=(x, y, z),
@@ -340,7 +344,7 @@ class Track:
             "map_id": self.map_id,
             "label": self.label,
             "cell": self.cloud.cell,
-            "votes": dict(self.votes),
+            "label_weights": dict(self.votes),
             "n_detections": self.n_detections,
             "score_sum": self.score_sum,
             "first_seen_ns": self.first_seen_ns,
@@ -372,11 +376,14 @@ class Track:
             if points.ndim != 2 or not len(points) or len(points) != len(arrays["counts"]):
                 raise ValueError(f"expected as many points as counts, at least one, got {points.shape}")
             track = Track(track_id, fields["map_id"], Cloud(points, arrays["counts"].astype(np.int32), fields["cell"]))
-            track.votes.update(fields["votes"])
-            track._elect_label()
             track.seen_with.update(fields["seen_with"])
             track.bridges.update(fields["bridges"])
             track.n_detections, track.score_sum = int(fields["n_detections"]), float(fields["score_sum"])
+            if "votes" in fields:  # a memory of before votes were weighed: it counted detections
+                mean = max(track.score_sum / max(1, track.n_detections), MIN_VOTE)
+                track._vote({label: mean * n for label, n in fields["votes"].items()})
+            else:
+                track._vote(fields["label_weights"])
             track.first_seen_ns, track.last_seen_ns = int(fields["first_seen_ns"]), int(fields["last_seen_ns"])
             track.keyframe_id, track.T_map_anchor = str(fields["keyframe_id"]), anchor
             track.quality = float(fields["quality"])
@@ -397,8 +404,10 @@ class Track:
         track._update_box()
         return track
 
-    def _elect_label(self) -> None:
-        """Majority label, where any detection knew one; of equally frequent ones the first in the alphabet."""
+    def _vote(self, weights: Mapping[str, float]) -> None:
+        """Add votes and elect the label with the most, where any detection knew one; of equals the first in the alphabet."""
+        for label, weight in weights.items():
+            self.votes[label] = self.votes.get(label, 0.0) + float(weight)
         self.label = min(self.votes, key=lambda label: (label in UNKNOWN_LABELS, -self.votes[label], label), default="")
 
     def _update_box(self) -> None:
