@@ -39,12 +39,18 @@ def text_of(kind: str, fields: str) -> str:
     return text if isinstance(text, str) else ""
 
 
-def index_text(connection: sqlite3.Connection, seq: int, kind: str, record_id: str, fields: str, is_new: bool) -> None:
+def insert_texts(connection: sqlite3.Connection, records: Iterable[tuple[int, str, str, str]]) -> None:
+    """Index the texts of new records: (seq, kind, id, fields) of each."""
+    texts = ((seq, text_of(kind, fields), record_id, kind) for seq, kind, record_id, fields in records)
+    connection.executemany("INSERT INTO words (rowid, text, id, kind) VALUES (?, ?, ?, ?)", (t for t in texts if t[1]))
+
+
+def index_text(connection: sqlite3.Connection, seq: int, kind: str, record_id: str, fields: str) -> None:
     """Keep the index at what the record says now; costs no more than a look-up where the text is the same as before."""
     if kind not in SEARCHED_KINDS:
         return
     text = text_of(kind, fields)
-    found = None if is_new else connection.execute("SELECT text FROM words WHERE rowid = ?", (seq,)).fetchone()
+    found = connection.execute("SELECT text FROM words WHERE rowid = ?", (seq,)).fetchone()
     if found is not None and found[0] == text:
         return
     if found is not None:
