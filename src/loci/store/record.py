@@ -74,7 +74,7 @@ def from_row(row: Row) -> Record:
     """Raises:
     StoreError: the row is not what was written.
     """
-    kind, record_id, stamp_ns, session, map_id, fields, arrays, blobs, check = row
+    kind, record_id, stamp_ns, session, map_id, fields, arrays, _, check = row
     if row_check(row[:8]) != check:
         raise StoreError(f"record {kind} {record_id} is damaged: its checksum does not match, it was left out")
     decoded = decode_arrays(arrays) if arrays is not None else {}
