@@ -45,7 +45,9 @@ def compile_kernels() -> None:
     GeometricDetector().detect(frame)
     vectors = np.eye(32, dtype=np.float32)
     rows, allowed = np.arange(32), np.ones(32, dtype=np.bool_)
-    train(vectors).search(vectors, rows, allowed, vectors[0], 1)
+    lists = train(vectors[:31]).extended(vectors)
+    for n_allowed in (0, 32):  # few are compared one by one, many list by list
+        lists.search(vectors, rows, allowed, n_allowed, vectors[0], 1)
     keep_inside(np.zeros((1, 3)), allowed[:1], np.zeros(3), np.ones(3), np.zeros(3), 1.0)
     columns = Columns()
     columns.append(Episode("episode/1", "episode", "text"), {})

@@ -33,7 +33,9 @@ _SHAPES: Mapping[str, tuple[tuple[int, ...], npt.DTypeLike]] = {
     "is_event": ((), np.bool_),
     "keyframe": ((), np.int64),
     "offset": ((3,), np.float64),
-    "position": ((3,), np.float64),
+    "x": ((), np.float64),
+    "y": ((), np.float64),
+    "z": ((), np.float64),
 }
 _NOWHERE = (np.nan, np.nan, np.nan)
 
@@ -65,7 +67,7 @@ class _Table:
         for first in range(len(self._stamps) * BLOCK, len(self) // BLOCK * BLOCK, BLOCK):
             here = slice(first, first + BLOCK)
             self._stamps.append((columns["stamp"][here].min(), columns["stamp"][here].max()))
-            codes, positions = columns["codes"][here], columns["position"][here]
+            codes, positions = columns["codes"][here], np.column_stack([columns[name][here] for name in "xyz"])
             self._codes.append((codes.min(axis=0), codes.max(axis=0)))
             least, most = np.full(3, -np.inf), np.full(3, np.inf)
             if not np.any(columns["keyframe"][here] >= 0):
@@ -161,7 +163,7 @@ class Columns:
             episode.kind == "episode",
             -1 if offset is None else self.poses.slot(episode.keyframe_id or episode.id),
             _NOWHERE if offset is None else offset,
-            _NOWHERE if episode.position is None else episode.position,
+            *(_NOWHERE if episode.position is None else episode.position),
         )
         for code in labels:
             if code not in self._label_set:

@@ -34,6 +34,8 @@ Vector = npt.NDArray[np.float32]
 
 #: So many vectors are compared one by one in a millisecond.
 MAX_EXACT = 5_000
+#: Where there is an index, so many that meet the conditions are still compared one by one.
+_FEW = 1_000
 
 #: Kinds of records in the store, by kind of episode: what a keyframe saw has the keyframe's id.
 _RECORD_KIND = {"episode": "episode", "keyframe": "experience"}
@@ -338,14 +340,14 @@ class LongTermMemory:
         An index finds the nearest by their own vectors. What scores higher than the last of these by a label or by words is added, so
         that the candidates hold the best by every measure.
         """
-        if len(question.vectors) != 1 or n_total <= self.max_exact or n > self.max_exact // 10:
+        if len(question.vectors) != 1 or n_total <= min(_FEW, self.max_exact) or n > self.max_exact // 10:
             return np.flatnonzero(mask)
         ((name, query),) = question.vectors.items()
         lists = view.lists.get((name, len(query)))
         if lists is None:
             return np.flatnonzero(mask)
         vectors, row = view.vectors[name, len(query)]
-        positions, cosines = lists.search(vectors, row, mask, query, n)
+        positions, cosines = lists.search(vectors, row, mask, n_total, query, n)
         if len(positions) < n or cosines[-1] <= 0.0:
             return np.flatnonzero(mask)
         found = [row[positions]]

@@ -52,7 +52,9 @@ def select(
         view.alive,
         view.stamp,
         view.codes,
-        view.position,
+        view.x,
+        view.y,
+        view.z,
         view.keyframe,
         view.blocks.stamps,
         view.blocks.codes,
@@ -75,7 +77,7 @@ def select(
         hanging = np.flatnonzero(mask & (view.keyframe >= 0))
         T = columns.poses.gather(view.keyframe[hanging], pose_of)  # (M, 4, 4)
         here = np.einsum("nij,nj->ni", T[:, :3, :3], view.offset[hanging]) + T[:, :3, 3]
-        here = np.where(np.isnan(here), view.position[hanging], here)
+        here = np.where(np.isnan(here), np.column_stack([column[hanging] for column in (view.x, view.y, view.z)]), here)
         inside = np.ones(len(hanging), dtype=bool)
         keep_inside(here, inside, *region)
         mask[hanging] = inside

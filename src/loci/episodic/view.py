@@ -44,7 +44,7 @@ class View:
         alive: (N,) bool.
         stamp, rank: (N,) int64, stamp [ns] and the order of its session.
         codes: (N, 5) int32, numbers of the strings that `CODES` names; is_event: (N,) bool, an episode that is not a keyframe's.
-        offset, position: (N, 3) float64 [m], in the keyframe's camera and in the map; NaN: none.
+        offset: (N, 3) float64 [m], position in the keyframe's camera; x, y, z: (N,) float64 [m], in the map; NaN: none.
         keyframe: (N,) int64, slot (`PoseTable`) of the keyframe that ``offset`` refers to, -1: none.
         label, label_row, object, object_row: flat lists; rows ascend.
         blocks: bounds of complete blocks of rows.
@@ -61,7 +61,9 @@ class View:
     is_event: npt.NDArray[np.bool_]
     keyframe: Ints
     offset: npt.NDArray[np.float64]
-    position: npt.NDArray[np.float64]
+    x: npt.NDArray[np.float64]
+    y: npt.NDArray[np.float64]
+    z: npt.NDArray[np.float64]
     label: Ints
     label_row: Ints
     object: Ints
