@@ -554,6 +554,19 @@ class Store:
         with self._reader() as connection:
             return total + int(connection.execute("SELECT coalesce(sum(size), 0) FROM blob").fetchone()[0])
 
+    def kept_bytes(self) -> int:
+        """Bytes that committed records and blobs take: without what is free in the database for new ones, and without the log."""
+        with self._reader() as connection:
+            values = [
+                connection.execute(f"PRAGMA {n}").fetchone()[0] for n in ("page_count", "freelist_count", "page_size")
+            ]
+            if self.read_only:
+                (blob_bytes,) = connection.execute("SELECT coalesce(sum(size), 0) FROM blob").fetchone()
+            else:
+                blob_bytes = self._blob_bytes
+        n_pages, n_free, page_size = values
+        return (int(n_pages) - int(n_free)) * int(page_size) + int(blob_bytes)
+
     # ---- indexes -------------------------------------------------------------------------------------------------
 
     def save_index(self, name: str, arrays: Mapping[str, npt.NDArray[Any]]) -> None:

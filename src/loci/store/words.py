@@ -130,7 +130,7 @@ def rank_words(
             "SELECT group_concat(rowid) FROM (SELECT rowid FROM words WHERE words MATCH ? LIMIT ?)",
             (f'"{word}"', limit + 1),
         ).fetchone()
-        found[word] = np.array(listed.split(",") if listed else [], dtype=np.int64)
+        found[word] = np.fromstring(listed or "", dtype=np.int64, sep=",")
         weights[word] = 0.0 if len(found[word]) > limit else rarity(len(found[word]), n_records)
     total = sum(weights.values())
     if total <= 0.0:
@@ -143,8 +143,9 @@ def rank_words(
     best = np.lexsort((-seqs, -shares))[:n_best]  # of equal ones the newest
     share_of = dict(zip(seqs[best].tolist(), shares[best].tolist(), strict=True))
     marks, kind_marks = ", ".join("?" * len(share_of)), ", ".join("?" * len(kinds))
+    # The table behind the virtual one, whose columns are read one by one: c1 is the id, c2 the kind.
     rows = connection.execute(
-        f"SELECT rowid, id FROM words WHERE rowid IN ({marks}) AND kind IN ({kind_marks})", (*share_of, *kinds)
+        f"SELECT id, c1 FROM words_content WHERE id IN ({marks}) AND c2 IN ({kind_marks})", (*share_of, *kinds)
     )
     return {id: share_of[seq] for seq, id in rows}, weights
 
