@@ -20,14 +20,14 @@ from loci.store.vectors import largest
 Floats = npt.NDArray[np.float32]
 
 #: Share of the ten nearest that the lists hold, and of these the share that the codes find again.
-TARGET_LISTS, TARGET_CODES = 0.995, 0.998
+TARGET_LISTS, TARGET_CODES = 0.99, 0.998
 _N_TESTS, _K = 200, 10
 #: Vectors per centre that k-means sees, and its rounds.
 _SAMPLE, _ROUNDS = 40, 6
 #: Components are added until they hold this share of the variance, and further until so few exact comparisons are enough.
 _VARIANCE, _MAX_EXACT = 0.9, 400
 #: Codes that are compared in any case: it takes a fraction of a millisecond.
-_MIN_CODES = 20_000
+_MIN_CODES = 10_000
 _CHUNK = 8192
 
 
