@@ -1,24 +1,25 @@
 """The long-term memory beside eMEM, on the same records: adding, searching, size; and Loci alone at a million records.
 
-    make bench NAME=episodic        (or: python bench/episodic.py --sizes 10k,100k,1m)
+    make bench NAME=episodic        (or: python bench/episodic.py --only 10k 100k)
 
-Records are sentences about what a robot saw, with MiniLM's embeddings, times and places; queries are other sentences. Both memories write
-100 records per durable commit (SQLite: WAL, synchronous FULL) and are tuned to recall@10 >= 0.98. `pip install emem==0.3.0` for the comparison;
-without it its columns are left out. Written to out/bench/episodic.json.
+Records are sentences about what a robot saw, with MiniLM's embeddings, times and places; questions are other sentences, asked with their
+embeddings. Both memories write 100 records per durable commit (SQLite: WAL, synchronous FULL) and are tuned to recall@10 >= 0.98; Loci is
+asked through the library and, from 100k records on, through the ROS service too. `pip install emem==0.3.0` for the comparison; without it its
+columns are left out. Each part is written to out/bench/episodic.json as soon as it is done, beside what is there. The million records are
+kept below out/bench/cache for the next run (--fresh: made anew); an interrupted run goes on where it was.
 """
 
 from __future__ import annotations
 
 import argparse
 import gc
-import itertools
+import json
+import multiprocessing
 import os
 import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,377 +27,182 @@ for _name in ("OMP", "OPENBLAS", "MKL"):
     os.environ.setdefault(f"{_name}_NUM_THREADS", "1")
 
 import numpy as np  # noqa: E402
+from tqdm import tqdm  # noqa: E402
 
 from common import OUT, quantiles, resident_mib, table, write_result  # noqa: E402
-from loci.episodic.long_term import LongTermMemory  # noqa: E402
-from loci.episodic.records import Episode  # noqa: E402
-from loci.memory import RobotMemory  # noqa: E402
+from episodic_memories import KINDS, Emem, Loci, loci_calls, recall_at_10  # noqa: E402
+from episodic_records import KEPT, Records, questions  # noqa: E402
 from loci.perception.text import MiniLMTextEncoder  # noqa: E402
-from loci.query import Query  # noqa: E402
-from loci.store import Store  # noqa: E402
 
-BATCH = 100
-N_QUERIES = 200
-#: So many different sentences are encoded; larger memories repeat them with other times and places, and embeddings a little off.
-N_SENTENCES = 100_000
-RECALL = 0.98
-
-THINGS = (
-    "mug plate bowl bottle glass fork pan kettle teapot apple banana book notebook laptop keyboard phone charger remote "
-    "cushion blanket towel shoe jacket hat umbrella bag backpack suitcase box basket ball toy lamp candle vase plant clock picture mirror "
-    "hammer screwdriver drill saw brush broom bucket sponge soap shampoo toothbrush razor newspaper letter parcel key wallet watch ring "
-    "glasses camera tripod"
-).split()
-COLORS = "red green blue yellow white black brown grey orange pink purple silver".split()
-FURNITURE = (
-    "table desk shelf chair sofa armchair counter cupboard wardrobe bed nightstand dresser windowsill bench stool cabinet washbasin bathtub "
-    "workbench rack trolley"
-).split()
-ROOMS = (
-    "kitchen",
-    "living room",
-    "bedroom",
-    "bathroom",
-    "hallway",
-    "office",
-    "dining room",
-    "garage",
-    "pantry",
-    "storage room",
-)
-VERBS = ("saw a", "noticed the", "passed a", "found the", "somebody moved the", "somebody took the", "put down the")
+SIZES = {"10k": 10_000, "100k": 100_000, "1m": 1_000_000}
+#: eMEM is measured up to so many, the ROS service from so many records on, and memories of so many are kept.
+LARGEST_EMEM, SMALLEST_ROS, SMALLEST_KEPT = 100_000, 100_000, 1_000_000
+N_RECALL, N_WARM = 100, 10
+#: What is asked, in the order of the tables.
+QUESTIONS = ("semantic", "spatial", "temporal", "full_text", "combined_10_percent", "combined_1_percent")
+#: Opening a million records takes so long at most on a slow machine [s].
+PATIENCE = 900.0
 
 
-@dataclass(frozen=True)
-class Records:
-    """N records: sentences, unit embeddings (N, 384), positions (N, 3) [m], stamps (N,) [ns], and the place of each."""
-
-    texts: Sequence[str]
-    vectors: np.ndarray
-    positions: np.ndarray
-    stamps: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.vectors)
-
-    def text(self, i: int) -> str:
-        return self.texts[i % len(self.texts)]
-
-
-def sentences(n: int, seed: int) -> list[str]:
-    """``n`` different sentences."""
-    rng = np.random.default_rng(seed)
-    found: dict[str, None] = {}
-    while len(found) < n:
-        verb, color, thing, on, room = (x[int(rng.integers(len(x)))] for x in (VERBS, COLORS, THINGS, FURNITURE, ROOMS))
-        found[f"{verb} {color} {thing} on the {on} in the {room}"] = None
-    return list(found)
-
-
-def encode(texts: Sequence[str], name: str) -> np.ndarray:
-    """MiniLM's embeddings (N, 384), from a file where they were made before."""
-    cache = OUT / "cache" / f"episodic-{name}-{len(texts)}.npy"
-    if cache.is_file():
-        return np.load(cache)
-    vectors = MiniLMTextEncoder(threads=None, cache_size=1).encode(texts)
-    cache.parent.mkdir(parents=True, exist_ok=True)
-    np.save(cache, vectors)
-    return vectors
-
-
-def make_records(n: int) -> Records:
-    """Records of a robot that drives on 60 m x 40 m."""
-    rng = np.random.default_rng(1)
-    texts = sentences(min(n, N_SENTENCES), 0)
-    vectors = encode(texts, "sentences")
-    if n > len(texts):
-        # Other sentences of like meaning: as far off as paraphrases by another word are (cosine about 0.95).
-        more = [vectors]
-        for first in range(len(texts), n, len(texts)):
-            noise = rng.normal(size=(min(len(texts), n - first), vectors.shape[1])).astype(np.float32)
-            near = vectors[: len(noise)] + 0.33 * noise / np.linalg.norm(noise, axis=1, keepdims=True)
-            more.append((near / np.linalg.norm(near, axis=1, keepdims=True)).astype(np.float32))
-        vectors = np.concatenate(more)
-    positions = np.column_stack([rng.uniform(0, 60, n), rng.uniform(0, 40, n), rng.uniform(0, 2, n)])
-    stamps = np.sort(rng.integers(0, 86_400 * 10**9 * max(1, n // 10_000), n))
-    return Records(texts, vectors, positions, stamps)
-
-
-# --- the two memories -----------------------------------------------------------------------------------------------------
-
-
-class Loci:
-    """Loci's long-term memory, filled and then asked through `RobotMemory.recall`."""
-
-    name = "loci"
-
-    def __init__(self, folder: Path, n: int) -> None:
-        self.path = folder / "loci"
-        self._n = n
-
-    def add(self, records: Records) -> None:
-        with Store.open(self.path) as store:
-            memory = LongTermMemory(store, MiniLMTextEncoder())
-            for first in range(0, len(records), BATCH):
-                for i in range(first, min(first + BATCH, len(records))):
-                    memory.add(
-                        Episode(
-                            f"episode/{i + 1}",
-                            "episode",
-                            records.text(i),
-                            stamp_ns=int(records.stamps[i]),
-                            session="bench",
-                            map_id="bench",
-                            place=f"place/{i % 100}",
-                            position=tuple(records.positions[i].tolist()),  # type: ignore[arg-type]
-                            is_quoted=False,
-                        ),
-                        records.vectors[i],
-                    )
-                store.commit()
-            self._memory = memory
-            self.index_s = _seconds(memory.finish_indexing)
-            memory.save_index()
-
-    def open(self) -> None:
-        self.memory = RobotMemory.open(self.path, map_id="bench", read_only=True)
-
-    def close(self) -> None:
-        self.memory.close()
-
-    def ids(self, query: Query) -> list[int]:
-        return [int(e.id.split("/")[1]) - 1 for e in self.memory.recall(query).evidence]
-
-    def tune(self, queries: np.ndarray, nearest: np.ndarray) -> float:
-        """Recall@10; there is nothing to tune: the index measures how far it has to look."""
-        return _recall([self.ids(_asked(text_embedding=q)) for q in queries], nearest)
-
-    def calls(self, records: Records, queries: np.ndarray, texts: Sequence[str]) -> dict[str, Callable[[int], object]]:
-        def where(i: int) -> tuple[float, float, float]:
-            x, y, z = records.positions[(7919 * i) % len(records)].tolist()
-            return (x, y, z)
-
-        span = int(records.stamps[-1] - records.stamps[0])
-        start = int(records.stamps[0])
-        radius = 3.0 * (10_000 / len(records)) ** (1 / 3)  # about as many records within it at every size
-        ten, one = 60 * (0.1**0.5) / 2, 60 * (0.01**0.5) / 2
-
-        def box(i: int, half: float) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
-            x, y, _ = where(i)
-            x, y = min(max(x, half), 60 - half), min(max(y, half * 2 / 3), 40 - half * 2 / 3)
-            return ((x - half, y - half * 2 / 3, -1.0), (x + half, y + half * 2 / 3, 3.0))
-
-        recall = self.memory.recall
-        return {
-            "semantic": lambda i: recall(_asked(text_embedding=queries[i])),
-            "spatial": lambda i: recall(_asked(position=where(i), radius=radius)),
-            "temporal": lambda i: recall(
-                _asked(after_ns=start + span * (i % 50) // 64, before_ns=start + span * (i % 50) // 64 + span // 64)
-            ),
-            "full text": lambda i: recall(_asked(text_embedding=queries[i], text=texts[i])),
-            "combined 10 %": lambda i: recall(_asked(text_embedding=queries[i], box=box(i, ten))),
-            "combined 1 %": lambda i: recall(
-                _asked(text_embedding=queries[i], box=box(i, one * 2), after_ns=start + span * 3 // 4)
-            ),
-        }
-
-    def bytes_on_disk(self) -> int:
-        return sum(p.stat().st_size for p in self.path.rglob("*") if p.is_file())
-
-
-class Emem:
-    """eMEM 0.3 (emem on PyPI): SQLite, hnswlib and an R-tree."""
-
-    name = "emem"
-
-    def __init__(self, folder: Path, n: int) -> None:
-        from emem.config import SpatioTemporalMemoryConfig
-        from emem.store import MemoryStore
-
-        folder = folder / "emem"
-        folder.mkdir()
-        config = SpatioTemporalMemoryConfig(
-            db_path=str(folder / "memory.db"), hnsw_path=str(folder / "memory.bin"), hnsw_max_elements=n + 1
-        )
-        self._make = lambda: MemoryStore(config=config)
-        self._folder = folder
-        self.index_s = 0.0
-
-    def add(self, records: Records) -> None:
-        from emem.types import ObservationNode
-
-        store = self._make()
-        store._db.execute("PRAGMA synchronous = FULL")  # its own setting loses the last commits when the power goes
-        for first in range(0, len(records), BATCH):
-            store.add_observations_batch(
-                [
-                    ObservationNode(
-                        text=records.text(i),
-                        coordinates=records.positions[i],
-                        timestamp=records.stamps[i] * 1e-9,
-                        id=str(i),
-                        embedding=records.vectors[i],
-                    )
-                    for i in range(first, min(first + BATCH, len(records)))
-                ]
-            )
-        store.save()
-        store.close()
-
-    def open(self) -> None:
-        self.store = self._make()
-
-    def close(self) -> None:
-        self.store.close()
-
-    def tune(self, queries: np.ndarray, nearest: np.ndarray) -> float:
-        recall = 0.0
-        for ef in (50, 100, 200, 400, 800, 1600):
-            self.store._hnsw.set_ef(ef)
-            found = [[int(o.id) for o in self.store.semantic_search_by_vector(q, n_results=10)] for q in queries]
-            recall = _recall(found, nearest)
-            if recall >= RECALL:
-                break
-        return recall
-
-    def calls(self, records: Records, queries: np.ndarray, texts: Sequence[str]) -> dict[str, Callable[[int], object]]:
-        span, start = (records.stamps[-1] - records.stamps[0]) * 1e-9, records.stamps[0] * 1e-9
-        radius = 3.0 * (10_000 / len(records)) ** (1 / 3)
-        store = self.store
-        return {
-            "semantic": lambda i: store.semantic_search_by_vector(queries[i], n_results=10),
-            "spatial": lambda i: store.spatial_query(
-                records.positions[(7919 * i) % len(records)], radius, n_results=10
-            ),
-            "temporal": lambda i: store.temporal_query(
-                time_range=(start + span * (i % 50) / 64, start + span * (i % 50 + 1) / 64), n_results=10
-            ),
-        }
-
-    def bytes_on_disk(self) -> int:
-        return sum(p.stat().st_size for p in self._folder.rglob("*") if p.is_file())
-
-
-def _asked(**fields: Any) -> Query:
-    return Query(kinds=("episode",), limit=10, **fields)
-
-
-def _recall(found: Sequence[Sequence[int]], nearest: np.ndarray) -> float:
-    return float(np.mean([len(set(f) & set(n.tolist())) / len(n) for f, n in zip(found, nearest, strict=True)]))
-
-
-def _seconds(call: Callable[[], object]) -> float:
-    began = time.perf_counter()
-    call()
-    return time.perf_counter() - began
-
-
-def exact_nearest(records: Records, queries: np.ndarray) -> np.ndarray:
-    """The ten nearest records of each query, (Q, 10), by comparing all."""
-    return np.stack([np.argpartition(-(records.vectors @ q), 10)[:10] for q in queries])
-
-
-# --- measuring ------------------------------------------------------------------------------------------------------------
-
-
-def measure(memory: Loci | Emem, records: Records, queries: np.ndarray, texts: Sequence[str]) -> dict[str, Any]:
-    """Everything that is measured of one memory at one size."""
+def measure(kind: str, folder: Path, records: Records, nearest: np.ndarray) -> dict[str, Any]:
+    """Everything that is measured of one memory at one size but the ROS service."""
+    built = KINDS[kind](folder, len(records)).add(records)
+    result: dict[str, Any] = {"n": len(records), "adds_per_s": round(built.n / built.add_s, 1)}
+    result |= {"index_s": round(built.index_s, 2)}
     gc.collect()
+    # In a process of its own: what it holds is the memory's, and opening finds nothing warm but the disk.
+    spawn = multiprocessing.get_context("spawn")
+    with spawn.Pool(1) as pool:
+        result |= pool.apply(ask_library, (kind, folder, len(records), nearest))
+    result["mib_on_disk"] = round(_bytes_of(folder) / 2**20, 1)
+    return result
+
+
+def ask_library(kind: str, folder: Path, n: int, nearest: np.ndarray) -> dict[str, Any]:
+    """Open a memory and ask it all kinds of questions; runs in a process of its own."""
+    records, (texts, queries) = Records(n), questions()
+    memory = KINDS[kind](folder, n)
     before_mib = resident_mib(os.getpid())
-    add_s = _seconds(lambda: memory.add(records))
-    open_s = _seconds(memory.open)
-    result: dict[str, Any] = {"n": len(records), "adds_per_s": round(len(records) / (add_s - memory.index_s), 1)}
-    result |= {"index_s": round(memory.index_s, 2), "open_s": round(open_s, 2)}
-    result["recall_at_10"] = round(memory.tune(queries[:100], exact_nearest(records, queries[:100])), 4)
-    calls = memory.calls(records, queries, texts)
-    for name, call in calls.items():
-        for i in range(10):
-            call(i)
-        took = []
-        for i in range(len(queries)):
-            began = time.perf_counter()
-            call(i)
-            took.append((time.perf_counter() - began) * 1e3)
-        result[name] = quantiles(took, 50, 99)
+    began = time.perf_counter()
+    memory.open()
+    result: dict[str, Any] = {"open_s": round(time.perf_counter() - began, 2)}
+    result |= memory.tune(queries[:N_RECALL], nearest)
+    result |= take_times(memory.calls(records, queries, texts), f"{kind}, library")
     result["resident_mib"] = round(resident_mib(os.getpid()) - before_mib, 1)
-    result["mib_on_disk"] = round(memory.bytes_on_disk() / 2**20, 1)
     memory.close()
     return result
 
 
-def encoding_ms(texts: Sequence[str]) -> dict[str, float]:
-    """How long a new question takes to encode: comes on top where a text is asked without its embedding."""
-    encoder = MiniLMTextEncoder()
-    encoder.encode(["warm up"])
-    return quantiles([_seconds(lambda t=t: encoder.encode([t])) * 1e3 for t in texts], 50, 99)
+def ask_service(folder: Path, records: Records, nearest: np.ndarray) -> dict[str, Any]:
+    """Loci's figures through the service `recall`: round trips of a client in this process, one after the other."""
+    from loci.nodes.client import MemoryClient
+    from loci.replay import node_processes
+    from loci.session import Session
+
+    texts, queries = questions()
+    process = node_processes(folder, "memory", "bench")[0]
+    with (
+        Session([process], folder / "logs", retry="make bench NAME=episodic") as session,
+        MemoryClient(timeout=60.0) as client,
+    ):
+
+        def ready() -> bool:
+            client.wait_until_ready(0.5)
+            return True
+
+        began = time.perf_counter()
+        session.wait_for(ready, "opening the memory", PATIENCE, "memory")
+        result: dict[str, Any] = {"open_s": round(time.perf_counter() - began, 2)}
+        result["recall_at_10"] = recall_at_10(client.recall, queries[:N_RECALL], nearest)
+        result |= take_times(loci_calls(client.recall, records, queries, texts), "loci, service")
+        result["process_resident_mib"] = round(resident_mib(session.pids["memory"]), 1)
+        return result
 
 
-def speed(sizes: Mapping[str, int], with_emem: bool) -> dict[str, Any]:
-    """All sizes; eMEM up to 100k records."""
-    questions = [f"where is the {c} {t}?" for c, t in itertools.product(COLORS, THINGS)]
-    picked = np.random.default_rng(2).permutation(len(questions))[:N_QUERIES]
-    texts = [questions[i] for i in picked]
-    queries = encode(texts, "questions")
-    result: dict[str, Any] = {"loci": {}, "emem": {}, "text_encoding_ms": encoding_ms([f"{t} now" for t in texts[:50]])}
-    for label, n in sizes.items():
-        records = make_records(n)
-        kinds: list[type[Loci] | type[Emem]] = [Loci, *([Emem] if with_emem and n <= 100_000 else [])]
-        for kind in kinds:
-            folder = Path(tempfile.mkdtemp(prefix="loci-bench-"))
-            try:
-                result[kind.name][label] = measure(kind(folder, n), records, queries, texts)
-            finally:
-                shutil.rmtree(folder)
-            print(f"{kind.name} at {label}: {result[kind.name][label]}", file=sys.stderr, flush=True)
-        if label in result["emem"]:
-            ours, theirs = result["loci"][label], result["emem"][label]
-            result[f"adds_per_s_vs_emem_{label}"] = round(ours["adds_per_s"] / theirs["adds_per_s"], 2)
-            for name in ("semantic", "spatial", "temporal"):
-                result[f"{name}_p50_vs_emem_{label}"] = round(ours[name]["p50"] / theirs[name]["p50"], 3)
+def take_times(calls: Mapping[str, Callable[[int], object]], what: str) -> dict[str, Any]:
+    """Quantiles [ms] by kind of question."""
+    texts, _ = questions()
+    result = {}
+    for name, call in calls.items():
+        for i in range(N_WARM):
+            call(len(texts) - 1 - i)
+        took = []
+        for i in tqdm(range(len(texts) - N_WARM), f"{what}, {name}", disable=None, leave=False):
+            began = time.perf_counter()
+            call(i)
+            took.append((time.perf_counter() - began) * 1e3)
+        result[name] = quantiles(took, 50, 99)
     return result
 
 
+def encoding_ms() -> dict[str, float]:
+    """How long a new question takes to encode: comes on top where a text is asked without its embedding."""
+    encoder, (texts, _) = MiniLMTextEncoder(), questions()
+    encoder.encode(["warm up"])
+    took = []
+    for text in texts[:50]:
+        began = time.perf_counter()
+        encoder.encode([f"{text} now"])
+        took.append((time.perf_counter() - began) * 1e3)
+    return quantiles(took, 50, 99)
+
+
+def run_size(label: str, result: dict[str, Any], with_emem: bool, with_ros: bool, fresh: bool) -> None:
+    """Measure one size, and write it."""
+    n = SIZES[label]
+    records, (_, queries) = Records(n), questions()
+    nearest = _kept(KEPT / f"episodic-nearest-{n}.npy", lambda: records.nearest(queries[:N_RECALL]))
+    kinds: list[type[Loci] | type[Emem]] = [Loci, *([Emem] if with_emem and n <= LARGEST_EMEM else [])]
+    for kind in kinds:
+        folder = KEPT / f"episodic-{kind.name}-{label}"
+        if fresh or n < SMALLEST_KEPT:
+            shutil.rmtree(folder, ignore_errors=True)
+        try:
+            row = measure(kind.name, folder, records, nearest)
+            if kind is Loci and with_ros and n >= SMALLEST_ROS:
+                row["ros"] = ask_service(folder, records, nearest)
+        finally:
+            if n < SMALLEST_KEPT:
+                shutil.rmtree(folder, ignore_errors=True)
+        result.setdefault(kind.name, {})[label] = row
+        print(f"{kind.name} at {label}: {row}", file=sys.stderr, flush=True)
+    if label in result.get("emem", {}) and with_emem:
+        ours, theirs = result["loci"][label], result["emem"][label]
+        result[f"adds_per_s_vs_emem_{label}"] = round(ours["adds_per_s"] / theirs["adds_per_s"], 2)
+        for name in ("semantic", "spatial", "temporal"):
+            result[f"{name}_p50_vs_emem_{label}"] = round(ours[name]["p50"] / theirs[name]["p50"], 3)
+    write_result("episodic", result)
+
+
 def print_tables(result: Mapping[str, Any]) -> None:
-    names = ("semantic", "spatial", "temporal", "full text", "combined 10 %", "combined 1 %")
     rows = []
-    for memory in ("loci", "emem"):
-        for label, r in result.get(memory, {}).items():
-            cells = [f"{r[n]['p50']:.2f} / {r[n]['p99']:.2f}" if n in r else "" for n in names]
-            rows.append(
-                [
-                    f"{memory} {label}",
-                    r["adds_per_s"],
-                    r["recall_at_10"],
-                    *cells,
-                    r["resident_mib"],
-                    r["mib_on_disk"],
-                    r["open_s"],
-                ]
-            )
-    headers = [
-        "memory",
-        "adds/s",
-        "recall@10",
-        *(f"{n} [ms]" for n in names),
-        "resident [MiB]",
-        "disk [MiB]",
-        "open [s]",
-    ]
-    print(table(headers, rows))
+    for memory, label in ((m, s) for m in KINDS for s in SIZES if s in result.get(m, {})):
+        r = result[memory][label]
+        size = [r["adds_per_s"], r["recall_at_10"]], [r["resident_mib"], r["mib_on_disk"], r["open_s"]]
+        rows.append([f"{memory} {label}", *size[0], *_cells(r), *size[1]])
+        if "ros" in r:
+            ros = r["ros"]
+            rows.append([f"{memory} {label}, ROS", "", ros["recall_at_10"], *_cells(ros), "", "", ros["open_s"]])
+    asked = [f"{name.replace('_percent', ' %').replace('_', ' ')} [ms]" for name in QUESTIONS]
+    print(table(["memory", "adds/s", "recall@10", *asked, "resident [MiB]", "disk [MiB]", "open [s]"], rows))
     for key in sorted(k for k in result if "_vs_emem_" in k):
         print(f"{key} {result[key]}")
 
 
-def _sizes(text: str) -> dict[str, int]:
-    factors = {"k": 1000, "m": 1_000_000}
-    return {word: int(float(word[:-1]) * factors[word[-1]]) for word in text.lower().split(",")}
+def _cells(row: Mapping[str, Any]) -> list[str]:
+    return [f"{row[name]['p50']:.2f} / {row[name]['p99']:.2f}" if name in row else "" for name in QUESTIONS]
 
 
-def main() -> None:
+def _kept(file: Path, make: Callable[[], np.ndarray]) -> np.ndarray:
+    """An array that is made once."""
+    if not file.is_file():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        np.save(file, make())
+    return np.asarray(np.load(file))
+
+
+def _bytes_of(folder: Path) -> int:
+    """Bytes of a memory's files, without logs."""
+    return sum(p.stat().st_size for p in folder.rglob("*") if p.is_file() and "logs" not in p.parts)
+
+
+def _earlier() -> dict[str, Any]:
+    """Parts that were measured before."""
+    file = OUT / "episodic.json"
+    return {} if not file.is_file() else {k: v for k, v in json.loads(file.read_text()).items() if k != "machine"}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--sizes", type=_sizes, default=_sizes("10k,100k,1m"), help="numbers of records (10k,100k,1m)")
+    parser.add_argument("--only", nargs="+", choices=tuple(SIZES), default=list(SIZES), help="numbers of records")
     parser.add_argument("--no-emem", action="store_true", help="Loci alone")
-    a = parser.parse_args()
+    parser.add_argument("--no-ros", action="store_true", help="through the library alone")
+    parser.add_argument("--fresh", action="store_true", help="fill the memory of a million records anew")
+    a = parser.parse_args(arguments)
+    if not a.no_ros:
+        from loci.environment import ensure_ros_environment
+
+        ensure_ros_environment()
     with_emem = not a.no_emem
     if with_emem:
         try:
@@ -404,7 +210,9 @@ def main() -> None:
         except ModuleNotFoundError as error:
             print(f"without the comparison: {error} (pip install emem==0.3.0)", file=sys.stderr)
             with_emem = False
-    result = speed(a.sizes, with_emem)
+    result = _earlier() | {"text_encoding_ms": encoding_ms()}
+    for label in a.only:
+        run_size(label, result, with_emem, not a.no_ros, a.fresh)
     print_tables(result)
     print(write_result("episodic", result))
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from loci.episodic.retention import RetentionParameters, distinctness, least_worth, retention
-from loci.forgetting import Forgetting, ForgettingParameters, needed_keyframes
+from loci.forgetting import Forgetting, ForgettingParameters, anchors, needed_keyframes
 from loci.geometry import look_at
 from loci.keyframes import FadedError
 from loci.memory import MemoryParameters, RobotMemory
@@ -52,21 +52,21 @@ def shrink(memory: RobotMemory) -> int:
 
 def test_images_fade_until_the_memory_fits_and_what_is_needed_stays(tmp_path: Path) -> None:
     with fill_and_shrink(tmp_path / "m", 0.6) as memory:
-        before = memory.statistics()["store_bytes"]
+        before = memory._store.kept_bytes()
         needed = needed_keyframes(memory._memories)
         assert needed
         assert shrink(memory) > 0
         keyframes = memory._keyframes.all()
         faded = {k.id for k in keyframes if k.is_faded}
         assert faded and not faded & needed.keys()
-        assert memory.statistics()["store_bytes"] < before
+        assert memory._store.kept_bytes() < before
         for k in keyframes:
             if k.is_faded:
                 with pytest.raises(FadedError, match="forgotten"):
                     memory.image(k.id)
             else:
                 assert memory.image(k.id)[:2] == b"\xff\xd8"
-        fits = memory.statistics()["store_bytes"] <= memory.parameters.forgetting.budget_bytes
+        fits = memory._store.kept_bytes() <= memory.parameters.forgetting.budget_bytes
         assert fits or faded | needed.keys() | {k.id for k in memory._last_keyframe.values()} == {
             k.id for k in keyframes
         }
@@ -100,6 +100,46 @@ def test_no_snapshot_or_photo_is_ever_one_that_faded_and_the_rest_is_exported(tm
         assert {line["id"] for line in lines if not line["image"]} == {
             k.id for k in memory._keyframes.all() if k.is_faded
         }
+
+
+def test_faded_keyframes_go_as_well_where_their_images_are_not_enough_and_the_map_is_the_same(tmp_path: Path) -> None:
+    with fill_and_shrink(tmp_path / "m", 1.0) as memory:
+        arrays = {n: a.copy() for n, a in memory._spatial._octree.arrays().items()}
+        every = set(memory._keyframes.ids())
+        places = {p.id: p.position for p in memory.topology().places}
+        edges = {(e.source, e.target) for e in memory.topology().edges}
+    with RobotMemory.open(tmp_path / "m", map_id="home", parameters=budget(1, slice_size=3)) as memory:
+        assert memory.forget_slice() == 3
+        shrink(memory)
+        left = set(memory._keyframes.ids())
+        gone = every - left
+        needed = needed_keyframes(memory._memories).keys() | anchors(memory._memories)
+        assert gone and not gone & needed
+        assert left <= needed | {k.id for k in memory._last_keyframe.values()}
+        assert not {e.id for e in memory.recall(Query(kinds=("keyframe",), limit=1000)).evidence} & gone
+        assert not memory.explain(min(gone)).is_kept
+        assert {p.id: p.position for p in memory.topology().places}.keys() == places.keys()
+        assert memory._store.get("keyframe", min(gone)) is None and memory._store.get("experience", min(gone)) is None
+    with RobotMemory.open(tmp_path / "m", map_id="home") as again:
+        assert set(again._keyframes.ids()) == left
+        for name, a in again._spatial._octree.arrays().items():
+            assert np.array_equal(a, arrays[name]), name
+        assert {(e.source, e.target) for e in again.topology().edges} == edges
+        for place in again.topology().places:
+            np.testing.assert_allclose(place.position, places[place.id], atol=1e-9)
+        walk(again, 12, 2 * N)  # and it goes on
+
+
+def test_space_that_is_free_in_the_database_is_no_reason_to_forget_more(tmp_path: Path) -> None:
+    with RobotMemory.open(tmp_path / "m", map_id="home") as memory:
+        for i in range(60):
+            memory.remember(f"remark number {i}: {'blah ' * 400}", "operator")
+    size = (tmp_path / "m" / "memory.sqlite").stat().st_size
+    with RobotMemory.open(tmp_path / "m", map_id="home", parameters=budget(int(0.7 * size))) as memory:
+        shrink(memory)
+        left = len(memory._episodic.long_term)
+        assert 10 < left < 55, "it stops when what is left fits, though the file is as large as before"
+        assert memory.forget_slice() == 0
 
 
 def test_without_a_budget_nothing_is_forgotten(tmp_path: Path) -> None:

@@ -2,14 +2,15 @@
 
 Images are by far the largest part of a memory. So what fades first are the images of keyframes that nothing needs: words, poses, embeddings
 and the map stay, and the keyframe is still found. Snapshots, best views of objects, photos of frontiers and what pinned episodes hang on
-never fade. If that is not enough, the least worth unpinned episodes go. Deleting for good, with all that follows, is `RobotMemory.forget`.
+never fade. If that is not enough, the least worth faded keyframes on which nothing hangs are dropped (the map stays as it is), then the least
+worth unpinned episodes. Deleting for good, with all that follows, is `RobotMemory.forget`.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -99,19 +100,32 @@ class Forgetting:
         while len(self._log_ids) > MAX_LOG:
             self._store.delete(_LOG, self._log_ids.pop(0))
 
-    def step(self, memories: Memories, recent: Iterable[Keyframe], stamp_ns: int) -> int:
-        """Forget one slice, if the memory is larger than it may be; how many keyframes faded or episodes went.
+    def step(
+        self,
+        memories: Memories,
+        recent: Iterable[Keyframe],
+        stamp_ns: int,
+        before_dropping: Callable[[Collection[str]], object] = len,
+    ) -> int:
+        """Forget one slice, if the memory is larger than it may be; how many keyframes faded or went, or episodes went.
 
         Args:
             memories: what is forgotten from.
             recent: keyframes that new frames are compared with: they stay.
             stamp_ns: of now, for the log.
+            before_dropping: is told the ids of keyframes that are about to go.
         """
         budget = self.parameters.budget_bytes
-        excess = self._store.size_bytes() - budget if budget else 0
+        # Not the bytes of the files: a database never gets smaller by itself, and forgetting makes its log longer.
+        excess = self._store.kept_bytes() - budget if budget else 0
         if excess <= 0:
             return 0
-        return self._fade(memories, recent, stamp_ns, excess) or self._drop_episodes(memories, stamp_ns)
+        recent = tuple(recent)
+        return (
+            self._fade(memories, recent, stamp_ns, excess)
+            or self._drop_keyframes(memories, recent, stamp_ns, before_dropping)
+            or self._drop_episodes(memories, stamp_ns)
+        )
 
     def explain(self, memories: Memories, id: str) -> Explanation:
         """Why something is kept, or why it was forgotten.
@@ -140,11 +154,7 @@ class Forgetting:
         candidates = list(islice(unneeded, _MAX_CANDIDATES))
         if not candidates:
             return 0
-        poses = np.stack([k.T_map_camera for k in candidates])  # (N, 4, 4)
-        groups = distinctness(poses[:, :3, 3], poses[:, :3, 2], _SAME_PLACE, _SAME_DIRECTION)
-        n_events = memories.episodic.long_term.n_events_at([k.id for k in candidates])
-        importance = 0.5 / np.bincount(groups)[groups] + 0.5 * np.minimum(1.0, n_events / _MANY_EVENTS)
-        worth = self._worth([k.id for k in candidates], importance)
+        worth, groups = self._worth_of_keyframes(memories, candidates)
         freed = 0
         faded: set[str] = set()
         for i in least_worth(worth.score, groups, self.parameters.slice_size):
@@ -158,8 +168,48 @@ class Forgetting:
         memories.scene.let_go_of_images(faded)
         return len(faded)
 
+    def _drop_keyframes(
+        self,
+        memories: Memories,
+        recent: Iterable[Keyframe],
+        stamp_ns: int,
+        before_dropping: Callable[[Collection[str]], object],
+    ) -> int:
+        """Where no image is left that may fade: forget faded keyframes on which nothing hangs, with what they saw; the map stays."""
+        if memories.spatial.is_rebuilding:
+            return 0
+        kept = {k.id for k in recent} | needed_keyframes(memories).keys() | anchors(memories)
+        unneeded = (k for k in memories.keyframes.all() if k.is_faded and k.id not in kept)
+        candidates = list(islice(unneeded, _MAX_CANDIDATES))
+        if not candidates:
+            return 0
+        worth, groups = self._worth_of_keyframes(memories, candidates)
+        chosen = [int(i) for i in least_worth(worth.score, groups, self.parameters.slice_size)]
+        gone = {candidates[i].id: worth.reason(i) for i in chosen}
+        before_dropping(gone.keys())
+        memories.spatial.drop_faded([candidates[i] for i in chosen])
+        memories.scene.remove_keyframes(gone)
+        hanging = memories.episodic.ids_about((), gone)
+        memories.episodic.forget(hanging)
+        for keyframe_id in gone:
+            memories.keyframes.remove(keyframe_id)
+        for episode_id in {*hanging, *gone}:
+            reason = gone.get(episode_id, "what it hung on was the least worth")
+            self.log([episode_id], f"it was forgotten {self._to_keep_within}: {reason}", stamp_ns)
+        return len(gone)
+
+    def _worth_of_keyframes(
+        self, memories: Memories, keyframes: Sequence[Keyframe]
+    ) -> tuple[Retention, npt.NDArray[np.int64]]:
+        """Of N keyframes in order of time, and which group of like views each is in, (N,)."""
+        poses = np.stack([k.T_map_camera for k in keyframes])  # (N, 4, 4)
+        groups = distinctness(poses[:, :3, 3], poses[:, :3, 2], _SAME_PLACE, _SAME_DIRECTION)
+        n_events = memories.episodic.long_term.n_events_at([k.id for k in keyframes])
+        importance = 0.5 / np.bincount(groups)[groups] + 0.5 * np.minimum(1.0, n_events / _MANY_EVENTS)
+        return self._worth([k.id for k in keyframes], importance), groups
+
     def _drop_episodes(self, memories: Memories, stamp_ns: int) -> int:
-        """Where no image is left that may fade: forget unpinned events and remarks of the long term."""
+        """Where no keyframe is left that may go: forget unpinned events and remarks of the long term."""
         long_term = memories.episodic.long_term
         episodes = sorted((e for e in long_term.all() if e.kind == "episode" and not e.pinned), key=long_term.time_key)
         if not episodes:
@@ -196,12 +246,23 @@ class Forgetting:
         return reasons
 
     def _in_room(self) -> str:
-        budget, size = self.parameters.budget_bytes, self._store.size_bytes()
+        budget, size = self.parameters.budget_bytes, self._store.kept_bytes()
         if not budget:
             return "nothing is forgotten by itself: the memory has no byte budget"
         if size <= budget:
             return f"there is room: the memory has {size} of {budget} bytes"
         return "other memories are worth less, and will be forgotten first"
+
+
+def anchors(memories: Memories) -> set[str]:
+    """Keyframes by whose poses it is known where something is: places, changes, and whoever or whatever was there before."""
+    changes = memories.scene.changes()
+    hanging = {place.keyframe_id for place in memories.spatial.topology().places}
+    hanging |= {change.keyframe_id for change in changes}
+    hanging |= {p.keyframe_id for change in changes for p in (change.old, change.new) if p is not None}
+    hanging |= {mover.keyframe_id for mover in memories.scene.movers()}
+    hanging |= {p.keyframe_id for o in memories.scene.objects() for p in o.past}
+    return hanging | {e.keyframe_id for e in memories.episodic.short_term.records()}
 
 
 def needed_keyframes(memories: Memories) -> dict[str, str]:

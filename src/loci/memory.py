@@ -613,7 +613,10 @@ class RobotMemory(MemoryQuestions):
     def forget_slice(self) -> int:
         """Forget a few things if the memory is larger than its budget; how many. `commit_if_due` does so by itself."""
         with self._write:
-            return self._forgetting.step(self._memories, self._last_keyframe.values(), self.newest_stamp_ns)
+            forget_tokens = len if self._tokens is None else self._tokens.remove
+            return self._forgetting.step(
+                self._memories, self._last_keyframe.values(), self.newest_stamp_ns, forget_tokens
+            )
 
     def commit(self) -> None:
         """Make everything that was taken in durable."""

@@ -5,6 +5,7 @@ Everything behind this module may rely on shapes, types and units being right.
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -192,7 +193,7 @@ def unit_embedding(embedding: npt.ArrayLike) -> npt.NDArray[np.float32]:
         ValueError: it is not a finite, non-zero vector.
     """
     vector = np.asarray(embedding, dtype=np.float32)
-    norm = float(np.linalg.norm(vector)) if vector.ndim == 1 and vector.size else float("nan")
-    if not np.isfinite(norm) or norm == 0.0:
+    norm = math.sqrt(vector.dot(vector)) if vector.ndim == 1 and vector.size else math.nan
+    if not math.isfinite(norm) or norm == 0.0:
         raise ValueError(f"expected an embedding (D,), finite and not zero, got shape {vector.shape} and norm {norm}")
     return vector / np.float32(norm)

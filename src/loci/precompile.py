@@ -9,6 +9,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from loci.episodic.columns import Columns
+from loci.episodic.filters import EpisodeFilter
+from loci.episodic.records import Episode
+from loci.episodic.selecting import select
 from loci.geometry import Camera, look_at
 from loci.observation import Detection, Frame, Observation
 from loci.perception.geometric import GeometricDetector
@@ -41,8 +45,13 @@ def compile_kernels() -> None:
     GeometricDetector().detect(frame)
     vectors = np.eye(32, dtype=np.float32)
     rows, allowed = np.arange(32), np.ones(32, dtype=np.bool_)
-    train(vectors).search(vectors, rows, allowed, vectors[0], 1)
+    lists = train(vectors[:31]).extended(vectors)
+    for n_allowed in (0, 32):  # few are compared one by one, many list by list
+        lists.search(vectors, rows, allowed, n_allowed, vectors[0], 1)
     keep_inside(np.zeros((1, 3)), allowed[:1], np.zeros(3), np.ones(3), np.zeros(3), 1.0)
+    columns = Columns()
+    columns.append(Episode("episode/1", "episode", "text"), {})
+    select(columns, columns.view, EpisodeFilter(), None)
     Rectifier(camera, Camera(48, 36, 40.0, 40.0, 23.5, 17.5), np.eye(4)).rectify(color, depth[::2, ::2].copy())
 
 

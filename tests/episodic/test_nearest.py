@@ -12,7 +12,7 @@ from loci.episodic.filters import EpisodeFilter
 from loci.episodic.long_term import LongTermMemory
 from loci.episodic.records import Episode
 from loci.store import Store
-from loci.store.inverted_lists import train
+from loci.store.inverted_lists import assign, train
 
 N, D = 6000, 32
 
@@ -131,6 +131,16 @@ def test_a_lost_or_damaged_index_is_made_anew_from_the_records(path: Path, damag
         assert ("text", D) in again._columns.view.lists, "read back, not made again"
 
 
+@pytest.mark.parametrize("n_known", [600, 1999, 2000])
+def test_lists_that_grew_are_those_that_would_be_made_of_all_vectors(vectors: np.ndarray, n_known: int) -> None:
+    some = train(vectors[:600])
+    grown = some.extended(vectors[:n_known]).extended(vectors[:2000])
+    at_once = some.with_members(vectors[:2000], assign(vectors[:2000], some.centers))
+    for name in ("assigned", "members", "starts", "codes"):
+        np.testing.assert_array_equal(getattr(grown, name), getattr(at_once, name), err_msg=name)
+        assert getattr(grown, name).dtype == getattr(at_once, name).dtype
+
+
 def test_vectors_without_any_structure_are_found_as_well_by_looking_through_more_lists() -> None:
     rng = np.random.default_rng(4)
     noise = rng.normal(size=(4000, 128)).astype(np.float32)
@@ -138,7 +148,7 @@ def test_vectors_without_any_structure_are_found_as_well_by_looking_through_more
     lists = train(noise)
     rows, allowed = np.arange(4000), np.ones(4000, bool)
     queries = rng.normal(size=(50, 128)).astype(np.float32)
-    found = [set(lists.search(noise, rows, allowed, q / np.linalg.norm(q), 10)[0]) for q in queries]
+    found = [set(lists.search(noise, rows, allowed, 4000, q / np.linalg.norm(q), 10)[0]) for q in queries]
     exact = [set(np.argsort(-(noise @ q))[:10]) for q in queries]
     assert np.mean([len(a & b) / 10 for a, b in zip(found, exact, strict=True)]) >= 0.98
 

@@ -1,4 +1,4 @@
-"""Episodes as columns, so that ten thousand of them are filtered and ranked in a millisecond or two.
+"""Episodes as columns, so that a hundred thousand of them are filtered and ranked in a millisecond.
 
 Strings are numbers here; lists (labels, objects) are flat columns beside the row they belong to. One thread appends;
 readers work on a `View`, whose arrays are never written again, except that a removed row's ``alive`` becomes False.
@@ -8,131 +8,77 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from loci.episodic.block_kernels import BLOCK
 from loci.episodic.poses import PoseTable
 from loci.episodic.records import Episode
+from loci.episodic.view import CODES, Blocks, Floats, Ints, Key, View
 from loci.store.inverted_lists import InvertedLists
-from loci.store.vector_kernels import dots
 from loci.store.vectors import GrowingArray
 
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float32]
-#: Name and dimension of vectors.
-Key = tuple[str, int]
+#: Rows that wait, as they came, until somebody looks: then they are put into the columns together.
+_MAX_FRESH = 4096
+_LISTS = ("label", "object")
+#: Shape and type of the columns that have a value per row.
+_SHAPES: Mapping[str, tuple[tuple[int, ...], npt.DTypeLike]] = {
+    "alive": ((), np.bool_),
+    "stamp": ((), np.int64),
+    "rank": ((), np.int64),
+    "codes": ((len(CODES),), np.int32),
+    "is_event": ((), np.bool_),
+    "keyframe": ((), np.int64),
+    "offset": ((3,), np.float64),
+    "x": ((), np.float64),
+    "y": ((), np.float64),
+    "z": ((), np.float64),
+}
+_NOWHERE = (np.nan, np.nan, np.nan)
 
 
-@dataclass(frozen=True)
-class View:
-    """N rows at one moment.
+class _Table:
+    """The arrays behind the views, between two times that the rows get new numbers."""
 
-    Attributes:
-        episodes: at least N episodes (None: removed).
-        alive: (N,) bool.
-        stamp, rank: (N,) int64, stamp [ns] and the order of its session.
-        kind, session, map_id, place, state: (N,) int64, codes; is_event: (N,) bool, an episode that is not a keyframe's.
-        offset, position: (N, 3) float64 [m], in the keyframe's camera and in the map; NaN: none.
-        keyframe: (N,) int64, slot (`PoseTable`) of the keyframe that ``offset`` refers to, -1: none.
-        label, label_row, object, object_row: flat lists; rows ascend.
-        vectors: by (name, dimension): unit vectors (M, D) and their rows (M,), ascending.
-        lists: by the same: an index of the first of these vectors, where there are many.
-        generation: how often rows were given new numbers: an index that was made of an older one does not fit.
-    """
-
-    episodes: list[Episode | None]
-    alive: npt.NDArray[np.bool_]
-    stamp: Ints
-    rank: Ints
-    kind: Ints
-    is_event: npt.NDArray[np.bool_]
-    session: Ints
-    map_id: Ints
-    place: Ints
-    state: Ints
-    keyframe: Ints
-    offset: npt.NDArray[np.float64]
-    position: npt.NDArray[np.float64]
-    label: Ints
-    label_row: Ints
-    object: Ints
-    object_row: Ints
-    vectors: Mapping[Key, tuple[Floats, Ints]]
-    lists: Mapping[Key, InvertedLists] = field(default_factory=dict)
-    generation: int = 0
+    def __init__(self) -> None:
+        self.columns = {name: GrowingArray(shape, dtype) for name, (shape, dtype) in _SHAPES.items()}
+        self.lists = {name + end: GrowingArray((), np.int64) for name in _LISTS for end in ("", "_row")}
+        self.vectors: dict[Key, tuple[GrowingArray, GrowingArray]] = {}
+        self._stamps = GrowingArray((2,), np.int64)
+        self._codes = GrowingArray((2, len(CODES)), np.int32)
+        self._positions = GrowingArray((2, 3), np.float64)
 
     def __len__(self) -> int:
-        return len(self.alive)
+        return len(self.columns["alive"])
 
-    def similarity(self, name: str, query: Floats, rows: Ints) -> Floats:
-        """Cosine of a unit vector (D,) with the vectors called ``name`` of some rows (R,), (R,); 0 where a row has none."""
-        scores = np.zeros(len(rows), dtype=np.float32)
-        key = (name, len(query))
+    def add_vectors(self, key: Key, vectors: npt.ArrayLike, rows: npt.ArrayLike) -> None:
+        """Vectors (M, D) of rows (M,)."""
         if key not in self.vectors:
-            return scores
-        vectors, row = self.vectors[key]
-        at = np.minimum(np.searchsorted(row, rows), len(row) - 1)
-        has = np.flatnonzero(row[at] == rows)
-        scores[has] = dots(vectors, at[has], query)  # always this one: the same bits on every page
-        return scores
+            self.vectors[key] = (GrowingArray((key[1],)), GrowingArray((), np.int64))
+        for column, values in zip(self.vectors[key], (vectors, rows), strict=True):
+            column.extend(values)
 
-    def best_label(self, label_scores: Floats, rows: Ints) -> Floats:
-        """The largest of ``label_scores`` (by code, (n_codes,)) over the labels of each of some rows (R,), (R,); 0 without."""
-        scores = np.zeros(len(rows), dtype=np.float32)
-        first = np.searchsorted(self.label_row, rows)
-        n = np.searchsorted(self.label_row, rows, side="right") - first
-        has = np.flatnonzero(n)
-        if len(has):
-            first, n = first[has], n[has]
-            starts = np.cumsum(n) - n
-            entries = np.arange(int(n.sum())) + np.repeat(first - starts, n)
-            scores[has] = np.maximum.reduceat(label_scores[self.label[entries]], starts)
-        return scores
-
-    def newest(self, rows: Ints, n: int) -> Ints:
-        """The ``n`` newest of some rows, newest first: by session, stamp, and what followed from what."""
-        return self._in_time(rows, n, newest=True)
-
-    def oldest(self, rows: Ints, n: int) -> Ints:
-        """The ``n`` oldest of some rows, oldest first."""
-        return self._in_time(rows, n, newest=False)
-
-    def _in_time(self, rows: Ints, n: int, newest: bool) -> Ints:
-        if 4 * n < len(rows):
-            rank = self.rank[rows]
-            counts = np.bincount(rank)
-            # The session in which the n-th lies, and how many of it are wanted.
-            before = np.cumsum(counts[::-1] if newest else counts)
-            session = int(np.searchsorted(before, n))
-            n_in_session = n - (int(before[session - 1]) if session else 0)
-            session = len(counts) - 1 - session if newest else session
-            stamps = self.stamp[rows]
-            inside = stamps[rank == session]
-            if newest:
-                least = np.partition(inside, len(inside) - n_in_session)[len(inside) - n_in_session]
-                rows = rows[(rank > session) | ((rank == session) & (stamps >= least))]
-            else:
-                most = np.partition(inside, n_in_session - 1)[n_in_session - 1]
-                rows = rows[(rank < session) | ((rank == session) & (stamps <= most))]
-        order = np.lexsort((rows, self.is_event[rows], self.stamp[rows], self.rank[rows]))
-        return rows[order[::-1] if newest else order][:n]
-
-    def rows_with(self, codes: Ints, column: Ints, column_row: Ints) -> npt.NDArray[np.bool_]:
-        """(N,) bool: rows whose flat list has any of ``codes``."""
-        found = np.zeros(len(self), dtype=bool)
-        found[column_row[np.isin(column, codes)]] = True
-        return found
-
-
-_SCALARS = ("stamp", "rank", "kind", "session", "map_id", "place", "state", "keyframe")
-_LISTS = ("label", "object")
+    def blocks(self) -> Blocks:
+        """Bounds of all complete blocks."""
+        columns = {name: column.view() for name, column in self.columns.items()}
+        for first in range(len(self._stamps) * BLOCK, len(self) // BLOCK * BLOCK, BLOCK):
+            here = slice(first, first + BLOCK)
+            self._stamps.append((columns["stamp"][here].min(), columns["stamp"][here].max()))
+            codes, positions = columns["codes"][here], np.column_stack([columns[name][here] for name in "xyz"])
+            self._codes.append((codes.min(axis=0), codes.max(axis=0)))
+            least, most = np.full(3, -np.inf), np.full(3, np.inf)
+            if not np.any(columns["keyframe"][here] >= 0):
+                known = positions[~np.isnan(positions).any(axis=1)]
+                least, most = known.min(axis=0, initial=np.inf), known.max(axis=0, initial=-np.inf)
+            self._positions.append((least, most))
+        return Blocks(self._stamps.view(), self._codes.view(), self._positions.view())
 
 
 class Columns:
-    """The growing columns behind the views."""
+    """The growing columns behind the views. One thread changes them; any thread asks for a `view`."""
 
     def __init__(self) -> None:
         self._codes: dict[str, int] = {}
@@ -144,20 +90,37 @@ class Columns:
         self._ranks: dict[str, int] = {}
         self._n_dead = 0
         self.row_of: dict[str, int] = {}
+        #: Episodes by row, None: removed; another list when the rows get new numbers.
+        self.episodes: list[Episode | None] = []
         self._lists: dict[Key, InvertedLists] = {}
-        self._publish_lock = threading.Lock()  # indexes are made by another thread than the one that appends
         self._generation = 0
-        self._start()
-        self._publish()
+        self._table = _Table()
+        #: Rows that are in no column yet: values of `_SHAPES` in their order; flat lists and vectors beside them.
+        self._fresh: list[tuple[Any, ...]] = []
+        self._fresh_lists: dict[str, list[int]] = {name: [] for name in self._table.lists}
+        self._fresh_vectors: dict[Key, tuple[list[Floats], list[int]]] = {}
+        self._lock = threading.Lock()  # held for moments: while a row is added, or fresh rows become columns
+        self._view = self._make_view()
 
-    def _start(self) -> None:
-        self._episodes: list[Episode | None] = []
-        self._alive = GrowingArray((), np.bool_)
-        self._columns: dict[str, GrowingArray] = {name: GrowingArray((), np.int64) for name in _SCALARS}
-        self._columns["is_event"] = GrowingArray((), np.bool_)
-        self._columns |= {name: GrowingArray((3,), np.float64) for name in ("offset", "position")}
-        self._columns |= {name + end: GrowingArray((), np.int64) for name in _LISTS for end in ("", "_row")}
-        self._vectors: dict[Key, tuple[GrowingArray, GrowingArray]] = {}
+    @property
+    def view(self) -> View:
+        """All rows of now."""
+        if self._fresh:
+            with self._lock:
+                self._take_in()
+        return self._view
+
+    @property
+    def lists(self) -> Mapping[Key, InvertedLists]:
+        """Indexes of now, by name and dimension of their vectors."""
+        return self._view.lists
+
+    def n_vectors(self) -> dict[Key, int]:
+        """How many vectors there are by name and dimension, without a look at them."""
+        counts = {key: len(rows) for key, (_, rows) in self._table.vectors.items()}
+        for key, (_, fresh) in self._fresh_vectors.items():
+            counts[key] = counts.get(key, 0) + len(fresh)
+        return counts
 
     def code(self, text: str) -> int:
         """Number of a string; -1: no row has it."""
@@ -177,44 +140,53 @@ class Columns:
 
     def append(self, episode: Episode, vectors: Mapping[str, Floats]) -> None:
         """Add an episode, in place of the one with its id, with its unit vectors (D,) by name."""
-        replaced = self.row_of.get(episode.id)
-        if replaced is not None:
-            self._alive.view()[replaced] = False
-        row = len(self._alive)
-        nowhere = (np.nan,) * 3
-        values: dict[str, Any] = {
-            "stamp": episode.stamp_ns,
-            "rank": self.rank(episode.session),
-            "kind": self._intern(episode.kind),
-            "is_event": episode.kind == "episode",
-            "session": self._intern(episode.session),
-            "map_id": self._intern(episode.map_id),
-            "place": self._intern(episode.place),
-            "state": self._intern(episode.state),
-            "keyframe": -1 if episode.offset is None else self.poses.slot(episode.keyframe_id or episode.id),
-            "offset": nowhere if episode.offset is None else episode.offset,
-            "position": nowhere if episode.position is None else episode.position,
-        }
-        for name, value in values.items():
-            self._columns[name].append(value)
-        for name, texts in (("label", dict.fromkeys(episode.labels)), ("object", episode.all_object_ids)):
-            for text in texts:
-                self._columns[name].append(self._intern(text))
-                self._columns[name + "_row"].append(row)
-        for code in map(self._intern, episode.labels):
+        intern = self._intern
+        labels = [intern(label) for label in dict.fromkeys(episode.labels)]
+        objects = (
+            [intern(object_id) for object_id in episode.all_object_ids]
+            if episode.object_ids or episode.object_id
+            else ()
+        )
+        codes = (
+            intern(episode.kind),
+            intern(episode.session),
+            intern(episode.map_id),
+            intern(episode.place),
+            intern(episode.state),
+        )
+        offset = episode.offset
+        values = (
+            True,
+            episode.stamp_ns,
+            self.rank(episode.session),
+            codes,
+            episode.kind == "episode",
+            -1 if offset is None else self.poses.slot(episode.keyframe_id or episode.id),
+            _NOWHERE if offset is None else offset,
+            *(_NOWHERE if episode.position is None else episode.position),
+        )
+        for code in labels:
             if code not in self._label_set:
                 self._label_set.add(code)
                 self.label_codes.append(code)
-        for name, vector in vectors.items():
-            key = (name, len(vector))
-            if key not in self._vectors:
-                self._vectors[key] = (GrowingArray((len(vector),)), GrowingArray((), np.int64))
-            self._vectors[key][0].append(vector)
-            self._vectors[key][1].append(row)
-        self._episodes.append(episode)
-        self._alive.append(True)
+        replaced = self.row_of.get(episode.id)
+        with self._lock:
+            if replaced is not None:
+                self._bury(replaced)
+            row = len(self.episodes)
+            for name, listed in (("label", labels), ("object", objects)):
+                if listed:
+                    self._fresh_lists[name] += listed
+                    self._fresh_lists[name + "_row"] += [row] * len(listed)
+            for name, vector in vectors.items():
+                fresh = self._fresh_vectors.setdefault((name, len(vector)), ([], []))
+                fresh[0].append(vector)
+                fresh[1].append(row)
+            self.episodes.append(episode)
+            self._fresh.append(values)
+            if len(self._fresh) >= _MAX_FRESH:
+                self._take_in()
         self.row_of[episode.id] = row
-        self._publish()
         if replaced is not None:  # only now: until here, a reader that asks for the episode gets the old one
             self._drop(replaced)
 
@@ -222,10 +194,10 @@ class Columns:
         """Vectors of an episode by name."""
         row = self.row_of[id]
         found: dict[str, Floats] = {}
-        for (name, _), (vectors, rows) in self._vectors.items():
-            i = int(np.searchsorted(rows.view(), row))
-            if i < len(rows) and rows.view()[i] == row:
-                found[name] = np.asarray(vectors.view()[i], dtype=np.float32)
+        for (name, _), (vectors, rows) in self.view.vectors.items():
+            i = int(np.searchsorted(rows, row))
+            if i < len(rows) and rows[i] == row:
+                found[name] = np.asarray(vectors[i], dtype=np.float32)
         return found
 
     def remove(self, id: str) -> bool:
@@ -233,15 +205,22 @@ class Columns:
         row = self.row_of.pop(id, None)
         if row is None:
             return False
-        self._alive.view()[row] = False
+        with self._lock:
+            self._bury(row)
         self._drop(row)
         return True
 
+    def _bury(self, row: int) -> None:
+        """Mark a row as not alive any more, for those too who hold a view."""
+        if row >= len(self._table):
+            self._take_in()
+        self._table.columns["alive"].view()[row] = False
+
     def _drop(self, row: int) -> None:
         """Let go of a row that is not alive any more."""
-        self._episodes[row] = None
+        self.episodes[row] = None
         self._n_dead += 1
-        if self._n_dead > 256 and 2 * self._n_dead > len(self._alive):
+        if self._n_dead > 256 and 2 * self._n_dead > len(self.episodes):
             self._compact()
 
     def _intern(self, text: str) -> int:
@@ -252,58 +231,67 @@ class Columns:
             self._codes[text] = code
         return code
 
-    def _publish(self, lists: dict[Key, InvertedLists] | None = None) -> None:
-        """Let readers see all rows; with ``lists`` the rows have new numbers, and these are their indexes."""
-        views = {name: column.view() for name, column in self._columns.items()}
-        vectors = {key: (v.view(), rows.view()) for key, (v, rows) in self._vectors.items()}
-        with self._publish_lock:
-            if lists is not None:
-                self._lists = lists
-                self._generation += 1
-            #: What readers use; replaced as a whole.
-            self.view = View(
-                self._episodes,
-                self._alive.view(),
-                vectors=vectors,
-                lists=dict(self._lists),
-                generation=self._generation,
-                **views,
-            )
+    def _take_in(self) -> None:
+        """Put fresh rows into the columns, and make a view with them; the lock is held."""
+        if not self._fresh:  # another reader was faster
+            return
+        table = self._table
+        for name, values in zip(_SHAPES, zip(*self._fresh, strict=True), strict=True):
+            table.columns[name].extend(values)
+        for name, codes in self._fresh_lists.items():
+            if codes:
+                table.lists[name].extend(codes)
+                codes.clear()
+        for key, (vectors, rows) in self._fresh_vectors.items():
+            table.add_vectors(key, vectors, rows)
+        self._fresh_vectors.clear()
+        self._view = self._make_view()
+        self._fresh = []  # last: who finds it empty looks at the view, without the lock
+
+    def _make_view(self) -> View:
+        table = self._table
+        columns = {name: column.view() for name, column in (*table.columns.items(), *table.lists.items())}
+        vectors = {key: (v.view(), rows.view()) for key, (v, rows) in table.vectors.items()}
+        return View(
+            self.episodes,
+            blocks=table.blocks(),
+            vectors=vectors,
+            lists=dict(self._lists),
+            generation=self._generation,
+            **columns,
+        )
 
     def put_lists(self, key: Key, lists: InvertedLists, generation: int) -> bool:
         """Publish an index made of the vectors of a view, from any thread; False: it does not fit any more."""
-        with self._publish_lock:
+        with self._lock:
             if generation != self._generation:
                 return False
             self._lists[key] = lists
-            self.view = replace(self.view, lists=dict(self._lists))
+            self._view = replace(self._view, lists=dict(self._lists))
             return True
 
     def _compact(self) -> None:
-        """Copy the rows that are alive; views in use keep the old arrays."""
-        old, columns, vectors, lists = self._episodes, self._columns, self._vectors, self._lists
-        kept_lists: dict[Key, InvertedLists] = {}
-        keep = np.array(self._alive.view())
+        """Copy the rows that are alive; views in use keep the old arrays, and who comes meanwhile gets the last view."""
+        view, table = self.view, _Table()
+        keep = np.array(view.alive)
         new_row = np.cumsum(keep) - 1
-        self._start()
-        self._episodes = [old[i] for i in np.flatnonzero(keep)]
-        self._alive.extend(np.ones(int(keep.sum()), dtype=bool))
-        for name in (*_SCALARS, "is_event", "offset", "position"):
-            self._columns[name].extend(columns[name].view()[keep])
+        for name, column in table.columns.items():
+            column.extend(getattr(view, name)[keep])
         for name in _LISTS:
-            kept = keep[columns[name + "_row"].view()]
-            self._columns[name].extend(columns[name].view()[kept])
-            self._columns[name + "_row"].extend(new_row[columns[name + "_row"].view()[kept]])
-        for key, (values, rows) in vectors.items():
-            kept = keep[rows.view()]
-            self._vectors[key] = (GrowingArray((key[1],)), GrowingArray((), np.int64))
-            self._vectors[key][0].extend(values.view()[kept])
-            self._vectors[key][1].extend(new_row[rows.view()[kept]])
-            if key in lists:
+            values, rows = getattr(view, name), getattr(view, name + "_row")
+            kept = keep[rows]
+            table.lists[name].extend(values[kept])
+            table.lists[name + "_row"].extend(new_row[rows[kept]])
+        kept_of = {key: keep[rows] for key, (_, rows) in view.vectors.items()}
+        for key, (values, rows) in view.vectors.items():
+            table.add_vectors(key, values[kept_of[key]], new_row[rows[kept_of[key]]])
+        episodes = [self.episodes[i] for i in np.flatnonzero(keep)]
+        with self._lock:
+            for key, lists in self._lists.items():
                 # Those that are in no list yet stay so: what is kept of the first ones is still first.
-                assigned = lists[key].assigned[kept[: len(lists[key])]]
-                vectors_kept = self._vectors[key][0].view()
-                kept_lists[key] = lists[key].with_members(vectors_kept[: len(assigned)], assigned)
-        self.row_of = {e.id: i for i, e in enumerate(self._episodes) if e is not None}
-        self._n_dead = 0
-        self._publish(kept_lists)
+                assigned = lists.assigned[kept_of[key][: len(lists)]]
+                self._lists[key] = lists.with_members(table.vectors[key][0].view()[: len(assigned)], assigned)
+            self._table, self.episodes, self._n_dead = table, episodes, 0
+            self._generation += 1
+            self.row_of = {e.id: i for i, e in enumerate(episodes) if e is not None}
+            self._view = self._make_view()

@@ -14,17 +14,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from loci.episodic.columns import Columns, View
+from loci.episodic.columns import Columns
 from loci.episodic.consolidation import ConsolidationParameters, find_duplicates
 from loci.episodic.filters import EpisodeFilter
 from loci.episodic.lexical import join, query_words
 from loci.episodic.nearest import ListKeeper
 from loci.episodic.records import Episode, PoseOf, episode_from_record, episode_to_fields
+from loci.episodic.selecting import select
+from loci.episodic.view import View
 from loci.observation import unit_embedding
 from loci.perception.text import TextEncoder
 from loci.query import Order
 from loci.store.store import Store
-from loci.store.vector_kernels import keep_inside
 from loci.store.vectors import GrowingArray
 
 __all__ = ["ConsolidationResult", "EpisodeFilter", "LongTermMemory"]
@@ -33,6 +34,8 @@ Vector = npt.NDArray[np.float32]
 
 #: So many vectors are compared one by one in a millisecond.
 MAX_EXACT = 5_000
+#: Where there is an index, so many that meet the conditions are still compared one by one.
+_FEW = 1_000
 
 #: Kinds of records in the store, by kind of episode: what a keyframe saw has the keyframe's id.
 _RECORD_KIND = {"episode": "episode", "keyframe": "experience"}
@@ -191,7 +194,7 @@ class LongTermMemory:
 
     def get(self, id: str) -> Episode | None:
         """The episode, or None."""
-        episodes, row = self._columns.view.episodes, self._columns.row_of.get(id)
+        episodes, row = self._columns.episodes, self._columns.row_of.get(id)
         if row is None:
             return None
         episode = episodes[row] if row < len(episodes) else None
@@ -201,7 +204,7 @@ class LongTermMemory:
 
     def all(self) -> tuple[Episode, ...]:
         """All episodes, in no order."""
-        return tuple(e for e in list(self._columns.view.episodes) if e is not None)
+        return tuple(e for e in list(self._columns.episodes) if e is not None)
 
     def ids_about(self, object_ids: Sequence[str] = (), keyframe_ids: Sequence[str] = ()) -> tuple[str, ...]:
         """Ids of episodes about one of these objects, or hanging on one of these keyframes."""
@@ -217,7 +220,7 @@ class LongTermMemory:
         """How many events and remarks hang on each of N keyframes, (N,)."""
         view, columns = self._columns.view, self._columns
         slots = np.array([columns.poses.slot(i) for i in keyframe_ids], dtype=np.int64)
-        is_event = view.alive & (view.kind == columns.code("episode")) & (view.keyframe >= 0)
+        is_event = view.alive & view.is_event & (view.keyframe >= 0)
         counts = np.bincount(view.keyframe[is_event], minlength=int(slots.max(initial=-1)) + 1)
         return counts[slots]
 
@@ -261,8 +264,8 @@ class LongTermMemory:
                 than the encoder's.
         """
         view = self._columns.view
-        mask = self._mask(view, conditions, pose_of)
-        n_total, n = int(np.count_nonzero(mask)), offset + limit
+        mask, n_total = select(self._columns, view, conditions, pose_of)
+        n = offset + limit
         question = self._question(view, text_embedding, image_embedding, text)
         if order != "relevance" or not question.vectors:
             rows = np.flatnonzero(mask)
@@ -285,35 +288,6 @@ class LongTermMemory:
         cosine = dict(zip(unique, (self._encoder.encode(unique) @ query).tolist(), strict=True))
         best = [max((cosine[label] for label in several), default=0.0) for several in labels]
         return np.clip(np.array(best, dtype=np.float32), 0.0, 1.0)
-
-    def _mask(self, view: View, conditions: EpisodeFilter, pose_of: PoseOf | None) -> npt.NDArray[np.bool_]:
-        """(N,) bool: rows that meet all conditions."""
-        columns = self._columns
-        mask = np.array(view.alive)
-        if conditions.kinds and set(conditions.kinds) != _RECORD_KIND.keys():
-            mask &= _among(view.kind, columns.codes(conditions.kinds))
-        if conditions.places is not None:
-            mask &= _among(view.place, columns.codes(p for p in conditions.places))
-        for wanted, column in (
-            (conditions.state, view.state),
-            (conditions.session, view.session),
-            (conditions.map_id, view.map_id),
-        ):
-            if wanted is not None:
-                mask &= column == columns.code(wanted)
-        if conditions.after_ns is not None:
-            mask &= view.stamp >= conditions.after_ns
-        if conditions.before_ns is not None:
-            mask &= view.stamp < conditions.before_ns
-        if conditions.labels:
-            mask &= view.rows_with(columns.codes(conditions.labels), view.label, view.label_row)
-        if conditions.object_id is not None:
-            mask &= view.rows_with(columns.codes([conditions.object_id]), view.object, view.object_row)
-        if conditions.is_spatial:
-            if pose_of is None:
-                raise ValueError("expected pose_of for a condition on position")
-            self._keep_inside(view, mask, conditions, pose_of)
-        return mask
 
     def _question(
         self, view: View, text_embedding: npt.ArrayLike | None, image_embedding: npt.ArrayLike | None, text: str | None
@@ -366,14 +340,14 @@ class LongTermMemory:
         An index finds the nearest by their own vectors. What scores higher than the last of these by a label or by words is added, so
         that the candidates hold the best by every measure.
         """
-        if len(question.vectors) != 1 or n_total <= self.max_exact or n > self.max_exact // 10:
+        if len(question.vectors) != 1 or n_total <= min(_FEW, self.max_exact) or n > self.max_exact // 10:
             return np.flatnonzero(mask)
         ((name, query),) = question.vectors.items()
         lists = view.lists.get((name, len(query)))
         if lists is None:
             return np.flatnonzero(mask)
         vectors, row = view.vectors[name, len(query)]
-        positions, cosines = lists.search(vectors, row, mask, query, n)
+        positions, cosines = lists.search(vectors, row, mask, n_total, query, n)
         if len(positions) < n or cosines[-1] <= 0.0:
             return np.flatnonzero(mask)
         found = [row[positions]]
@@ -384,22 +358,6 @@ class LongTermMemory:
                 found.append(likely[_best(view, likely, view.best_label(question.labels, likely), n)])
         found.append(question.rows[mask[question.rows]])
         return np.unique(np.concatenate(found))
-
-    def _keep_inside(self, view: View, mask: npt.NDArray[np.bool_], conditions: EpisodeFilter, pose_of: PoseOf) -> None:
-        """Clear ``mask`` (N,) where the condition on position does not hold with the poses of now; an unknown position is nowhere."""
-        lower, upper = conditions.box or ((-np.inf,) * 3, (np.inf,) * 3)
-        bounds = (np.array(lower, dtype=np.float64), np.array(upper, dtype=np.float64))
-        center, radius = conditions.position or (0.0, 0.0, 0.0), conditions.radius or np.inf
-        ball = (np.array(center, dtype=np.float64), float(radius))
-        hanging = np.flatnonzero(mask & (view.keyframe >= 0))
-        inside = np.ones(len(hanging), dtype=bool)
-        if len(hanging):
-            T = self._columns.poses.gather(view.keyframe[hanging], pose_of)  # (M, 4, 4)
-            here = np.einsum("nij,nj->ni", T[:, :3, :3], view.offset[hanging]) + T[:, :3, 3]
-            here = np.where(np.isnan(here), view.position[hanging], here)
-            keep_inside(here, inside, *bounds, *ball)
-        keep_inside(view.position, mask, *bounds, *ball)
-        mask[hanging] = inside
 
     def _label_cosines(self, query: Vector) -> Vector:
         """Cosine of a unit vector (D,) with each label, by code (n_codes,); what is no label gets 0."""
@@ -419,16 +377,6 @@ class LongTermMemory:
         cosines = np.zeros(len(columns.names), dtype=np.float32)
         cosines[codes] = vectors @ query
         return cosines
-
-
-def _among(column: npt.NDArray[np.int64], codes: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
-    """(N,) bool: which of a column's values are among some codes."""
-    if len(codes) > 8:
-        return np.isin(column, codes)
-    found = np.zeros(len(column), dtype=np.bool_)
-    for code in codes:
-        found |= column == code
-    return found
 
 
 def _best(view: View, rows: npt.NDArray[np.int64], scores: Vector, n: int) -> npt.NDArray[np.intp]:

@@ -10,7 +10,8 @@ import threading
 
 import numpy as np
 
-from loci.episodic.columns import Columns, Key, View
+from loci.episodic.columns import Columns
+from loci.episodic.view import Key, View
 from loci.store.inverted_lists import InvertedLists, assign, train
 from loci.store.store import Store
 
@@ -36,8 +37,8 @@ class ListKeeper:
 
     def update(self) -> None:
         """Begin to make what is due, if nothing is under way; returns at once."""
-        view = self._columns.view
-        due = [key for key, (vectors, _) in view.vectors.items() if self._is_due(view.lists.get(key), len(vectors))]
+        lists = self._columns.lists
+        due = [key for key, n in self._columns.n_vectors().items() if self._is_due(lists.get(key), n)]
         if due and (self._thread is None or not self._thread.is_alive()):
             self._thread = threading.Thread(target=self._make, args=(due[0],), name="loci-lists", daemon=True)
             self._thread.start()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -66,7 +67,7 @@ class Episode:
         if self.position_in_camera is not None and not self.keyframe_id:
             raise ValueError(f"expected a keyframe for the position_in_camera of {self.id}")
         for position in (self.position_in_camera, self.position):
-            if position is not None and not np.all(np.isfinite(position)):
+            if position is not None and not all(map(math.isfinite, position)):
                 raise ValueError(f"expected a finite position of {self.id}, got {position}")
 
     @property

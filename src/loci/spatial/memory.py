@@ -343,6 +343,27 @@ class SpatialMemory:
         self._stored_cubes = None  # their files go with the record
         self.graph.remove_keyframes(set(keyframe_ids), self._keyframes.pose)
 
+    def drop_faded(self, keyframes: Iterable[Keyframe]) -> None:
+        """Let go of keyframes whose images were forgotten before; what they showed stays in the map.
+
+        A stored octree says of which keyframes it was made: that is changed with it, or it would not be believed any more.
+        """
+        gone = {k.id: k.map_id for k in keyframes}
+        for map_id in set(gone.values()):
+            record = self._store.get("octree", map_id)
+            if record is None:
+                continue
+            ids = self._keyframes.ids(map_id)[: int(record.fields["n_keyframes"])]
+            made_of = [self._keyframes.get(i) for i in ids]
+            if record.fields.get("poses") != poses_digest(made_of):
+                continue  # it is not believed already
+            left = [k for k in made_of if k.id not in gone]
+            fields = {**record.fields, "n_keyframes": len(left), "poses": poses_digest(left)}
+            self._store.put("octree", map_id, fields, map_id=map_id, blobs=record.blobs)
+        with self._octree_lock:
+            self._made_of = {i: k for i, k in self._made_of.items() if i not in gone}
+        self.graph.remove_keyframes(gone, self._keyframes.pose)
+
     def import_octree(self, octree: Octree, source: str) -> None:
         """Take an octree of the same leaf size and world as what was known of this map before any keyframe.
 

@@ -41,11 +41,21 @@ def encode_arrays(arrays: Mapping[str, npt.NDArray[Any]]) -> bytes:
     """
     plain = {name: np.asarray(array) for name, array in arrays.items()}
     for name, array in plain.items():
-        if array.dtype.name not in _TAGS:
+        if _type_name(array.dtype) not in _TAGS:
             raise ValueError(f"expected array {name!r} of numbers or bool, got {array.dtype}")
-    text = _header(tuple((name, array.dtype.name, array.shape) for name, array in plain.items()))
-    chunks = [np.ascontiguousarray(a, dtype=a.dtype.newbyteorder("<")).tobytes() for a in plain.values()]
+    text = _header(tuple((name, _type_name(array.dtype), array.shape) for name, array in plain.items()))
+    chunks = [a.astype(_little(a.dtype), copy=False).tobytes() for a in plain.values()]
     return b"".join([struct.pack("<Q", len(text)), text, *chunks])
+
+
+@lru_cache(maxsize=256)
+def _type_name(dtype: np.dtype[Any]) -> str:
+    return dtype.name
+
+
+@lru_cache(maxsize=256)
+def _little(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    return dtype.newbyteorder("<")
 
 
 @lru_cache(maxsize=256)
@@ -61,6 +71,29 @@ def _header(arrays: tuple[tuple[str, str, tuple[int, ...]], ...]) -> bytes:
     return text + b" " * (-len(text) % 8)  # data start aligned, as the format asks
 
 
+@lru_cache(maxsize=256)
+def _layout(header: bytes) -> tuple[tuple[str, np.dtype[Any], int, int, tuple[int, ...]], ...]:
+    """(name, type, number of values, first byte, shape) of the arrays of a header: the same for most records of a kind.
+
+    Raises:
+        ValueError, KeyError, TypeError, AttributeError: it is none.
+    """
+    entries = json.loads(header)
+    if not isinstance(entries, dict):
+        raise ValueError(f"expected a header that is an object, got {type(entries).__name__}")
+    layout: list[tuple[str, np.dtype[Any], int, int, tuple[int, ...]]] = []
+    for name, entry in entries.items():
+        if name == "__metadata__":
+            continue
+        first, last = entry["data_offsets"]
+        shape = tuple(entry["shape"])
+        dtype = np.dtype(_NAMES[entry["dtype"]]).newbyteorder("<")
+        if last - first != math.prod(shape) * dtype.itemsize:
+            raise ValueError(f"array {name!r} has {last - first} bytes, its shape {shape} {dtype} needs other")
+        layout.append((name, dtype, math.prod(shape), first, shape))
+    return tuple(layout)
+
+
 def decode_arrays(data: bytes) -> dict[str, npt.NDArray[Any]]:
     """Named arrays, read-only views of ``data``.
 
@@ -69,20 +102,9 @@ def decode_arrays(data: bytes) -> dict[str, npt.NDArray[Any]]:
     """
     try:
         (length,) = struct.unpack_from("<Q", data)
-        header = json.loads(data[8 : 8 + length])
-        if not isinstance(header, dict):
-            raise ValueError(f"expected a header that is an object, got {type(header).__name__}")
-        arrays: dict[str, npt.NDArray[Any]] = {}
-        for name, entry in header.items():
-            if name == "__metadata__":
-                continue
-            first, last = entry["data_offsets"]
-            shape = tuple(entry["shape"])
-            dtype = np.dtype(_NAMES[entry["dtype"]]).newbyteorder("<")
-            if last - first != math.prod(shape) * dtype.itemsize:
-                raise ValueError(f"array {name!r} has {last - first} bytes, its shape {shape} {dtype} needs other")
-            start = 8 + length + first
-            arrays[name] = np.frombuffer(data, dtype, math.prod(shape), start).reshape(shape)
-        return arrays
+        return {
+            name: np.frombuffer(data, dtype, n, 8 + length + first).reshape(shape)
+            for name, dtype, n, first, shape in _layout(data[8 : 8 + length])
+        }
     except (struct.error, KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise ValueError(f"expected arrays in the safetensors format, got {len(data)} other bytes ({error})") from error

@@ -9,25 +9,25 @@ they are spread.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from loci.store.vector_kernels import dots, scan_lists
+from loci.store.vector_kernels import append_members, dots, scan_lists, scan_positions
 from loci.store.vectors import largest
 
 Floats = npt.NDArray[np.float32]
 
 #: Share of the ten nearest that the lists hold, and of these the share that the codes find again.
-TARGET_LISTS, TARGET_CODES = 0.999, 0.998
+TARGET_LISTS, TARGET_CODES = 0.99, 0.998
 _N_TESTS, _K = 200, 10
 #: Vectors per centre that k-means sees, and its rounds.
 _SAMPLE, _ROUNDS = 40, 6
 #: Components are added until they hold this share of the variance, and further until so few exact comparisons are enough.
 _VARIANCE, _MAX_EXACT = 0.9, 400
 #: Codes that are compared in any case: it takes a fraction of a millisecond.
-_MIN_CODES = 20_000
+_MIN_CODES = 10_000
 _CHUNK = 8192
 
 
@@ -42,6 +42,7 @@ class InvertedLists:
         members: (M,) positions of vectors, list by list; starts: (C + 1,) where each list begins; codes: (M, d) int8, as members.
         n_lists, n_exact: how many lists a search for ten looks through, and how many of the best codes it compares exactly.
         n_trained: how many vectors there were when the centres were made.
+        places: (M,) where each position is in ``members``.
     """
 
     centers: Floats
@@ -54,14 +55,27 @@ class InvertedLists:
     n_lists: int
     n_exact: int
     n_trained: int
+    places: npt.NDArray[np.int32] = field(init=False)
+
+    def __post_init__(self) -> None:
+        places = np.empty_like(self.members)
+        places[self.members] = np.arange(len(self.members), dtype=np.int32)
+        object.__setattr__(self, "places", places)
 
     def __len__(self) -> int:
         return len(self.assigned)
 
     def extended(self, vectors: Floats) -> InvertedLists:
         """Lists over all of ``vectors`` (N, D), of which the first M are assigned already."""
+        if not len(self.members):
+            return self.with_members(vectors, assign(vectors, self.centers))
         new = assign(vectors[len(self) :], self.centers)
-        return self.with_members(vectors, np.concatenate([self.assigned, new]))
+        starts = self.starts + np.concatenate([[0], np.cumsum(np.bincount(new, minlength=len(self.centers)))])
+        members, codes = append_members(
+            self.members, self.codes, self.starts, starts, new, _encode(vectors[len(self) :], self.basis, self.scale)
+        )
+        assigned = np.concatenate([self.assigned, new])
+        return replace(self, assigned=assigned, members=members, starts=starts, codes=codes)
 
     def with_members(self, vectors: Floats, assigned: npt.NDArray[np.int32]) -> InvertedLists:
         """The same centres and components over vectors (N, D) in given lists (N,)."""
@@ -78,6 +92,7 @@ class InvertedLists:
         vectors: Floats,
         rows: npt.NDArray[np.int64],
         allowed: npt.NDArray[np.bool_],
+        n_allowed: int,
         query: Floats,
         k: int,
     ) -> tuple[npt.NDArray[np.int64], Floats]:
@@ -85,7 +100,7 @@ class InvertedLists:
 
         Args:
             vectors: (N, D) unit vectors, N >= M: those that are in no list yet are all compared.
-            rows: (N,) the row that each belongs to; allowed: (n_rows,) by row.
+            rows: (N,) the row that each belongs to; allowed: (n_rows,) by row, true for ``n_allowed``.
             query: (D,) unit vector.
         """
         more = max(1.0, k / _K) ** 0.5
@@ -93,13 +108,27 @@ class InvertedLists:
         n_lists = min(int(np.ceil(n_lists * more)), len(self.centers))
         # Conditions thin out the lists: as many vectors are compared as without them.
         n_enough = n_lists * len(self) // len(self.centers)
-        order = np.argsort(-(self.centers @ query), kind="stable")
         code = _encode(
             query[None] / max(float(np.abs(query @ self.basis).max()), 1e-12) * self.scale, self.basis, self.scale
         )[0]
-        positions, products = scan_lists(
-            self.codes, self.members, self.starts, order, rows, allowed, code, n_lists, n_enough
-        )
+        if n_allowed <= n_enough:
+            each_has_one = len(rows) > 0 and rows[-1] == len(rows) - 1  # rows ascend: the usual case needs no look-up
+            here = np.flatnonzero((allowed if each_has_one else allowed[rows])[: len(self)])
+            positions, products = here, scan_positions(self.codes, self.places, here, code)
+        else:
+            order = np.argsort(-(self.centers @ query), kind="stable")
+            positions, products = scan_lists(
+                self.codes,
+                self.members,
+                self.starts,
+                order,
+                rows,
+                allowed,
+                n_allowed == len(allowed),
+                code,
+                n_lists,
+                n_enough,
+            )
         # Twice as many vectors have twice as many codes before the right one; the rest is for questions unlike all tests.
         n_exact = int(1.5 * self.n_exact * more * max(1.0, len(self) / self.n_trained))
         likely = positions[largest(products, k + n_exact)].astype(np.int64)

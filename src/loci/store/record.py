@@ -13,6 +13,9 @@ from loci.store.arrays import decode_arrays, encode_arrays
 from loci.store.errors import StoreError
 from loci.store.schema import Row, row_check
 
+#: Made once: `json.dumps` would make one for each record.
+_ENCODER = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
+
 
 @dataclass(frozen=True)
 class Record:
@@ -54,25 +57,25 @@ def to_row(
     if not kind or not record_id:
         raise ValueError(f"expected a kind and an id, got {kind!r} and {record_id!r}")
     try:
-        text = json.dumps(fields if isinstance(fields, dict) else dict(fields), allow_nan=False, separators=(",", ":"))
+        text = _ENCODER.encode(fields if isinstance(fields, dict) else dict(fields))
     except (TypeError, ValueError) as error:
         raise ValueError(f"expected fields of {record_id} that are JSON: {error}") from error
     data = encode_arrays(arrays) if arrays else None
-    row = (kind, record_id, int(stamp_ns), session, map_id, text, data, json.dumps(list(blobs)))
+    row = (kind, record_id, int(stamp_ns), session, map_id, text, data, json.dumps(list(blobs)) if blobs else "[]")
     return (*row, row_check(row))
 
 
 def blobs_of(row: Row) -> list[str]:
     """Digests that a row names."""
-    return list(json.loads(row[7]))
+    return list(json.loads(row[7])) if row[7] != "[]" else []
 
 
 def from_row(row: Row) -> Record:
     """Raises:
     StoreError: the row is not what was written.
     """
-    kind, record_id, stamp_ns, session, map_id, fields, arrays, blobs, check = row
+    kind, record_id, stamp_ns, session, map_id, fields, arrays, _, check = row
     if row_check(row[:8]) != check:
         raise StoreError(f"record {kind} {record_id} is damaged: its checksum does not match, it was left out")
     decoded = decode_arrays(arrays) if arrays is not None else {}
-    return Record(kind, record_id, json.loads(fields), stamp_ns, session, map_id, decoded, tuple(json.loads(blobs)))
+    return Record(kind, record_id, json.loads(fields), stamp_ns, session, map_id, decoded, tuple(blobs_of(row)))

@@ -10,6 +10,7 @@ import shutil
 import sqlite3
 import tempfile
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 
 from loci.store import words
@@ -171,20 +172,11 @@ def _pad(file: Path) -> None:
                 opened.truncate(n_bytes)
 
 
-def highest_seq(connection: sqlite3.Connection) -> int:
-    """Sequence number of the newest record; 0: there never was one."""
-    (highest,) = connection.execute("SELECT coalesce(max(seq), 0) FROM record").fetchone()
-    return int(highest)
-
-
-def write_row(
-    connection: sqlite3.Connection, row: Row, size_of: dict[str, int], known_seq: int | None = None
-) -> tuple[set[str], int]:
+def write_row(connection: sqlite3.Connection, row: Row, size_of: Mapping[str, int]) -> tuple[set[str], int]:
     """Insert or update one row and its references; blobs it no longer names, and bytes of blobs never named before.
 
     Args:
         size_of: bytes of the blobs that the row names.
-        known_seq: `highest_seq` of before: a row with a higher one is new, so nothing of it has to be looked up. None: not known.
     """
     (seq,) = connection.execute(
         f"""INSERT INTO record ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -193,11 +185,8 @@ def write_row(
         "check" = excluded."check" RETURNING seq""",
         row,
     ).fetchone()
-    is_new = known_seq is not None and seq > known_seq
-    words.index_text(connection, seq, row[0], row[1], row[5], is_new)
-    before: set[str] = set()
-    if not is_new:
-        before = {digest for (digest,) in connection.execute("SELECT digest FROM reference WHERE seq = ?", (seq,))}
+    words.index_text(connection, seq, row[0], row[1], row[5])
+    before = {digest for (digest,) in connection.execute("SELECT digest FROM reference WHERE seq = ?", (seq,))}
     now = set(json.loads(row[7]))
     connection.executemany(
         "DELETE FROM reference WHERE digest = ? AND seq = ?", [(digest, seq) for digest in before - now]

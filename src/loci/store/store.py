@@ -39,7 +39,8 @@ from loci.store.opening import (
     take_folder,
 )
 from loci.store.record import Record, blobs_of, from_row, to_row
-from loci.store.schema import COLUMNS, MIGRATIONS, Row, highest_seq, with_sidecars, write_row
+from loci.store.schema import COLUMNS, MIGRATIONS, Row, with_sidecars
+from loci.store.writing import delete_unreferenced, write_batch
 
 __all__ = ["ID_KINDS", "Record", "Store", "StoreError", "memory_path"]
 
@@ -455,29 +456,11 @@ class Store:
     def _write(self, batch: Mapping[tuple[str, str], Row | None], unnamed: set[str]) -> set[str]:
         """Write a batch in one transaction; the blobs that no record names any more."""
         sizes = {digest: self._blobs.size(digest) for row in batch.values() if row for digest in blobs_of(row)}
-        candidates, gone = set(unnamed), set[str]()
-        added, freed = 0, 0
         connection = self._writer
         connection.execute("BEGIN IMMEDIATE")
         try:
-            known_seq = highest_seq(connection)
-            for key, row in batch.items():
-                if row is not None:
-                    dropped, n_bytes = write_row(connection, row, sizes, known_seq)
-                    candidates |= dropped
-                    added += n_bytes
-                    continue
-                found = connection.execute("SELECT seq FROM record WHERE kind = ? AND id = ?", key).fetchone()
-                if found is not None:
-                    named = connection.execute("DELETE FROM reference WHERE seq = ? RETURNING digest", found)
-                    candidates |= {digest for (digest,) in named}
-                    words.drop_text(connection, found[0], key[0])
-                    connection.execute("DELETE FROM record WHERE seq = ?", found)
-            for digest in candidates:
-                if not connection.execute("SELECT 1 FROM reference WHERE digest = ?", (digest,)).fetchone():
-                    gone.add(digest)
-                    sizes_gone = connection.execute("DELETE FROM blob WHERE digest = ? RETURNING size", (digest,))
-                    freed += sum(size for (size,) in sizes_gone)
+            dropped, added = write_batch(connection, batch, sizes)
+            gone, freed = delete_unreferenced(connection, dropped | unnamed)
             connection.execute("COMMIT")
         except BaseException:
             if connection.in_transaction:
@@ -570,6 +553,19 @@ class Store:
             return total + int(self._blob_bytes)
         with self._reader() as connection:
             return total + int(connection.execute("SELECT coalesce(sum(size), 0) FROM blob").fetchone()[0])
+
+    def kept_bytes(self) -> int:
+        """Bytes that committed records and blobs take: without what is free in the database for new ones, and without the log."""
+        with self._reader() as connection:
+            values = [
+                connection.execute(f"PRAGMA {n}").fetchone()[0] for n in ("page_count", "freelist_count", "page_size")
+            ]
+            if self.read_only:
+                (blob_bytes,) = connection.execute("SELECT coalesce(sum(size), 0) FROM blob").fetchone()
+            else:
+                blob_bytes = self._blob_bytes
+        n_pages, n_free, page_size = values
+        return (int(n_pages) - int(n_free)) * int(page_size) + int(blob_bytes)
 
     # ---- indexes -------------------------------------------------------------------------------------------------
 

@@ -39,12 +39,18 @@ def text_of(kind: str, fields: str) -> str:
     return text if isinstance(text, str) else ""
 
 
-def index_text(connection: sqlite3.Connection, seq: int, kind: str, record_id: str, fields: str, is_new: bool) -> None:
+def insert_texts(connection: sqlite3.Connection, records: Iterable[tuple[int, str, str, str]]) -> None:
+    """Index the texts of new records: (seq, kind, id, fields) of each."""
+    texts = ((seq, text_of(kind, fields), record_id, kind) for seq, kind, record_id, fields in records)
+    connection.executemany("INSERT INTO words (rowid, text, id, kind) VALUES (?, ?, ?, ?)", (t for t in texts if t[1]))
+
+
+def index_text(connection: sqlite3.Connection, seq: int, kind: str, record_id: str, fields: str) -> None:
     """Keep the index at what the record says now; costs no more than a look-up where the text is the same as before."""
     if kind not in SEARCHED_KINDS:
         return
     text = text_of(kind, fields)
-    found = None if is_new else connection.execute("SELECT text FROM words WHERE rowid = ?", (seq,)).fetchone()
+    found = connection.execute("SELECT text FROM words WHERE rowid = ?", (seq,)).fetchone()
     if found is not None and found[0] == text:
         return
     if found is not None:
@@ -124,7 +130,7 @@ def rank_words(
             "SELECT group_concat(rowid) FROM (SELECT rowid FROM words WHERE words MATCH ? LIMIT ?)",
             (f'"{word}"', limit + 1),
         ).fetchone()
-        found[word] = np.array(listed.split(",") if listed else [], dtype=np.int64)
+        found[word] = np.fromstring(listed or "", dtype=np.int64, sep=",")
         weights[word] = 0.0 if len(found[word]) > limit else rarity(len(found[word]), n_records)
     total = sum(weights.values())
     if total <= 0.0:
@@ -137,8 +143,9 @@ def rank_words(
     best = np.lexsort((-seqs, -shares))[:n_best]  # of equal ones the newest
     share_of = dict(zip(seqs[best].tolist(), shares[best].tolist(), strict=True))
     marks, kind_marks = ", ".join("?" * len(share_of)), ", ".join("?" * len(kinds))
+    # The table behind the virtual one, whose columns are read one by one: c1 is the id, c2 the kind.
     rows = connection.execute(
-        f"SELECT rowid, id FROM words WHERE rowid IN ({marks}) AND kind IN ({kind_marks})", (*share_of, *kinds)
+        f"SELECT id, c1 FROM words_content WHERE id IN ({marks}) AND c2 IN ({kind_marks})", (*share_of, *kinds)
     )
     return {id: share_of[seq] for seq, id in rows}, weights
 
