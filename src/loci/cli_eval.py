@@ -28,7 +28,7 @@ def add_eval(commands: Any) -> None:
     p = commands.add_parser(
         "eval",
         help="task suites in simulation: what the memory is worth",
-        epilog="example: loci eval goals --scenes 5 --planner scripted --memory full",
+        epilog="example: loci eval goals --scenes 5 --planner offline --memory full",
     )
     suites = p.add_subparsers(dest="suite", metavar="SUITE", required=True)
     for name, what, n_tasks in (
@@ -67,7 +67,7 @@ def _add_suite(suites: Any, name: str, what: str, n_tasks: int) -> None:
     g.add_argument("--scenes", type=positive, default=5, metavar="N", help="how many generated homes (default 5)")
     g.add_argument("--scene-list", type=Path, metavar="FILE", help="one scene a line instead: FAMILY:SEED or a .glb")
     g.add_argument("--seed", type=int, default=0, help="of the first home, and of tasks and chance (default 0)")
-    g.add_argument("--planner", choices=("scripted", "oracle", "random"), default="scripted")
+    g.add_argument("--planner", choices=("offline", "oracle", "random"), default="offline")
     g.add_argument("--memory", choices=("full", "short", "long", "none"), default="full", help="what of it may be used")
     g.add_argument("--split", choices=("dev", "test"), default="dev", help="of phrasings and homes (default dev)")
     g.add_argument("--phrasings", type=Path, metavar="FILE", help="JSON with other phrasings")
@@ -121,7 +121,7 @@ def _add_benchmark(suites: Any, name: str, what: str, split: str, memory: str) -
         metavar="PATH",
         help="interpreter with habitat_sim (default: $LOCI_HABITAT_PYTHON, else python3)",
     )
-    g.add_argument("--planner", choices=("scripted", "oracle", "random"), default="scripted")
+    g.add_argument("--planner", choices=("offline", "oracle", "random"), default="offline")
     kept = "goals of an episode" if name in ("goat", "findingdory") else "episodes of a scene"
     g.add_argument(
         "--memory",

@@ -175,7 +175,7 @@ def node_processes(directory: Path, name: str, map_id: str, **parameters: Value)
 
 
 def wait_until_ready(session: Session, client: MemoryClient) -> None:
-    """Wait until the memory answers and the planner is there.
+    """Wait until the memory answers.
 
     Raises:
         UserError: a process died, or it took too long.

@@ -71,9 +71,9 @@ def test_questions_are_asked_and_the_oracle_knows(loci, tmp_path: Path) -> None:
     done = loci("eval", "questions", *arguments, "--planner", "oracle", "--out", tmp_path / "oracle")
     assert done.returncode == 0, done.stderr
     assert all(e["success"] and e["answer"] and e["n_images"] == 1 for e in episodes(tmp_path / "oracle"))
-    done = loci("eval", "questions", *arguments, "--max-steps", 4, "--out", tmp_path / "scripted")
+    done = loci("eval", "questions", *arguments, "--max-steps", 4, "--out", tmp_path / "offline")
     assert done.returncode == 0, done.stderr
-    found = episodes(tmp_path / "scripted")
+    found = episodes(tmp_path / "offline")
     assert [e["kind"] for e in found] == ["object localization", "object recognition", "attribute recognition"]
     assert all(e["answer"] and e["truth"] and e["n_steps"] <= 4 for e in found)
 
@@ -122,7 +122,7 @@ def test_scenes_that_cannot_be_used_are_refused(loci, tmp_path: Path, lines: str
 @pytest.mark.timeout(1800)
 def test_memory_helps_and_chance_does_not(loci, tmp_path: Path) -> None:
     success = {}
-    for planner, memory in (("oracle", "full"), ("scripted", "full"), ("scripted", "none"), ("random", "full")):
+    for planner, memory in (("oracle", "full"), ("offline", "full"), ("offline", "none"), ("random", "full")):
         out = tmp_path / f"{planner}-{memory}"
         done = loci(
             "eval", "goals", "--scenes", 1, "--planner", planner, "--memory", memory, "--out", out, timeout=1500.0
@@ -132,5 +132,5 @@ def test_memory_helps_and_chance_does_not(loci, tmp_path: Path) -> None:
         success[planner, memory] = summary["success"], summary["spl"]
     assert success["oracle", "full"][0] > 0.9
     assert success["random", "full"][0] < 0.2
-    assert success["scripted", "full"][0] > success["random", "full"][0]
-    assert success["scripted", "full"][1] > success["scripted", "none"][1]
+    assert success["offline", "full"][0] > success["random", "full"][0]
+    assert success["offline", "full"][1] > success["offline", "none"][1]

@@ -138,6 +138,8 @@ class GridWorld:
     def newest_stamp_ns(self) -> int:
         return self._stamp_ns
 
+    def wait_for(self, stamp_ns: int) -> None: ...
+
     def recall(self, query: Query) -> Page:
         return Page()
 

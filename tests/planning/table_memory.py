@@ -89,6 +89,8 @@ class TableMemory:
     def newest_stamp_ns(self) -> int:
         return max((k.stamp_ns for k in self.keyframes), default=0)
 
+    def wait_for(self, stamp_ns: int) -> None: ...
+
     def recall(self, query: Query) -> Page:
         found = [e for e in self.episodes if "episode" in query.kinds and query.object_id in (None, e.object_id)]
         found += [

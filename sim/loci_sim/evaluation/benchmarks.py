@@ -72,7 +72,7 @@ class BenchmarkOptions:
     scenes_dir: Path | None = None
     scene_dataset: Path | None = None
     habitat_python: str = ""
-    planner: str = "scripted"
+    planner: str = "offline"
     memory: MemoryUse = "none"
     seed: int = 0
     max_steps: int = 500

@@ -39,7 +39,7 @@ def prepare_goals(
     except ValueError as error:
         raise UserError(f"cannot open {scene.scene}: {error}", f"loci eval {suite} --scene-dataset FILE ...") from error
     try:
-        if planner == "scripted" and not simulator.instance_labels:
+        if planner == "offline" and not simulator.instance_labels:
             raise UserError(
                 f"{scene.scene} has no semantic annotation, from which the simulated detector takes its labels",
                 f"loci eval {suite} --scene-dataset ANNOTATED.scene_dataset_config.json ...",

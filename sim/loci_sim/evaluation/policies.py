@@ -1,9 +1,9 @@
-"""Who carries out tasks: an oracle and a random walker that show the scale, and a scripted robot that uses its memory."""
+"""Who carries out tasks: an oracle and a random walker that show the scale, and the robot with its memory."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
+from functools import cache
 from typing import Protocol
 
 import cv2
@@ -11,22 +11,17 @@ import numpy as np
 import numpy.typing as npt
 
 from loci.nodes.client import MemoryClient
-from loci.nodes.tasks import thing_to_find
+from loci.perception.text import MiniLMTextEncoder
+from loci.planning.bodies import Handled, Motion, SteppedBody
 from loci.planning.driving import Driver, PathSource, bearing, drive_to
-from loci.planning.exploration import ExplorationParameters, ExplorationProgress, explore
-from loci.planning.protocols import Action
-from loci.planning.words import normalise
+from loci.planning.execution import Outcome, Recall, TaskExecutor
+from loci.planning.offline import OfflinePlanner
+from loci.planning.orders import Verb, parse_instruction
+from loci.planning.protocols import Action, Planner, Point
 from loci.query import Evidence, Query
-from loci_sim.evaluation.instructions import parse_chore
 from loci_sim.evaluation.robot import SimulatedRobot, TrueMap
 from loci_sim.evaluation.tasks import Asked, Chore, Goal, MemoryUse, Question, Reply, Stop
 
-#: How near to a thing the way may end [m]: it may stand on furniture or against a wall.
-_TOLERANCE = 1.5
-#: Actions of exploring between two questions to the memory.
-_EXPLORE_STEPS = 4
-#: A remembered image is the one that was shown from this score on.
-_SAME_VIEW = 0.8
 #: Viewpoints that an oracle tries to work from.
 _ORACLE_TRIES = 6
 #: Chance of stopping at every step of a random walk, its actions, what it tries with things, and what it guesses.
@@ -36,14 +31,18 @@ _GUESSES = ("yes", "no", "one", "two", "three", "in the kitchen", "in the bedroo
 _WALK: tuple[Action, ...] = ("move_forward", "move_forward", "turn_left", "turn_right")
 
 
+@cache
+def offline_planner() -> OfflinePlanner:
+    """The planner of this process, with its text model loaded once."""
+    return OfflinePlanner(MiniLMTextEncoder())
+
+
 class Policy(Protocol):
-    """Carries out the tasks of one row after another.
+    """Carries out the tasks of one row after another."""
 
-    Attributes:
-        n_explorations: visits to places only to look for something.
-    """
-
-    n_explorations: int
+    @property
+    def n_explorations(self) -> int:
+        """Visits to places only to look for something."""
 
     def begin_task(self) -> None:
         """A new task comes: what must not be used any more is forgotten."""
@@ -143,165 +142,89 @@ def handle(robot: SimulatedRobot, verb: str, identity: str, max_steps: int, ways
     return reason
 
 
-class ScriptedPolicy:
-    """Asks the memory, drives to what it names, and explores while it names nothing.
+class RememberingPolicy:
+    """The robot with its memory: carries tasks out as on a robot (`loci.planning.execution`), with the planner's own parser.
 
     Args:
         memory: over its services.
+        planner: says where things are, and answers.
         robot: whose images the memory takes in.
         use: what of the memory may be used.
     """
 
-    def __init__(self, memory: MemoryClient, robot: SimulatedRobot, use: MemoryUse) -> None:
-        self._memory, self._robot, self._use = memory, robot, use
-        self._exploration: Iterator[ExplorationProgress] | None = None
-        self._exploring_to: object = None
-        self.n_explorations = 0
+    def __init__(self, memory: MemoryClient, planner: Planner, robot: SimulatedRobot, use: MemoryUse) -> None:
+        self._memory, self._planner, self._robot, self._use = memory, planner, robot, use
+        self._body = SteppedBody(memory, robot, self._hand)
+
+    @property
+    def n_explorations(self) -> int:
+        return self._body.n_explorations
 
     def begin_task(self) -> None:
         if self._use == "none":
             self._memory.clear()
-            self._exploration = None
+            self._body.forget_exploration()
 
     def seek(self, goal: Goal, max_steps: int) -> Stop:
-        driver = Driver(self._memory, self._robot, max_steps)
-        first, rejected = len(self._robot.trace), set[str]()
-        driver.act("look")
-        explored = False
-        while (left := max_steps - (len(self._robot.trace) - first)) > 0:
-            target = self._recall(goal, rejected, desperate=explored)
-            if target is not None:
-                driver.max_steps = driver.n_steps + left
-                if self._reach(driver, target):
-                    return Stop(True, target.text or target.id)
-                rejected.add(target.id)
-            elif explored:
-                return Stop(False, "everything reachable was explored, and nothing like it is known")
-            else:
-                explored = not self._explore(min(left, _EXPLORE_STEPS))
-        return Stop(False, f"not found within {max_steps} steps")
+        if goal.image is not None:
+            return self._stop(self._executor().find(image=_pixels(goal.image)), max_steps)
+        return self._ordered(goal.text, max_steps)
 
     def answer(self, question: Question, max_steps: int) -> Reply:
-        """Ask after every few steps of exploring, until the memory knows or nothing is left to explore."""
-        first = len(self._robot.trace)
-        Driver(self._memory, self._robot, max_steps).act("look")
-        explored = False
-        while True:
-            found = self._memory.ask(question.text, min_stamp_ns=self._robot.trace[-1][0])
-            usable = all(self._may_use(e) for e in found.evidence if e.kind == "object")
-            n_images = len({e.keyframe_id for e in found.evidence if e.keyframe_id})
-            left = max_steps - (len(self._robot.trace) - first)
-            if found.known and usable:
-                return Reply(found.answer, True, n_images, "the memory knows")
-            if explored or left <= 0:
-                reason = "nothing reachable is left to explore" if explored else f"not known after {max_steps} steps"
-                return Reply(found.answer, False, n_images, reason)
-            explored = not self._explore(min(left, _EXPLORE_STEPS))
+        ended = self._end(self._executor().find_out(question.text), max_steps)
+        assert ended.answer is not None
+        n_images = len({e.keyframe_id for e in ended.evidence if e.keyframe_id})
+        return Reply(ended.answer.answer, ended.done, n_images, ended.reason)
 
     def carry_out(self, chore: Chore, max_steps: int, asked: Callable[[Asked], None]) -> Stop:
-        """Step by step: find the thing, handle it, find the place, put it there. What fails once is tried with the next best thing."""
-        deeds = parse_chore(chore.text)
-        if not deeds:
-            return Stop(False, f"I do not understand {chore.text!r}")
-        first = len(self._robot.trace)
-        for verb, words in deeds:
-            left = max_steps - (len(self._robot.trace) - first)
-            reason = self._handle(verb, words, left, asked)
-            if reason:
-                return Stop(False, f"{verb} {words}: {reason}")
-        return Stop(True, "done")
-
-    def _handle(self, verb: str, words: str, max_steps: int, asked: Callable[[Asked], None]) -> str:
-        """Find a thing and do something with it; why it could not be done, or empty."""
-        first, rejected = len(self._robot.trace), set[str]()
-        driver = Driver(self._memory, self._robot, max(max_steps, 1))
-        driver.act("look")
-        explored, reason = False, "never seen"
         last: Asked | None = None
-        while (left := max_steps - (len(self._robot.trace) - first)) > 0:
-            stamp = self._robot.trace[-1][0]
-            found = [e for e in self._things(words, stamp) if e.id not in rejected]
-            target = next((e for e in found if e.is_goal and e.position is not None and self._may_use(e)), None)
-            query = Asked(
-                words, target.position if target else None, target is not None and self._is_short_term(target)
-            )
+
+        def told(recall: Recall) -> None:
+            nonlocal last
+            found = recall.found
+            query = Asked(recall.words, found.position if found else None, found is not None and self._is_recent(found))
             # The same question with the same answer, while exploring goes on, is one.
             if query != last:
                 asked(query)
             last = query
-            if target is None:
-                if explored:
-                    return reason
-                explored = not self._explore(min(left, _EXPLORE_STEPS))
-                continue
-            driver.max_steps = driver.n_steps + left
-            rejected.add(target.id)
-            if self._reach(driver, target):
-                result = self._robot.interact(verb, target.label, target.position)
-                if result.done:
-                    return ""
-                reason = result.reason
-        return f"not within {max_steps} steps ({reason})"
 
-    def _things(self, words: str, stamp_ns: int) -> list[Evidence]:
-        """Objects that words mean, best first."""
-        if words.startswith("something"):
-            return list(self._memory.recall(Query(text=words, kinds=("object",), limit=5), stamp_ns).evidence)
-        answer = self._memory.ask(f"where is the {words}", min_stamp_ns=stamp_ns)
-        found = [e for e in answer.evidence if answer.known and e.kind == "object" and e.state != "missing"]
-        # "The mug on the table": the evidence names the table, too.
-        head = normalise(re.split(r" (?:on|in) the ", words)[0])
-        return [e for e in found if normalise(e.label) in head] or found
+        return self._ordered(chore.text, max_steps, told)
 
-    def _is_short_term(self, evidence: Evidence) -> bool:
+    def _ordered(self, text: str, max_steps: int, told: Callable[[Recall], None] = lambda _: None) -> Stop:
+        orders = parse_instruction(text)
+        if not orders:
+            return Stop(False, f"I do not understand {text!r}")
+        return self._stop(self._executor(told).carry_out(orders), max_steps)
+
+    def _executor(self, told: Callable[[Recall], None] = lambda _: None) -> TaskExecutor:
+        return TaskExecutor(self._memory, self._planner, self._body, may_use=self._may_use, told=told)
+
+    def _stop(self, doing: Generator[Motion, None, Outcome], max_steps: int) -> Stop:
+        ended = self._end(doing, max_steps)
+        return Stop(ended.done, ended.reason)
+
+    def _end(self, doing: Generator[Motion, None, Outcome], max_steps: int) -> Outcome:
+        """Do it to its end."""
+        self._body.begin(max_steps)
+        while True:
+            try:
+                next(doing)
+            except StopIteration as end:
+                outcome: Outcome = end.value
+                return outcome
+
+    def _hand(self, verb: Verb, label: str, position: Point) -> Handled:
+        result = self._robot.interact(verb, label, position)
+        return Handled(result.done, result.reason)
+
+    def _is_recent(self, evidence: Evidence) -> bool:
         """Whether a short-term record tells of an object."""
         query = Query(object_id=evidence.object_id or evidence.id, kinds=("episode",), limit=20)
         return any(r.origin == "short_term" for r in self._memory.recall(query).evidence)
 
-    def _explore(self, n_steps: int) -> bool:
-        """Some steps of exploring; False if there is nothing left to explore."""
-        if self._exploration is None:
-            self._exploration = explore(self._memory, self._robot, ExplorationParameters(max_steps=1_000_000))
-        for _ in range(n_steps):
-            progress = next(self._exploration, None)
-            if progress is None or progress.outcome:
-                return False
-            if progress.goal is not None and progress.goal != self._exploring_to:
-                self.n_explorations += 1
-            self._exploring_to = progress.goal
-        return True
-
-    def _reach(self, driver: Driver, target: Evidence) -> bool:
-        """Drive to what is remembered and look at it; whether it is there."""
-        assert target.position is not None
-        if list(drive_to(driver, target.position, None, _TOLERANCE))[-1].outcome != "arrived":
-            return False
-        if target.kind != "object":
-            return True
-        for _ in driver.face(bearing(self._robot.position(), target.position)):
-            pass
-        if not driver.has_steps:
-            return True  # it stands before it; looking once more would be a step too many
-        stamp = driver.act("look").stamp_ns
-        self._memory.statistics(min_stamp_ns=stamp)
-        now = self._memory.recall(Query(object_id=target.id, kinds=("object",), limit=1)).evidence
-        return bool(now) and now[0].state != "missing"
-
-    def _recall(self, goal: Goal, rejected: set[str], desperate: bool) -> Evidence | None:
-        """What the memory holds for a goal: the first thing that can be driven to and was not tried yet."""
-        stamp = self._robot.trace[-1][0]
-        if goal.image is not None:
-            query = Query(image=_pixels(goal.image), kinds=("keyframe",), limit=10)
-            found = [e for e in self._memory.recall(query, stamp).evidence if desperate or e.score >= _SAME_VIEW]
-        else:
-            thing = thing_to_find(goal.text)
-            found = self._things(thing, stamp) if thing else []
-        usable = (e for e in found if e.is_goal and e.position is not None and e.id not in rejected)
-        return next((e for e in usable if self._may_use(e)), None)
-
     def _may_use(self, evidence: Evidence) -> bool:
         """Whether the memory that is allowed holds it: "short" only what a short-term record tells of."""
-        return self._use != "short" or self._is_short_term(evidence)
+        return self._use != "short" or self._is_recent(evidence)
 
 
 def _pixels(jpeg: bytes) -> npt.NDArray[np.uint8]:

@@ -16,8 +16,9 @@ from loci_sim.evaluation.carrying import SOURCE, carry_out_day
 from loci_sim.evaluation.datasets.memory_metrics import chose_right
 from loci_sim.evaluation.day import draw_day, things_of
 from loci_sim.evaluation.phrasings import load_phrasings
+from loci_sim.evaluation.policies import offline_planner
 from loci_sim.evaluation.recall import chosen_id, draw_revisits, shortest_tour
-from loci_sim.evaluation.revisiting import OracleRevisitor, RandomRevisitor, Revisitor, ScriptedRevisitor
+from loci_sim.evaluation.revisiting import OracleRevisitor, RandomRevisitor, RememberingRevisitor, Revisitor
 from loci_sim.evaluation.robot import SimulatedRobot
 from loci_sim.evaluation.tasks import Choice, Revisit, TaskResult
 from loci_sim.scenes import Scene, SceneThing
@@ -151,7 +152,7 @@ def revisitor(
     robot: SimulatedRobot, memory: MemoryClient | None, places: TruePlaces, settings: RowSettings
 ) -> Revisitor:
     if memory is not None:
-        return ScriptedRevisitor(memory, robot, settings.memory)
+        return RememberingRevisitor(memory, offline_planner(), robot, settings.memory)
     if settings.planner == "oracle":
         return OracleRevisitor(robot, places.points, places.choice)
     return RandomRevisitor(robot, settings.seed)

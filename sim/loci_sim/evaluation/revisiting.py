@@ -1,4 +1,4 @@
-"""Who carries out the tasks of the suite `recall`: an oracle, a random walker, and a scripted robot that reads its records of the day."""
+"""Who carries out the tasks of the suite `recall`: an oracle, a random walker, and the robot that reads its records of the day."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from loci.nodes.client import MemoryClient
 from loci.planning.driving import Driver, bearing, distance, drive_to
-from loci.planning.protocols import KnownObject, Point
+from loci.planning.protocols import KnownObject, Planner, Point
 from loci.query import MAX_LIMIT, Evidence, Query
 from loci_sim.evaluation.carrying import SOURCE
 from loci_sim.evaluation.policies import RandomPolicy
@@ -98,17 +98,18 @@ class RandomRevisitor:
         return Stop(True, "stopped at random")
 
 
-class ScriptedRevisitor:
+class RememberingRevisitor:
     """Reads the robot's own records of the day and the objects that the memory knows; it does not explore.
 
     Args:
         memory: over its services.
+        planner: says where things are.
         robot: whose images the memory takes in.
         use: what of the memory may be used: "short" and "long" records by where they are kept.
     """
 
-    def __init__(self, memory: MemoryClient, robot: SimulatedRobot, use: MemoryUse) -> None:
-        self._memory, self._robot, self._use = memory, robot, use
+    def __init__(self, memory: MemoryClient, planner: Planner, robot: SimulatedRobot, use: MemoryUse) -> None:
+        self._memory, self._planner, self._robot, self._use = memory, planner, robot, use
 
     def __call__(self, task: Revisit, max_steps: int, arrived: Arrived) -> Stop:
         if self._use == "none":
@@ -223,6 +224,6 @@ class ScriptedRevisitor:
         ]
 
     def _named(self, label: str) -> list[Choice]:
-        answer = self._memory.ask(f"where is the {label}")
+        answer = self._planner.ask(f"where is the {label}", self._memory)
         found = (e for e in answer.evidence if answer.known and e.kind == "object" and e.position is not None)
         return [Choice(e.label, e.position) for e in found if e.position is not None]

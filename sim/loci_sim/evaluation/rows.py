@@ -39,7 +39,7 @@ class RowSettings:
 
     Attributes:
         suite: name.
-        planner: "scripted", "oracle" or "random".
+        planner: "offline", "oracle" or "random".
         memory: what of it may be used.
         split: of the phrasings.
         phrasings: file with other ones; None: the built-in ones.
@@ -121,13 +121,15 @@ def run_tasks(
         UserError: a process died.
     """
     from loci.nodes.client import MemoryClient
-    from loci_sim.evaluation.policies import OraclePolicy, Policy, RandomPolicy, ScriptedPolicy
+    from loci_sim.evaluation.policies import OraclePolicy, Policy, RandomPolicy, RememberingPolicy, offline_planner
     from loci_sim.evaluation.precise import PreciseOracle
     from loci_sim.evaluation.robot import SimulatedRobot
 
     starts = starts or {}
-    processes = simulation_processes(folder, simulator["scene"], map_id, simulator={**simulator, "seed": settings.seed})
-    remembers = settings.planner == "scripted"
+    processes = simulation_processes(
+        folder, simulator["scene"], map_id, planner=False, simulator={**simulator, "seed": settings.seed}
+    )
+    remembers = settings.planner == "offline"
     if not remembers:
         processes = [p for p in processes if p.name == "simulator"]
     retry = f"loci eval {settings.suite} --help"
@@ -161,7 +163,7 @@ def run_tasks(
                 return day(session, robot, memory)
             if 0 in starts:
                 memory.clear()  # of the image that it was waited for
-            results = run_all(lambda i: ScriptedPolicy(memory, robot, settings.memory))
+            results = run_all(lambda i: RememberingPolicy(memory, offline_planner(), robot, settings.memory))
             memory.save()
             return results
 

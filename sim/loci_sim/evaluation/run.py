@@ -21,7 +21,7 @@ from loci_sim.evaluation.rows import RowSettings, run_row
 from loci_sim.evaluation.tasks import MemoryUse, Split, TaskResult, task_result_from
 from loci_sim.scenes import Scene, SceneError, load_scene
 
-PLANNERS = ("scripted", "oracle", "random")
+PLANNERS = ("offline", "oracle", "random")
 #: Every scene of a suite is at least so hard.
 LEAST = Difficulty(repeated=0.3, small=0.2, neighbours=1)
 #: Scenes of the test split are others than those of the dev split.
@@ -48,7 +48,7 @@ class EvaluationOptions:
     n_scenes: int = 5
     seed: int = 0
     scene_list: Path | None = None
-    planner: str = "scripted"
+    planner: str = "offline"
     memory: MemoryUse = "full"
     split: Split = "dev"
     phrasings: Path | None = None

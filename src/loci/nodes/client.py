@@ -257,6 +257,14 @@ class MemoryClient:
 
     # --- objects and rooms --------------------------------------------------------------------------------------------
 
+    def wait_for(self, stamp_ns: int) -> None:
+        """Returns when observations up to this stamp are in.
+
+        Raises:
+            MemoryServiceError: they did not come in time.
+        """
+        self.statistics(min_stamp_ns=stamp_ns)
+
     def find_objects(
         self,
         text: str = "",

@@ -23,6 +23,9 @@ class LocalReader:
     def newest_stamp_ns(self) -> int:
         return self._memory.newest_stamp_ns
 
+    def wait_for(self, stamp_ns: int) -> None:
+        """Observations are in when `RobotMemory.observe` returns."""
+
     def recall(self, query: Query) -> Recollection:
         return self._memory.recall(query)
 

@@ -119,6 +119,9 @@ class MemoryReader(Protocol):
     def newest_stamp_ns(self) -> int:
         """Stamp of the newest observation taken in [ns]; 0: none yet."""
 
+    def wait_for(self, stamp_ns: int) -> None:
+        """Returns when observations up to this stamp are in (bounded)."""
+
     def recall(self, query: Query) -> Recalled:
         """Ranked evidence from all memories (srv/Recall)."""
 
