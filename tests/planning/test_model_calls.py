@@ -152,10 +152,10 @@ def test_a_stream_that_stalls_ends_at_the_deadline() -> None:
 
         handler.stream(words(), end=False)
 
-    with ModelServer(stalls) as server, pytest.raises(ModelError, match=r"within 0\.5 s"):
-        ask(endpoint(server), timeout=0.5)
+    with ModelServer(stalls) as server:
+        with pytest.raises(ModelError, match=r"within 0\.5 s"):
+            ask(endpoint(server), timeout=0.5)
         over.set()
-    over.set()
 
 
 # --- the end of a call ------------------------------------------------------------------------------------------------

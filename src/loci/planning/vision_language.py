@@ -133,6 +133,7 @@ class VisionLanguagePlanner:
             "fallbacks",
             "cancelled",
             "recorded_answers",
+            "prompt_images",
             "prompt_tokens",
             "completion_tokens",
             "calls_without_token_counts",
@@ -214,6 +215,7 @@ class VisionLanguagePlanner:
             model_calls=1,
             retries=reply.n_retries,
             calls_without_token_counts=int(reply.n_prompt_tokens + reply.n_completion_tokens == 0),
+            prompt_images=prompt.n_images,
             prompt_tokens=reply.n_prompt_tokens,
             completion_tokens=reply.n_completion_tokens,
         )
@@ -267,6 +269,7 @@ def _as_answer(d: Decision, prompt: Prompt, memory: AgentMemory, limit: int, wit
         known,
         float(d.confidence) if known else 0.0,
         tuple(_pictured(e, memory, with_images) for e in named[:limit]),
+        look_at=d.choice if is_frontier else "",
     )
 
 
