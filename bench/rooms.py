@@ -21,7 +21,7 @@ CAMERA = Camera(640, 480, 480.0, 480.0, 319.5, 239.5)
 #: Inner size of a room, and from one room to the next [m].
 SIZE, PITCH = (5.0, 4.4, 2.6), (6.0, 5.4)
 _ROOMS_IN_A_ROW = 25
-_N_KINDS, _N_VIEWS, _N_THINGS = 6, 6, 20
+_N_KINDS, _N_VIEWS, _N_THINGS = 4, 6, 20
 _COLORS = ((200, 30, 30), (30, 60, 180), (40, 140, 40), (230, 200, 40), (240, 240, 240), (120, 75, 40), (30, 30, 30))
 LABELS = (
     "table chair sofa bed lamp mug book plant pillow vase bowl plate bottle clock radio laptop phone basket box stool bin kettle toaster pan "
@@ -45,19 +45,20 @@ def fill(path: Path, n_objects: int, progress: Callable[[int, int], None]) -> No
     Args:
         path: is made.
         n_objects: at least; whole rooms.
-        progress: told of rooms done, and in all.
+        progress: told of objects so far, and in all.
     """
     kinds = [_views(np.random.default_rng(k)) for k in range(_N_KINDS)]
     # Rooms and frontiers are brought up to date once, at the end: who builds a map waits for nobody.
     parameters = MemoryParameters(refresh_period=10**9, keyframes=KeyframeParameters())
     with RobotMemory.open(path, map_id="rooms", parameters=parameters) as memory:
-        n_rooms = -(-n_objects // _N_THINGS)
-        for room in range(n_rooms):
+        room = 0
+        while len(memory.objects()) < n_objects:
             for observation in _visit(kinds[room % _N_KINDS], room):
                 memory.observe(observation)
             if room % 10 == 9:
                 memory.remember(f"the {LABELS[room % len(LABELS)]} of room {room} belongs to Anna", "operator")
-            progress(room + 1, n_rooms)
+            progress(min(len(memory.objects()), n_objects), n_objects)
+            room += 1
         memory.refresh()
         memory.save()
 

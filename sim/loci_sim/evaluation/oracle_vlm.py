@@ -27,13 +27,15 @@ NAME = "oracle"
 _MAX_BODY = 64 << 20
 #: So many metres of way is a square metre of frontier worth [m/m2], at most so many [m].
 _SIZE_BONUS, _MAX_BONUS = 0.5, 2.0
+#: Another frontier must be nearer by so much than the one that the robot is on its way to [m].
+_KEPT = 2.0
 #: More than all that can be told of a thing.
 _OTHER = 100
 
 _OBJECT = re.compile(r'^\| (?P<id>object/[\w.:-]+): (?P<text>"(?:[^"\\]|\\.)*")(?P<rest>.*)$')
 _VIEW = re.compile(r'^(?P<id>(?:snapshot|keyframe)/[\w.:-]+), .*"view of (?P<labels>[^"]*)"$')
 _FRONTIER = re.compile(
-    r'^\| (?P<id>frontier/[\w.:-]+): "unexplored border of (?P<area>[\d.]+) m2, (?P<length>[\d.]+) m away"$'
+    r'^\| (?P<id>frontier/[\w.:-]+): "unexplored border of (?P<area>[\d.]+) m2, (?P<length>[\d.]+) m away"(?P<rest>.*)$'
 )
 _QUESTION = re.compile(r'^The question of the robot\'s user: (?P<text>".*")$')
 _WHERE = re.compile(r"^where (?:is|are) (?:the |a |an |my |your )?(?P<thing>.+?)\W*$", re.IGNORECASE)
@@ -106,7 +108,7 @@ def read_request(messages: Sequence[Mapping[str, Any]]) -> Shown:
         elif match := _VIEW.match(line.removesuffix(":")):
             views.append((match["id"], tuple(match["labels"].split(", "))))
         elif match := _FRONTIER.match(line):
-            worth = min(_SIZE_BONUS * float(match["area"]), _MAX_BONUS)
+            worth = min(_SIZE_BONUS * float(match["area"]), _MAX_BONUS) + _KEPT * bool(match["rest"])
             frontiers.append((match["id"], float(match["length"]) - worth))
         elif match := _QUESTION.match(line):
             question = str(json.loads(match["text"]))

@@ -10,7 +10,7 @@ import logging
 import re
 import threading
 import time
-from collections import Counter, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -83,6 +83,7 @@ class VisionLanguagePlanner:
         self._latencies: deque[float] = deque(maxlen=_WINDOW)
         self._overheads: deque[float] = deque(maxlen=_WINDOW)
         self._first_tokens: deque[float] = deque(maxlen=_WINDOW)
+        self._chosen: OrderedDict[str, str] = OrderedDict()  # frontier by question
         self._n_in_flight = 0
         self.last_problem = ""
 
@@ -100,7 +101,12 @@ class VisionLanguagePlanner:
             raise TypeError(f"expected a memory with the methods of AgentMemory, got {type(memory).__name__}")
         began = time.monotonic()
         prompt = build_prompt(
-            question, memory, self._templates, self.settings.budget, with_images=self.model.takes_images
+            question,
+            memory,
+            self._templates,
+            self.settings.budget,
+            with_images=self.model.takes_images,
+            on_the_way_to=self._chosen_before(question),
         )
         self._count(questions=1)
         if not prompt.choices:  # nothing is remembered that could be chosen: there is nothing to pay a model for
@@ -113,9 +119,19 @@ class VisionLanguagePlanner:
         except (ModelError, UnusableReplyError) as error:
             _LOG.warning("the vision-language model did not answer: %s", error)
             return self._fall_back(question, memory, limit, with_images, str(error))
+        answer = _as_answer(decision, prompt, memory, limit, with_images)
         with self._lock:
             self._overheads.append(time.monotonic() - began - model_s)
-        return _as_answer(decision, prompt, memory, limit, with_images)
+            self._chosen[question] = answer.look_at
+            self._chosen.move_to_end(question)
+            if len(self._chosen) > _WINDOW:
+                self._chosen.popitem(last=False)
+        return answer
+
+    def _chosen_before(self, question: str) -> str:
+        """The frontier that was chosen when this was asked last; empty: none. Told to the model, so that it does not go to and fro."""
+        with self._lock:
+            return self._chosen.get(question, "")
 
     def statistics(self) -> dict[str, Any]:
         """Counts, tokens and cost since the start, for diagnostics, and latencies of the newest `_WINDOW`: of a model's answer, of its
