@@ -215,9 +215,7 @@ def _rows(result: dict[str, Any], sizes: list[int]) -> list[list[object]]:
         for name, value in first[part].items():
             here = [result[str(n)][part][name] for n in sizes]
             if isinstance(value, dict):
-                rows += [
-                    [f"{part}: {name} {p}", *(f"{v[p]:.1f}" for v in here)] for p in ("p50", "p99") if p in value
-                ]
+                rows += [[f"{part}: {name} {p}", *(f"{v[p]:.1f}" for v in here)] for p in ("p50", "p99") if p in value]
             else:
                 rows.append([f"{part}: {name}", *here])
     return rows

@@ -115,5 +115,7 @@ def _render(T: Array, lower: Array, upper: Array, colors: list[tuple[int, int, i
         if len(rows) >= 400:
             x0, y0, x1, y1 = int(columns.min()), int(rows.min()), int(columns.max()) + 1, int(rows.max()) + 1
             seen[i] = ((x0, y0, x1, y1), index[y0:y1, x0:x1] == i)
-    noise = np.random.default_rng(0).normal(0.0, 4.0, color.shape)  # a camera's, so that JPEGs are as large as a camera's
+    noise = np.random.default_rng(0).normal(
+        0.0, 4.0, color.shape
+    )  # a camera's, so that JPEGs are as large as a camera's
     return _View(T, np.clip(color + noise, 0, 255).astype(np.uint8), depth.astype(np.float32), seen)

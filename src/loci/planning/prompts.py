@@ -186,12 +186,14 @@ def build_prompt(
     left = text.left
     graph = memory.scene_graph("text", left) if left >= 200 else ""
     schema = decision_schema(list(choices))
+    # A saved memory has observed nothing yet in this session, and yet has a newest picture.
+    now_ns = memory.newest_stamp_ns or max((e.stamp_ns for e in current), default=0)
     body = templates.fill(
         "question",
         question=quoted(question, 2000),
         choices=", ".join([*choices, "none"]),
         scene_graph=_block(graph.splitlines(), left),
-        now=time_phrase(memory.newest_stamp_ns) if memory.newest_stamp_ns else "not known",
+        now=time_phrase(now_ns) if now_ns else "not known",
         **filled,
     )
     if not with_images:
