@@ -25,8 +25,6 @@ for _name in ("OMP", "OPENBLAS", "MKL", "NUMBA"):
     os.environ.setdefault(f"{_name}_NUM_THREADS", "1")
 
 from common import OUT, machine, quantiles, table, write_result  # noqa: E402
-from rooms import LABELS, fill  # noqa: E402
-
 from loci.memory import RobotMemory  # noqa: E402
 from loci.perception.text import MiniLMTextEncoder  # noqa: E402
 from loci.planning.endpoint import Endpoint, EndpointSettings  # noqa: E402
@@ -34,6 +32,7 @@ from loci.planning.local import LocalReader  # noqa: E402
 from loci.planning.offline import OfflinePlanner  # noqa: E402
 from loci.planning.prompts import Prompt, PromptBudget, Templates, build_prompt  # noqa: E402
 from loci.planning.vision_language import VisionLanguagePlanner, VisionLanguageSettings  # noqa: E402
+from rooms import LABELS, fill  # noqa: E402
 
 #: Questions by what they ask for; {thing} is another label each time.
 QUESTIONS = {
