@@ -90,7 +90,7 @@ def read_request(messages: Sequence[Mapping[str, Any]]) -> Shown:
         ValueError: a picture cannot be decoded, or there is no question.
     """
     content = messages[1]["content"]
-    parts = [{"type": "text", "text": content}] if isinstance(content, str) else content
+    parts: list[dict[str, Any]] = [{"type": "text", "text": content}] if isinstance(content, str) else content
     lines: list[str] = []
     n_images = 0
     for part in parts:

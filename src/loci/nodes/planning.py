@@ -20,6 +20,7 @@ from loci.nodes.lifecycle import RELIABLE_QOS, ManagedNode
 from loci.nodes.parameters import PLANNER
 from loci.nodes.tasks import plan_task
 from loci.perception.text import MiniLMTextEncoder
+from loci.planning.cancelling import cancelled_by
 from loci.planning.offline import OfflinePlanner
 from loci.planning.protocols import Planner
 from loci.query import check_limit
@@ -126,7 +127,7 @@ class PlannerNode(ManagedNode):
     def _execute(self, handle: Any) -> Any:
         result = action.ExecuteTask.Result()
         began = time.perf_counter()
-        with self._working():
+        with self._working(), cancelled_by(lambda: handle.is_cancel_requested):
             try:
                 self.require_active()
                 self._carry_out(handle, result)
