@@ -8,7 +8,7 @@ PYTEST_ARGS ?=
 VENV := $(if $(filter jazzy,$(ROS_DISTRO_WHEELS)),.venv,.venv-$(ROS_DISTRO_WHEELS))
 BIN := $(VENV)/bin
 SETUP := $(PYTHON) scripts/bootstrap.py --wheels $(ROS_DISTRO_WHEELS) --venv $(VENV) $(if $(TORCH_INDEX),--torch-index $(TORCH_INDEX))
-SOURCES := src sim tests bench scripts launch setup.py
+SOURCES := src sim tests bench examples scripts launch setup.py
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-long lint format bench lock clean distclean

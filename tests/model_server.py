@@ -6,7 +6,7 @@ import base64
 import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -34,11 +34,37 @@ class Handler(BaseHTTPRequestHandler):
         if self.path != "/v1/chat/completions":
             self.send(404, {"error": {"message": f"no {self.path}"}})
             return
-        if problem := problem_of(request):
+        if problem := problem_of(request, self.server.max_images, self.server.image_size, self.server.max_characters):
             self.server.problems.append(problem)
         content = script(request, self)
-        if content is not None:
+        if content is None:
+            return
+        if request.get("stream"):
+            self.stream(pieces_of(content))
+        else:
             self.send(200, completion(content))
+
+    def stream(self, deltas: Iterable[dict[str, Any]], *, end: bool = True) -> None:
+        """Send pieces of a message, one chunk each; without ``end`` the connection is closed in the middle."""
+        self.begin_stream()
+        for delta in deltas:
+            self.chunk({"choices": [{"index": 0, "delta": delta, "finish_reason": None}]})
+        if end:
+            self.chunk({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
+            self.chunk({"choices": [], "usage": USAGE})
+            self.wfile.write(b"data: [DONE]\n\n")
+
+    def begin_stream(self) -> None:
+        self.close_connection = True  # no length: the end of the connection is the end of the stream
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Connection", "close")
+        self.end_headers()
+
+    def chunk(self, document: dict[str, Any]) -> None:
+        head = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "scripted"}
+        self.wfile.write(b"data: " + json.dumps(head | document).encode() + b"\n\n")
+        self.wfile.flush()
 
     def send(self, status: int, document: Any, headers: dict[str, str] | None = None) -> None:
         data = document if isinstance(document, bytes) else json.dumps(document).encode()
@@ -57,16 +83,30 @@ class Handler(BaseHTTPRequestHandler):
         try:
             super().handle()
         except (ConnectionError, BrokenPipeError):
-            self.server.hung_up += 1
+            with self.server.lock:
+                self.server.hung_up += 1
 
 
 class ModelServer(ThreadingHTTPServer):
-    """Answers with ``scripts`` in turn; the last one stays."""
+    """Answers with ``scripts`` in turn; the last one stays. Requests that are larger than the limits, or wrong otherwise, are ``problems``.
+
+    Args:
+        max_images, image_size, max_characters: limits of one request: pictures, their longer side [px], and text.
+        port: 0: any.
+    """
 
     daemon_threads = True
 
-    def __init__(self, *scripts: Script) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
+    def __init__(
+        self,
+        *scripts: Script,
+        max_images: int = 8,
+        image_size: int = 512,
+        max_characters: int = 6000 * 3,
+        port: int = 0,
+    ) -> None:
+        super().__init__(("127.0.0.1", port), Handler)
+        self.max_images, self.image_size, self.max_characters = max_images, image_size, max_characters
         self.scripts = list(scripts)
         self.requests: list[dict[str, Any]] = []
         self.keys: list[str] = []
@@ -89,6 +129,15 @@ class ModelServer(ThreadingHTTPServer):
         self.server_close()
 
 
+USAGE = {"prompt_tokens": 1000, "completion_tokens": 50, "total_tokens": 1050}
+
+
+def pieces_of(content: str, size: int = 7) -> Iterator[dict[str, Any]]:
+    """A message in pieces, as models say it; surrogates stay whole."""
+    for start in range(0, len(content), size):
+        yield {"content": content[start : start + size]}
+
+
 def completion(content: str | None, **message: Any) -> dict[str, Any]:
     return {
         "id": "chatcmpl-1",
@@ -102,7 +151,7 @@ def completion(content: str | None, **message: Any) -> dict[str, Any]:
                 "message": {"role": "assistant", "content": content, **message},
             }
         ],
-        "usage": {"prompt_tokens": 1000, "completion_tokens": 50, "total_tokens": 1050},
+        "usage": USAGE,
     }
 
 
@@ -173,12 +222,22 @@ def images_of(request: dict[str, Any]) -> list[np.ndarray]:
     return found
 
 
-def problem_of(request: dict[str, Any]) -> str:
+def problem_of(request: dict[str, Any], max_images: int, image_size: int, max_characters: int) -> str:
     """What is wrong with a request; empty: nothing."""
     try:
-        assert request["messages"][0]["role"] == "system"
-        assert [m["role"] for m in request["messages"]][-1] == "user"
-        images_of(request)
+        messages = request["messages"]
+        assert messages[0]["role"] == "system", "no system message first"
+        assert messages[-1]["role"] == "user", "the user has not the last word"
+        roles = [m["role"] for m in messages[1:]]
+        assert roles == ["user", "assistant"] * (len(roles) // 2) + ["user"], f"roles {roles}"
+        pictures = images_of(request)
+        assert len(pictures) <= max_images, f"{len(pictures)} pictures"
+        assert all(max(p.shape) <= image_size for p in pictures), "a picture is too large"
+        # What was asked again is beside the budget of the prompt.
+        first = {"messages": messages[:2]}
+        assert len(text_of(first)) <= max_characters, f"{len(text_of(first))} characters of text"
+        if request.get("stream_options"):
+            assert request.get("stream"), "stream_options without stream"
         if "response_format" in request:
             schema = request["response_format"]["json_schema"]["schema"]
             jsonschema.Draft202012Validator.check_schema(schema)

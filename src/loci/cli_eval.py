@@ -12,6 +12,7 @@ from loci.errors import UserError
 
 if TYPE_CHECKING:
     from loci_sim.evaluation.graders import NamedGrader
+    from loci_sim.evaluation.models import ModelChoice
 
 
 #: Where the files of benchmarks often lie, for examples.
@@ -61,13 +62,20 @@ def _add_suite(suites: Any, name: str, what: str, n_tasks: int) -> None:
         description="Lets a simulated robot carry out tasks, over the same ROS services as on a robot. An evaluation that was interrupted "
         "goes on where it was (docs/evaluation.md).",
         epilog=f"examples:\n  loci eval {name} --scenes 5\n  loci eval {name} --scenes 5 --memory none --out out/eval/{name}-none\n"
-        f"  loci eval {name} --planner oracle --out out/eval/{name}-oracle\n",
+        f"  loci eval {name} --planner oracle --out out/eval/{name}-oracle\n"
+        f"  loci eval {name} --planner vision_language --model qwen2.5vl --model-base-url http://127.0.0.1:11434/v1\n",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     g.add_argument("--scenes", type=positive, default=5, metavar="N", help="how many generated homes (default 5)")
     g.add_argument("--scene-list", type=Path, metavar="FILE", help="one scene a line instead: FAMILY:SEED or a .glb")
     g.add_argument("--seed", type=int, default=0, help="of the first home, and of tasks and chance (default 0)")
-    g.add_argument("--planner", choices=("offline", "oracle", "random"), default="offline")
+    g.add_argument(
+        "--planner",
+        choices=("offline", "vision_language", "oracle", "random"),
+        default="offline",
+        help="what decides; oracle and random show the scale (default offline)",
+    )
+    _add_model(g)
     g.add_argument("--memory", choices=("full", "short", "long", "none"), default="full", help="what of it may be used")
     g.add_argument("--split", choices=("dev", "test"), default="dev", help="of phrasings and homes (default dev)")
     g.add_argument("--phrasings", type=Path, metavar="FILE", help="JSON with other phrasings")
@@ -89,6 +97,50 @@ def _add_suite(suites: Any, name: str, what: str, n_tasks: int) -> None:
         )
     g.add_argument("--workers", type=positive, default=1, metavar="N", help="homes at a time (default 1)")
     g.add_argument("--out", type=Path, default=Path("out/eval", name), metavar="DIR", help=f"default out/eval/{name}")
+
+
+def _add_model(g: argparse.ArgumentParser) -> None:
+    m = g.add_argument_group("model", "of --planner vision_language")
+    m.add_argument(
+        "--model",
+        default="oracle",
+        metavar="NAME",
+        help="its name at the endpoint; oracle: a stand-in that comes with the simulator, reads the lists in the prompt, and tells where "
+        "things are (default)",
+    )
+    m.add_argument("--model-base-url", default="", metavar="URL", help="its endpoint, e.g. http://127.0.0.1:11434/v1")
+    m.add_argument("--model-deadline", type=float, default=60.0, metavar="S", help="for one decision (default 60 s)")
+    m.add_argument("--prompt-images", type=int, default=8, metavar="N", help="most pictures in a prompt (default 8)")
+    m.add_argument("--prompt-tokens", type=int, default=6000, metavar="N", help="most text in a prompt (default 6000)")
+    m.add_argument("--allow-remote-images", action="store_true", help="pictures may leave this machine")
+
+
+def _model(a: argparse.Namespace) -> ModelChoice | None:
+    """The model that was named.
+
+    Raises:
+        UserError: it cannot be asked.
+    """
+    from loci_sim.evaluation.models import ModelChoice
+
+    if a.planner != "vision_language":
+        if a.model_base_url:
+            raise UserError("expected --planner vision_language with --model-base-url", f"loci eval {a.suite} --help")
+        return None
+    try:
+        choice = ModelChoice(
+            a.model, a.model_base_url, a.model_deadline, a.prompt_images, a.prompt_tokens, a.allow_remote_images
+        )
+        choice.check()
+    except (ValueError, RuntimeError) as error:
+        raise UserError(str(error), f"loci eval {a.suite} --help") from error
+    if choice.is_oracle and a.suite not in ("goals", "household"):
+        raise UserError(
+            f"the model oracle only tells where things are, which is no help in {a.suite}: name another one with --model-base-url "
+            "and --model",
+            f"loci eval {a.suite} --help",
+        )
+    return choice
 
 
 def _add_benchmark(suites: Any, name: str, what: str, split: str, memory: str) -> argparse.ArgumentParser:
@@ -207,6 +259,7 @@ def _eval(a: argparse.Namespace) -> int:
         workers=a.workers,
         baseline=a.baseline,
         n_deeds=getattr(a, "pick_and_places", None),
+        model=_model(a),
     )
     return run_suite(options)
 

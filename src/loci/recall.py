@@ -60,7 +60,7 @@ class _Candidate:
     kind: Kind
     rank: float
     when: tuple[int, int]
-    describe: Callable[[], Evidence]
+    describe: Callable[..., Evidence]
     object_id: str = ""
 
 
@@ -159,11 +159,19 @@ def recall(memories: Memories, query: Query) -> Recollection:
         n_more += n_total - len(episodes)
     page = _sorted(found, order)[query.offset : query.offset + query.limit]
     memories.scene.supports(c.object_id for c in page if c.object_id)  # all at once, for `describe_object`
-    evidence = with_contradictions(memories, [candidate.describe() for candidate in page])
+    rooms = _rooms_by_id(memories, [c.object_id for c in page if c.object_id])
+    evidence = with_contradictions(memories, [c.describe(**rooms.get(c.object_id, {})) for c in page])
     memories.episodic.short_term.count_reads(e.id for e in evidence if e.origin == "short_term")
     if query.with_images:
         evidence = attach_images(memories, evidence, query.max_image_bytes)
     return Recollection(tuple(evidence), len(found) + n_more)
+
+
+def _rooms_by_id(memories: Memories, object_ids: Sequence[str]) -> dict[str, dict[str, Room]]:
+    """{object id: ``room`` for `describe_object`} of those in a room; looked up together, which is many times faster than one by one."""
+    by_id = memories.scene.by_id()
+    rooms = rooms_of_objects(memories, [by_id[i] for i in object_ids]) if object_ids else []
+    return {i: {"room": room} for i, room in zip(object_ids, rooms, strict=True) if room is not None}
 
 
 def _embeddings(memories: Memories, query: Query) -> tuple[Vector | None, Vector | None]:
@@ -209,7 +217,7 @@ def _scene_candidates(
             o, score = objects[row], float(scores[row])
             when = memories.episodic.time_key(memories.keyframes.get(o.keyframe_id).session, o.last_seen_ns)
             found.append(
-                _Candidate("object", score, when, partial(describe_object, memories, o, score, rooms[row]), o.id)
+                _Candidate("object", score, when, partial(describe_object, memories, o, score, room=rooms[row]), o.id)
             )
     kept = {o.id: score for o, score, ok in zip(objects, scores.tolist(), matches.tolist(), strict=True) if ok}
     if "snapshot" in kinds:

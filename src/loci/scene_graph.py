@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from loci.scene.objects import SceneObject
@@ -30,6 +31,9 @@ def scene_graph_text(
     labels = {o.id: o.label for o in objects}
     neighbours = _adjacent_rooms(topology)
     names = {room.id: f"{room.name or 'room'} ({room.id})" for room in topology.rooms}
+    by_room: dict[str, list[SceneObject]] = defaultdict(list)
+    for o in objects:
+        by_room[rooms.get(o.id, "")].append(o)
     lines: list[str] = []
     floor_of = {i: floor for floor in topology.floors for i in floor.room_ids}
     floor_id = ""
@@ -38,7 +42,7 @@ def scene_graph_text(
         if floor is not None and floor.id != floor_id and len(topology.floors) > 1:
             floor_id = floor.id
             lines.append(f"{floor.name} ({floor.id}), at {floor.height:.1f} m:")
-        inside = [o for o in objects if rooms.get(o.id, "") == (room.id if room else "")]
+        inside = by_room.get(room.id if room else "", [])
         if room is not None:
             next_to = ", ".join(names[i] for i in sorted(neighbours.get(room.id, ())))
             lines.append(f"{names[room.id]}, {room.area:.0f} m2" + (f", next to {next_to}" if next_to else "") + ":")
@@ -52,6 +56,8 @@ def scene_graph_text(
             was = " was last" if not o.is_there else ""
             away = "" if o.is_there else f", {o.state} now"
             lines.append(f"  {color}{o.label} ({o.id}){was}{on_text} at ({x:.1f}, {y:.1f}, {z:.1f}){away}")
+        if sum(map(len, lines)) > max_characters:
+            break  # what follows would be cut
     text, truncated = "", False
     for line in lines:
         if len(text) + len(line) + 1 > max_characters:

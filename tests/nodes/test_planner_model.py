@@ -18,13 +18,18 @@ pytest.importorskip(
     "openai", reason="the openai client cannot be imported: pip install 'loci[vlm]' (`make setup` does)"
 )
 
+from action_msgs.msg import GoalStatus
 from diagnostic_msgs.msg import DiagnosticArray
+from loci_ros import action, srv
 from loci_ros import msg as m
-from loci_ros import srv
+from rclpy.action import ActionClient
+from rclpy.node import Node
 from rig import Rig, overrides, until
 
 from loci.nodes import conversions as c
+from loci.nodes import planning
 from loci.nodes.client import MemoryClient
+from loci.nodes.errors import Code
 from loci.nodes.facade import make_nodes
 from loci.nodes.planning import PlannerNode
 from loci.planning.protocols import AgentMemory
@@ -176,16 +181,26 @@ def test_settings_that_do_not_do_leave_the_node_unconfigured(
         rig.close()
 
 
-def test_cleaning_up_does_not_wait_for_a_model_that_is_silent(own_domain: int, tmp_path: Path) -> None:
-    """A question is with the model when the node is taken down: it is given up, and its deadline of ten minutes is not waited for."""
-    asked, over = threading.Event(), threading.Event()
+class Silence:
+    """A model that says nothing until it is ``over``; counts who has asked."""
 
-    def silent(request: dict[str, Any], handler: Any) -> str:
-        asked.set()
-        over.wait(100.0)
+    def __init__(self) -> None:
+        self.n_asked, self.over = 0, threading.Event()
+        self._lock = threading.Lock()
+
+    def __call__(self, request: dict[str, Any], handler: Any) -> str:
+        with self._lock:
+            self.n_asked += 1
+        self.over.wait(100.0)
         return decide("none")
 
-    with ModelServer(silent) as server:
+
+@pytest.fixture
+def silence(own_domain: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Rig, Silence]]:
+    """A memory that has seen a room, and a planner that answers two questions at a time, with a model that is silent."""
+    monkeypatch.setattr(planning, "MAX_QUESTIONS", 2)
+    silence = Silence()
+    with ModelServer(silence) as server:
         memory = overrides(storage_directory=str(tmp_path), map_id="room", queue_size=100, preload_text_encoder=False)
         planner = overrides(
             text_encoder=False,
@@ -207,13 +222,54 @@ def test_cleaning_up_does_not_wait_for_a_model_that_is_silent(own_domain: int, t
             for i, o in enumerate(TOUR):
                 publisher.publish(c.to_observation(o, "map", sequence=i))
             assert until(lambda: rig.nodes[0].host.newest_stamp_ns == TOUR[-1].frame.stamp_ns, 60.0)
-            client = rig.outside.create_client(srv.Ask, "ask")
-            assert until(client.service_is_ready)
-            answer = client.call_async(srv.Ask.Request(question="where is the mug?", limit=3))
-            assert until(asked.is_set, 60.0)
-            rig.nodes[-1].trigger_deactivate()
-            rig.nodes[-1].trigger_cleanup()
-            assert until(answer.done, 40.0)
+            yield rig, silence
         finally:
-            over.set()
+            silence.over.set()
             rig.close()
+
+
+def test_a_silent_model_holds_up_its_questions_and_nothing_else(silence: tuple[Rig, Silence]) -> None:
+    """Two questions are with the model: a third is refused at once, diagnostics go on, a task with the model is cancelled, and taking the
+    node down gives the questions up; the deadline of ten minutes is not waited for."""
+    rig, model = silence
+    client = rig.outside.create_client(srv.Ask, "ask")
+    assert until(client.service_is_ready)
+    waiting = [client.call_async(srv.Ask.Request(question="where is the mug?", limit=3)) for _ in range(2)]
+    assert until(lambda: model.n_asked == 2, 60.0)
+    refused = rig.call(srv.Ask, "ask", {"question": "where is the mug?", "limit": 3})
+    assert Code(refused.error_code) == Code.UNAVAILABLE
+    assert "2 questions are being answered" in refused.error_msg
+    heard = rig.hear(DiagnosticArray, "/diagnostics")
+    assert until(
+        lambda: any(v.key == "in_flight" and v.value == "2" for d in heard for s in d.status for v in s.values)
+    )
+
+    node = Node("tasker", context=rig.context)
+    tasks = ActionClient(node, action.ExecuteTask, "execute_task")
+    rig.executor.add_node(node)
+    assert tasks.wait_for_server(20.0)
+    sent = tasks.send_goal_async(action.ExecuteTask.Goal(instruction="find the mug", max_steps=5))
+    assert until(lambda: model.n_asked == 3, 60.0)
+    handle = sent.result()
+    ended = handle.get_result_async()
+    handle.cancel_goal_async()
+    assert until(ended.done, 40.0)
+    assert ended.result().status == GoalStatus.STATUS_CANCELED
+    assert Code(ended.result().result.error_code) == Code.CANCELED
+    assert not any(w.done() for w in waiting)
+    rig.executor.remove_node(node)
+
+    rig.nodes[-1].take_down()
+    assert until(lambda: all(w.done() for w in waiting), 40.0)
+
+
+def test_cleaning_up_does_not_wait_for_a_model_that_is_silent(silence: tuple[Rig, Silence]) -> None:
+    """A question is with the model when the node is cleaned up: it is given up, and its deadline of ten minutes is not waited for."""
+    rig, model = silence
+    client = rig.outside.create_client(srv.Ask, "ask")
+    assert until(client.service_is_ready)
+    answer = client.call_async(srv.Ask.Request(question="where is the mug?", limit=3))
+    assert until(lambda: model.n_asked == 1, 60.0)
+    rig.nodes[-1].trigger_deactivate()
+    rig.nodes[-1].trigger_cleanup()
+    assert until(answer.done, 40.0)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -150,3 +153,13 @@ def test_without_a_memory_the_planner_says_what_is_missing(own_domain: int) -> N
         assert "is the memory running" in answer.error_msg
     finally:
         rig.close()
+
+
+def test_the_example_asks_the_running_robot(ros_domain: int, rig: Rig) -> None:
+    example = Path(__file__).resolve().parents[2] / "examples" / "ask.py"
+    done = subprocess.run(
+        [sys.executable, str(example), "where is the mug?"], capture_output=True, text=True, timeout=110, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "mug" in done.stdout
+    assert "object/" in done.stdout

@@ -21,6 +21,7 @@ pytest.importorskip(
 from table_memory import FRONTIERS, Page, TableMemory, home, thing
 
 from loci.memory import RobotMemory
+from loci.planning.cancelling import GivenUpError, cancelled_by
 from loci.planning.chat_model import ModelError
 from loci.planning.endpoint import Endpoint, EndpointSettings
 from loci.planning.local import LocalReader
@@ -610,4 +611,82 @@ def test_costs_and_latencies_are_counted(reader: LocalReader) -> None:
     assert (values["model_calls"], values["prompt_tokens"], values["completion_tokens"]) == (3, 3000, 150)
     assert float(values["cost"]) == pytest.approx((3000 * 2.0 + 150 * 10.0) * 1e-6, abs=1e-4)
     assert float(values["model p50 [ms]"]) >= 50.0
-    assert float(values["prompt p50 [ms]"]) > 0.0
+    assert 50.0 <= float(values["first token p50 [ms]"]) <= float(values["model p50 [ms]"])
+    assert float(values["own p50 [ms]"]) > 0.0
+    assert (values["in_flight"], values["failed_calls"], values["calls_without_token_counts"]) == (0, 0, 0)
+
+
+def test_what_failed_is_counted_too(reader: LocalReader) -> None:
+    """Two questions: the first fails after two retries; the second is answered by an endpoint that counts no tokens."""
+
+    def counts_nothing(request: dict[str, Any], handler: Any) -> None:
+        handler.send(200, {**completion(decide("none")), "usage": None})
+
+    with ModelServer(fails(500), fails(500), fails(500), counts_nothing) as server:
+        planner = planner_for(server, max_retries=2)
+        assert "without" in planner.ask(QUESTION, reader).answer
+        planner.ask(QUESTION, reader)
+    values = planner.statistics()
+    assert (values["questions"], values["fallbacks"]) == (2, 1)
+    assert (values["model_calls"], values["failed_calls"], values["retries"]) == (2, 1, 2)
+    assert (values["prompt_tokens"], values["calls_without_token_counts"]) == (0, 1)
+    assert "cost" not in values
+
+
+def test_an_endpoint_that_goes_down_in_the_middle_is_left_and_found_again(reader: LocalReader) -> None:
+    """Three questions: the server is there, then gone, then there again."""
+    mug = id_of(reader, "mug")
+    with ModelServer(says(decide(mug))) as server:
+        port = server.server_address[1]
+        planner = planner_for(server, max_retries=1)
+        assert planner.ask(QUESTION, reader).evidence[0].id == mug
+    gone = planner.ask(QUESTION, reader)
+    assert gone.evidence
+    assert "without the vision-language model" in gone.answer
+    with ModelServer(says(decide(mug, "It is back.")), port=port):
+        assert planner.ask(QUESTION, reader).answer == "It is back."
+    assert (planner.statistics()["fallbacks"], planner.statistics()["failed_calls"]) == (1, 1)
+
+
+def test_an_endpoint_that_goes_down_while_it_answers_is_left_to_the_other_planner(reader: LocalReader) -> None:
+    """The answer stops after some words, and nobody is there for the next try."""
+    with ModelServer(says("")) as server:
+
+        def dies(request: dict[str, Any], handler: Any) -> None:
+            server.socket.close()  # nobody is let in any more
+            handler.stream([{"content": '{"reason": "I see'}], end=False)
+
+        server.scripts = [dies]
+        planner = planner_for(server, max_retries=1)
+        answer = planner.ask(QUESTION, reader)
+        assert len(server.requests) == 1
+    assert "without the vision-language model" in answer.answer
+    assert planner.statistics()["retries"] == 1
+
+
+def test_a_refusal_in_plain_words_is_asked_again_and_then_left(reader: LocalReader) -> None:
+    with ModelServer(says("I'm sorry, but I cannot help with pictures of private homes.")) as server:
+        planner = planner_for(server)
+        assert "without the vision-language model" in planner.ask(QUESTION, reader).answer
+    assert not server.problems
+    assert planner.statistics()["asked_again"] == planner.settings.n_attempts - 1
+
+
+def test_a_question_that_is_cancelled_is_answered_by_nobody(reader: LocalReader) -> None:
+    """Neither by the model nor by the other planner; the next question is answered as ever."""
+    asked, over = threading.Event(), threading.Event()
+    mug = id_of(reader, "mug")
+
+    def silent(request: dict[str, Any], handler: Any) -> None:
+        asked.set()
+        over.wait(60.0)
+        handler.close_connection = True
+
+    with ModelServer(silent, says(decide(mug))) as server:
+        planner = planner_for(server, deadline=600.0)
+        with pytest.raises(GivenUpError), cancelled_by(asked.is_set):
+            planner.ask(QUESTION, reader)
+        values = planner.statistics()
+        assert (values["cancelled"], values["fallbacks"], values["in_flight"]) == (1, 0, 0)
+        assert planner.ask(QUESTION, reader).evidence[0].id == mug
+        over.set()

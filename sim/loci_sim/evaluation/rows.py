@@ -14,6 +14,7 @@ from loci.geometry import Array
 from loci.replay import ANSWER_TIMEOUT, remove_memory, wait_until_ready
 from loci.session import Session
 from loci_sim.evaluation.chores import is_done
+from loci_sim.evaluation.models import MODEL_FILE, ModelChoice, planner_of
 from loci_sim.evaluation.phrasings import load_phrasings
 from loci_sim.evaluation.questions import is_right
 from loci_sim.evaluation.suites import SUITES
@@ -39,7 +40,7 @@ class RowSettings:
 
     Attributes:
         suite: name.
-        planner: "offline", "oracle" or "random".
+        planner: "offline", "vision_language", "oracle" or "random".
         memory: what of it may be used.
         split: of the phrasings.
         phrasings: file with other ones; None: the built-in ones.
@@ -47,6 +48,7 @@ class RowSettings:
         n_tasks, max_steps: of a row, and actions for a task.
         n_deeds: pick-and-places of a day (`recall`); None: drawn.
         success_distance: a robot that stops this near to a viewpoint, by path, has arrived [m].
+        model: of the planner "vision_language".
     """
 
     suite: str
@@ -59,6 +61,7 @@ class RowSettings:
     max_steps: int
     n_deeds: int | None = None
     success_distance: float = SUCCESS_DISTANCE
+    model: ModelChoice | None = None
 
 
 def run_row(
@@ -129,7 +132,7 @@ def run_tasks(
     processes = simulation_processes(
         folder, simulator["scene"], map_id, planner=False, simulator={**simulator, "seed": settings.seed}
     )
-    remembers = settings.planner == "offline"
+    remembers = settings.planner in ("offline", "vision_language")
     if not remembers:
         processes = [p for p in processes if p.name == "simulator"]
     retry = f"loci eval {settings.suite} --help"
@@ -156,14 +159,17 @@ def run_tasks(
             return run_all(lambda i: oracle)
         if not remembers:
             return run_all(lambda i: RandomPolicy(robot, settings.seed + i))
-        with MemoryClient(timeout=ANSWER_TIMEOUT) as memory:
+        with (
+            MemoryClient(timeout=ANSWER_TIMEOUT) as memory,
+            planner_of(settings.model, offline_planner(), folder / f"{MODEL_FILE}-{row}.json") as planner,
+        ):
             wait_until_ready(session, memory)
             wait_for_first_image(session, memory, robot)
             if day is not None:
                 return day(session, robot, memory)
             if 0 in starts:
                 memory.clear()  # of the image that it was waited for
-            results = run_all(lambda i: RememberingPolicy(memory, offline_planner(), robot, settings.memory))
+            results = run_all(lambda i: RememberingPolicy(memory, planner, robot, settings.memory))
             memory.save()
             return results
 

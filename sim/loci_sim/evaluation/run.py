@@ -16,12 +16,13 @@ from typing import Any
 from loci.errors import UserError
 from loci_sim.difficulty import Difficulty, measure
 from loci_sim.evaluation.measures import reduction, summaries, table
+from loci_sim.evaluation.models import ModelChoice, of_rows, told_of
 from loci_sim.evaluation.phrasings import load_phrasings
 from loci_sim.evaluation.rows import RowSettings, run_row
 from loci_sim.evaluation.tasks import MemoryUse, Split, TaskResult, task_result_from
 from loci_sim.scenes import Scene, SceneError, load_scene
 
-PLANNERS = ("offline", "oracle", "random")
+PLANNERS = ("offline", "vision_language", "oracle", "random")
 #: Every scene of a suite is at least so hard.
 LEAST = Difficulty(repeated=0.3, small=0.2, neighbours=1)
 #: Scenes of the test split are others than those of the dev split.
@@ -42,6 +43,7 @@ class EvaluationOptions:
         out: folder; workers: rows at a time.
         n_deeds: pick-and-places of a day (`recall`); None: drawn.
         baseline: folder with results of the same tasks, e.g. without memory, to compare with.
+        model: of the planner "vision_language".
     """
 
     suite: str = "goals"
@@ -59,6 +61,7 @@ class EvaluationOptions:
     workers: int = 1
     baseline: Path | None = None
     n_deeds: int | None = None
+    model: ModelChoice | None = None
 
 
 def run_suite(options: EvaluationOptions) -> int:
@@ -126,8 +129,9 @@ def _run_scene(name: str, options: EvaluationOptions, tick: Any = None) -> list[
         options.n_tasks,
         options.max_steps,
         options.n_deeds,
+        model=options.model,
     )
-    folder = options.out / "runs" / name.replace(":", "-").replace("/", "_")
+    folder = _folder_of(name, options)
     results: list[TaskResult] = []
     try:
         for row in range(options.rows):
@@ -138,12 +142,20 @@ def _run_scene(name: str, options: EvaluationOptions, tick: Any = None) -> list[
     return results
 
 
+def _folder_of(name: str, options: EvaluationOptions) -> Path:
+    return options.out / "runs" / name.replace(":", "-").replace("/", "_")
+
+
 def _finish(options: EvaluationOptions, results: Sequence[TaskResult], scenes: dict[str, Scene]) -> int:
     from loci_sim.evaluation.report import write_report
 
     found = summaries(results)
     hard = {name: asdict(difficulty_of(scene)) for name, scene in scenes.items()}
     summary = {**_described(options), "difficulty": hard, "summaries": [asdict(s) for s in found]}
+    asked = ""
+    if options.model is not None:
+        summary["model"] = of_rows([_folder_of(name, options) for name in scenes])
+        asked = f"\n{told_of(summary['model'])}\n"
     spared = ""
     if options.baseline is not None:
         less = reduction(results, read_results(options.baseline))
@@ -158,7 +170,7 @@ def _finish(options: EvaluationOptions, results: Sequence[TaskResult], scenes: d
     print(
         f"\n{options.suite}, {options.planner}, memory {options.memory}, phrasings {options.split}: {len(scenes)} scenes\n"
         f"difficulty: {100 * means[0]:.0f} % of categories with several instances, {100 * means[1]:.0f} % of objects under "
-        f"15 cm, {means[2]:.0f} pairs of one category within 30 cm\n\n{table(options.suite, found)}\n{spared}"
+        f"15 cm, {means[2]:.0f} pairs of one category within 30 cm\n\n{table(options.suite, found)}\n{asked}{spared}"
     )
     print(f"episodes  {options.out / EPISODES}\nsummary   {options.out / 'summary.json'}\nreport    {page}")
     return 0
@@ -213,9 +225,8 @@ def _checked_scene(name: str) -> Scene:
 def _described(options: EvaluationOptions) -> dict[str, Any]:
     """Everything that the results depend on."""
     given = asdict(options)
-    return {
-        k: str(v) if isinstance(v, Path) else v for k, v in given.items() if k not in ("out", "workers", "baseline")
-    }
+    left_out = {"out", "workers", "baseline"} | ({"model"} if options.model is None else set())
+    return {k: str(v) if isinstance(v, Path) else v for k, v in given.items() if k not in left_out}
 
 
 def open_results(out: Path, mine: dict[str, Any], suite: str) -> list[TaskResult]:

@@ -64,11 +64,14 @@ class RequestError(Exception):
 def code_of(error: BaseException) -> Code:
     """The code that tells what kind of thing went wrong; `Code.INTERNAL` for what nobody foresaw."""
     # Imported here: the readers of this module need neither the store nor the memory.
+    from loci.planning.cancelling import GivenUpError
     from loci.questions import OtherMapError
     from loci.store.errors import StoreError
 
     if isinstance(error, RequestError):
         return error.code
+    if isinstance(error, GivenUpError):
+        return Code.CANCELED
     if isinstance(error, OtherMapError):
         return Code.OTHER_MAP
     if isinstance(error, ValueError):

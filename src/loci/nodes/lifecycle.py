@@ -85,6 +85,9 @@ class ManagedNode(LifecycleNode):
     def cleanup(self) -> None:
         """Let go of what `configure` made."""
 
+    def give_up(self) -> None:
+        """Let go of what requests wait for outside this machine or for minutes: the node is being shut down."""
+
     def diagnose(self) -> tuple[dict[str, Any], str]:
         """Further values for the diagnostics, and a warning (empty: all is well)."""
         return {}, ""
@@ -212,6 +215,7 @@ class ManagedNode(LifecycleNode):
     def take_down(self) -> None:
         """Shut down from any state, waiting (bounded) for requests that are being answered."""
         self._active = False
+        self.give_up()
         with self._idle:
             self._idle.wait_for(lambda: self._busy == 0, timeout=5.0)
         try:

@@ -11,9 +11,10 @@ from loci.nodes.process import pin_threads, run
 def main(args: Sequence[str] | None = None) -> int:
     """Run until SIGINT or SIGTERM."""
     pin_threads()
-    from loci.nodes.planning import PlannerNode
+    from loci.nodes.planning import MAX_QUESTIONS, PlannerNode
 
-    return run(lambda context: [PlannerNode(context)], args, threads=4)
+    # Beside as many questions as may wait for a model: tasks, cancelling, diagnostics and transitions.
+    return run(lambda context: [PlannerNode(context)], args, threads=MAX_QUESTIONS + 6)
 
 
 if __name__ == "__main__":

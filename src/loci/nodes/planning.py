@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from loci.nodes.lifecycle import RELIABLE_QOS, ManagedNode
 from loci.nodes.parameters import PLANNER
 from loci.nodes.tasks import plan_task
 from loci.perception.text import MiniLMTextEncoder
+from loci.planning.cancelling import cancelled_by
 from loci.planning.offline import OfflinePlanner
 from loci.planning.protocols import Planner
 from loci.query import check_limit
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from loci.planning.vision_language import VisionLanguagePlanner
 
 MAX_STEPS = 10_000
+#: Questions that are answered at a time: a model may take a minute for each, and every one holds a thread of the node.
+MAX_QUESTIONS = 8
 
 
 class PlannerNode(ManagedNode):
@@ -36,6 +40,7 @@ class PlannerNode(ManagedNode):
         self._client: MemoryClient | None = None
         self._planner: Planner | None = None
         self._vision_language: VisionLanguagePlanner | None = None
+        self._questions = threading.BoundedSemaphore(MAX_QUESTIONS)
         super().__init__("planner", PLANNER, context=context, **options)
         self.serve(srv.Ask, "ask", self._ask)
         self.action_servers.append(
@@ -87,6 +92,10 @@ class PlannerNode(ManagedNode):
             return None
         return encoder
 
+    def give_up(self) -> None:
+        if self._vision_language is not None:
+            self._vision_language.close()
+
     def cleanup(self) -> None:
         if self._vision_language is not None:
             self._vision_language.close()
@@ -103,17 +112,22 @@ class PlannerNode(ManagedNode):
     def _ask(self, request: Any, response: Any) -> None:
         limit = check_limit(int(request.limit))
         planner, memory = self._parts()
-        with _reported():
-            if to_ns(request.min_stamp):
-                memory.statistics(min_stamp_ns=to_ns(request.min_stamp))  # waits
-            found = planner.ask(request.question, memory, limit, request.with_images)
+        if not self._questions.acquire(blocking=False):
+            raise RequestError(Code.UNAVAILABLE, f"{MAX_QUESTIONS} questions are being answered: ask again later")
+        try:
+            with _reported():
+                if to_ns(request.min_stamp):
+                    memory.statistics(min_stamp_ns=to_ns(request.min_stamp))  # waits
+                found = planner.ask(request.question, memory, limit, request.with_images)
+        finally:
+            self._questions.release()
         response.answer, response.known, response.confidence = found.answer, found.known, float(found.confidence)
         response.evidence = [to_evidence(e, self.values["map_frame"]) for e in found.evidence]
 
     def _execute(self, handle: Any) -> Any:
         result = action.ExecuteTask.Result()
         began = time.perf_counter()
-        with self._working():
+        with self._working(), cancelled_by(lambda: handle.is_cancel_requested):
             try:
                 self.require_active()
                 self._carry_out(handle, result)

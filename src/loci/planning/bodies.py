@@ -73,8 +73,13 @@ class Body(Protocol):
     def face(self, point: Point) -> Generator[Motion, None, None]:
         """Turn towards a point."""
 
-    def explore(self, n_steps: int) -> Generator[Motion, None, bool]:
-        """So many actions of exploring; returns whether something is left to explore."""
+    def explore(self, n_steps: int, look_at: str = "") -> Generator[Motion, None, bool]:
+        """So many actions of exploring; returns whether something is left to explore.
+
+        Args:
+            n_steps: at most.
+            look_at: id of the frontier to look at, if it is still there and can be reached; empty: any.
+        """
 
     def handle(self, verb: Verb, label: str, position: Point) -> Handled:
         """Do something with a thing before the robot."""
@@ -94,6 +99,7 @@ class SteppedBody:
         self._driver = Driver(memory, self, max_steps=0)
         self._exploration: Iterator[ExplorationProgress] | None = None
         self._exploring_to: Point | None = None
+        self._look_at = ""
         self._last_step = 0
         self.n_steps = 0
         self.n_explorations = 0
@@ -143,10 +149,11 @@ class SteppedBody:
         for _ in self._driver.face(bearing(self.position(), point)):
             yield Motion("looking", point)
 
-    def explore(self, n_steps: int) -> Generator[Motion, None, bool]:
+    def explore(self, n_steps: int, look_at: str = "") -> Generator[Motion, None, bool]:
+        self._look_at = look_at
         if self._exploration is None:
             everything = ExplorationParameters(max_steps=1_000_000_000)
-            self._exploration = explore(self._memory, self, everything)
+            self._exploration = explore(self._memory, self, everything, lambda _: self._look_at)
         for _ in range(min(n_steps, self.steps_left)):
             progress = next(self._exploration, None)
             if progress is None or progress.outcome:

@@ -11,7 +11,15 @@ Message = Mapping[str, Any]
 
 
 class ModelError(RuntimeError):
-    """The model gave no answer: not reachable, too late, refused, or it wants what it may not have. The message says which."""
+    """The model gave no answer: not reachable, too late, refused, or it wants what it may not have. The message says which.
+
+    Attributes:
+        n_retries: requests that failed before the last one.
+    """
+
+    def __init__(self, message: str, n_retries: int = 0) -> None:
+        super().__init__(message)
+        self.n_retries = n_retries
 
 
 @dataclass(frozen=True)
@@ -24,6 +32,7 @@ class Reply:
         latency_s: from the request to the answer, retries included [s].
         n_retries: requests that failed before.
         is_recorded: it comes from a trace, nothing was asked.
+        first_token_s: from the request to the first piece of the answer, retries included [s]; 0: it came in one piece.
     """
 
     content: str
@@ -32,6 +41,7 @@ class Reply:
     latency_s: float = 0.0
     n_retries: int = 0
     is_recorded: bool = False
+    first_token_s: float = 0.0
 
 
 class ChatModel(Protocol):
@@ -55,6 +65,7 @@ class ChatModel(Protocol):
 
         Raises:
             ModelError: there is no answer.
+            loci.planning.cancelling.GivenUpError: the one who asks has cancelled (`loci.planning.cancelling.cancelled_by`).
         """
 
     def close(self) -> None:

@@ -1,7 +1,8 @@
 """`Endpoint`: a model behind any OpenAI-compatible chat-completions endpoint (vLLM, Ollama, llama.cpp, hosted).
 
 Images leave this machine only if that was allowed: redirects are not followed, and on loopback no proxy is used. A call has one deadline
-for everything, so that retries with back-off cannot outlast it. The key is read from the environment and never written anywhere.
+for everything, so that retries with back-off cannot outlast it, and ends soon after it was cancelled. The key is read from the environment
+and never written anywhere.
 """
 
 from __future__ import annotations
@@ -9,21 +10,33 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import re
 import ssl
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from concurrent import futures
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from loci.planning.background import BackgroundLoop
+from loci.planning.cancelling import POLL_PERIOD, GivenUpError, current_check, give_up_if_cancelled
 from loci.planning.chat_model import Message, ModelError, Reply
+from loci.planning.completions import Completion, from_document, read_stream
 from loci.planning.loopback import is_loopback
 
 #: Status codes that are worth another try.
 _TRY_AGAIN = frozenset({408, 409, 425, 429})
 #: Optional fields of a request, and what to send instead to endpoints that refuse them.
-_INSTEAD: dict[str, str] = {"response_format": "", "temperature": "", "seed": "", "max_tokens": "max_completion_tokens"}
+_INSTEAD: dict[str, str] = {
+    "response_format": "",
+    "temperature": "",
+    "seed": "",
+    "max_tokens": "max_completion_tokens",
+    "stream": "",
+    "stream_options": "",
+}
 
 
 @dataclass(frozen=True)
@@ -66,6 +79,22 @@ class EndpointSettings:
         return is_loopback(urlsplit(self.base_url).hostname or "")
 
 
+@dataclass
+class _Call:
+    """A call that is under way: what its thread and the asking one tell each other.
+
+    Attributes:
+        deadline: monotonic time [s].
+        n_retries, problem: requests that failed so far, and why the last one did.
+        is_over: nobody waits for it any more. A cancellation alone can be lost (`asyncio.wait_for` and libraries swallow some).
+    """
+
+    deadline: float
+    n_retries: int = 0
+    problem: str = ""
+    is_over: bool = False
+
+
 class Endpoint:
     """A `loci.planning.chat_model.ChatModel` behind an HTTP endpoint.
 
@@ -90,13 +119,11 @@ class Endpoint:
                 f"{settings.base_url} needs a key: set the environment variable {settings.api_key_variable}, "
                 "or name another one with api_key_variable"
             )
-        # Made once: reading the certificates takes longer than a request on loopback.
-        self._certificates = ssl.create_default_context() if settings.base_url.startswith("https") else None
         self._random = random.Random(seed)
         self._lock = threading.Lock()
         self._refused: set[str] = set()  # optional fields that this endpoint does not take
-        self._in_flight: dict[asyncio.Task[Reply], asyncio.AbstractEventLoop] = {}
-        self._closed = False
+        self._loop = BackgroundLoop(f"model endpoint {settings.base_url}")
+        self._client: Any = None
 
     @property
     def name(self) -> str:
@@ -110,86 +137,86 @@ class Endpoint:
         """See `loci.planning.chat_model.ChatModel`. Not to be called from a running event loop."""
         if not self.takes_images and any(_has_image(m) for m in messages):
             raise ModelError(why_no_images(self.settings.base_url))
+        give_up_if_cancelled()
+        call = _Call(time.monotonic() + timeout)
         try:
-            return asyncio.run(self._complete(messages, schema, timeout))
-        except asyncio.CancelledError:
+            future = self._loop.submit(self._try(messages, schema, call))
+        except RuntimeError:
+            raise ModelError("the endpoint is closed") from None
+        check = current_check()
+        try:
+            while not futures.wait([future], _period(call.deadline, check is not None)).done:
+                if check is not None and check():
+                    raise GivenUpError(f"cancelled while {self.settings.base_url} was asked")
+                if time.monotonic() >= call.deadline:
+                    why = f" ({call.problem})" if call.problem else ""
+                    raise ModelError(f"no answer of {self.settings.base_url} within {timeout:g} s{why}", call.n_retries)
+        finally:
+            call.is_over = True
+            future.cancel()
+        try:
+            return future.result()
+        except futures.CancelledError:
             raise ModelError("the endpoint was closed while it was asked") from None
 
     def close(self) -> None:
         """Give up the calls that are in flight, from any thread; later ones are refused."""
-        with self._lock:
-            self._closed = True
-            for task, loop in self._in_flight.items():
-                loop.call_soon_threadsafe(task.cancel)
+        self._loop.close()
 
-    async def _complete(self, messages: Sequence[Message], schema: Mapping[str, Any], timeout: float) -> Reply:
-        """One call, registered so that `close` finds it."""
-        task: asyncio.Task[Reply] = asyncio.current_task()  # type: ignore[assignment]
-        with self._lock:
-            if self._closed:
-                raise ModelError("the endpoint is closed")
-            self._in_flight[task] = asyncio.get_running_loop()
-        try:
-            return await self._try(messages, schema, timeout)
-        finally:
-            with self._lock:
-                del self._in_flight[task]
-
-    async def _try(self, messages: Sequence[Message], schema: Mapping[str, Any], timeout: float) -> Reply:
+    async def _try(self, messages: Sequence[Message], schema: Mapping[str, Any], call: _Call) -> Reply:
         began = time.monotonic()
-        deadline = began + timeout
-        http = self._openai.DefaultAsyncHttpxClient(
-            follow_redirects=False,
-            trust_env=not self.settings.is_local,
-            verify=self._certificates if self._certificates is not None else True,
-        )
-        client = self._openai.AsyncOpenAI(
-            base_url=self.settings.base_url, api_key=self._key or "none", max_retries=0, http_client=http
-        )
-        async with client:
-            problem = ""
-            for n_tries in range(self.settings.max_retries + 1):
-                try:
-                    left = deadline - time.monotonic()
-                    answer = await asyncio.wait_for(self._ask(client, messages, schema), max(0.0, left))
-                    content, usage = _content(answer)
-                    return Reply(
-                        content,
-                        int(getattr(usage, "prompt_tokens", 0) or 0),
-                        int(getattr(usage, "completion_tokens", 0) or 0),
-                        time.monotonic() - began,
+        client = self._connected()
+        for n_tries in range(self.settings.max_retries + 1):
+            if call.is_over:
+                raise asyncio.CancelledError
+            call.n_retries = n_tries
+            try:
+                answer = await self._ask(client, messages, schema)
+            except self._openai.APIStatusError as error:
+                call.problem = f"{error.status_code}: {_message_of(error)}"
+                if error.status_code not in _TRY_AGAIN and error.status_code < 500:
+                    raise ModelError(
+                        f"{self.settings.base_url} refused the request: {call.problem}", n_tries
+                    ) from error
+                wait = self._wait(n_tries, error.response.headers.get("retry-after", ""))
+            except (self._openai.APIError, ValueError) as error:  # not reached, cut off, or not what the protocol says
+                call.problem = f"{type(error).__name__}: {str(error)[:200]}"
+                if error.__cause__ is not None:
+                    call.problem += f" ({type(error.__cause__).__name__}: {str(error.__cause__)[:200]})"
+                wait = self._wait(n_tries, "")
+            else:
+                return Reply(
+                    answer.content,
+                    answer.n_prompt_tokens,
+                    answer.n_completion_tokens,
+                    time.monotonic() - began,
+                    n_tries,
+                    first_token_s=max(0.0, answer.first_token_at - began),
+                )
+            if n_tries < self.settings.max_retries:
+                if time.monotonic() + wait >= call.deadline:
+                    raise ModelError(
+                        f"{self.settings.base_url} failed ({call.problem}); the next try would be after the deadline",
                         n_tries,
                     )
-                except asyncio.TimeoutError:
-                    raise ModelError(
-                        f"no answer of {self.settings.base_url} within {timeout:g} s"
-                        + (f" ({problem})" if problem else "")
-                    ) from None
-                except self._openai.APIStatusError as error:
-                    problem = f"{error.status_code}: {_message_of(error)}"
-                    if error.status_code not in _TRY_AGAIN and error.status_code < 500:
-                        raise ModelError(f"{self.settings.base_url} refused the request: {problem}") from error
-                    wait = self._wait(n_tries, error.response.headers.get("retry-after", ""))
-                except (
-                    self._openai.APIError,
-                    ValueError,
-                ) as error:  # not reached, cut off, or not what the protocol says
-                    problem = f"{type(error).__name__}: {str(error)[:200]}"
-                    if error.__cause__ is not None:
-                        problem += f" ({type(error.__cause__).__name__}: {str(error.__cause__)[:200]})"
-                    wait = self._wait(n_tries, "")
-                left = deadline - time.monotonic()
-                if n_tries < self.settings.max_retries and wait >= left:
-                    raise ModelError(
-                        f"{self.settings.base_url} failed ({problem}); the next try would be after the deadline of {timeout:g} s"
-                    )
-                if n_tries < self.settings.max_retries:
-                    await asyncio.sleep(wait)
-        raise ModelError(
-            f"{self.settings.base_url} failed {self.settings.max_retries + 1} times, at last with {problem}"
-        )
+                await asyncio.sleep(wait)
+        n = self.settings.max_retries
+        raise ModelError(f"{self.settings.base_url} failed {n + 1} times, at last with {call.problem}", n)
 
-    async def _ask(self, client: Any, messages: Sequence[Message], schema: Mapping[str, Any]) -> Any:
+    def _connected(self) -> Any:
+        """The client, in the loop's thread. Made once: connections are kept, and reading the certificates takes longer than a request."""
+        if self._client is None:
+            http = self._openai.DefaultAsyncHttpxClient(
+                follow_redirects=False,
+                trust_env=not self.settings.is_local,
+                verify=ssl.create_default_context(),
+            )
+            self._client = self._openai.AsyncOpenAI(
+                base_url=self.settings.base_url, api_key=self._key or "none", max_retries=0, http_client=http
+            )
+        return self._client
+
+    async def _ask(self, client: Any, messages: Sequence[Message], schema: Mapping[str, Any]) -> Completion:
         """One request; asks again without optional fields that the endpoint does not take."""
         while True:
             fields: dict[str, Any] = {
@@ -200,21 +227,33 @@ class Endpoint:
                 "temperature": 0.0,
                 "seed": 0,
                 "max_tokens": self.settings.max_output_tokens,
+                "stream": True,
+                "stream_options": {"include_usage": True},
             }
             with self._lock:
                 refused = set(self._refused)
             for name in refused:
-                value = fields.pop(name)
+                value = fields.pop(name, None)
                 if instead := _INSTEAD[name]:
                     fields[instead] = value
+            if "stream" in refused:
+                fields.pop("stream_options", None)
             try:
-                return await client.chat.completions.create(model=self.name, messages=list(messages), **fields)
+                answer = await client.chat.completions.create(model=self.name, messages=list(messages), **fields)
             except (self._openai.BadRequestError, self._openai.UnprocessableEntityError) as error:
-                named = {name for name in fields if name in _INSTEAD and name in _message_of(error)}
+                text = _message_of(error)
+                named = {name for name in fields if name in _INSTEAD and re.search(rf"\b{name}\b", text)}
                 if not named:
                     raise
                 with self._lock:
                     self._refused |= named
+                continue
+            if "stream" not in fields:
+                return from_document(answer)
+            try:
+                return await read_stream(answer)
+            finally:
+                await answer.close()
 
     def _wait(self, n_tries: int, retry_after: str) -> float:
         """Before the next try [s]: as long as the endpoint asks for, else the back-off."""
@@ -233,29 +272,15 @@ def why_no_images(base_url: str) -> str:
     )
 
 
+def _period(deadline: float, can_be_cancelled: bool) -> float:
+    """How long to wait before the next look at a deadline or a cancellation [s]."""
+    left = max(0.0, deadline - time.monotonic())
+    return min(left, POLL_PERIOD) if can_be_cancelled else left
+
+
 def _has_image(message: Message) -> bool:
     content = message.get("content")
     return isinstance(content, list) and any(part.get("type") == "image_url" for part in content)
-
-
-def _content(answer: Any) -> tuple[str, Any]:
-    """Text and token counts of a completion.
-
-    Raises:
-        ValueError: it is none.
-        ModelError: the model refused.
-    """
-    choices = getattr(answer, "choices", None)
-    if not choices:
-        raise ValueError(f"expected a chat completion with a choice, got {str(answer)[:200]!r}")
-    message = getattr(choices[0], "message", None)
-    if refusal := getattr(message, "refusal", None):
-        raise ModelError(f"the model refused: {str(refusal)[:300]}")
-    content = getattr(message, "content", None)
-    if not isinstance(content, str) or not content.strip():
-        raise ValueError("expected a chat completion with text, got none")
-    # Halves of surrogate pairs could not be sent back.
-    return content.encode("utf-8", "replace").decode(), getattr(answer, "usage", None)
 
 
 def _message_of(error: Any) -> str:

@@ -73,6 +73,7 @@ class TaskExecutor:
         self._memory, self._planner, self._body = memory, planner, body
         self._may_use, self._told = may_use, told
         self._stamp_ns = 0
+        self._look_at = ""  # the frontier that the planner's last answer chose
 
     def carry_out(self, orders: tuple[Order, ...]) -> Generator[Motion, None, Outcome]:
         """One order after the other; the first that fails ends it."""
@@ -113,6 +114,7 @@ class TaskExecutor:
         while True:
             self._memory.wait_for(self._stamp_ns)
             answer = self._planner.ask(question, self._memory)
+            self._look_at = answer.look_at
             if answer.known and all(self._may_use(e) for e in answer.evidence if e.kind == "object"):
                 return Outcome(True, "the memory knows", answer.evidence, answer)
             if explored or self._body.steps_left <= 0:
@@ -149,7 +151,9 @@ class TaskExecutor:
         if words.startswith("something"):
             return list(self._memory.recall(Query(text=words, kinds=("object",), limit=5)).evidence)
         answer = self._planner.ask(f"where is the {words}", self._memory)
-        found = [e for e in answer.evidence if answer.known and e.kind in ("object", "room") and e.state != "missing"]
+        self._look_at = answer.look_at
+        kinds = ("object", "room", "snapshot")
+        found = [e for e in answer.evidence if answer.known and e.kind in kinds and e.state != "missing"]
         # "The mug on the table": the evidence names the table, too.
         head = normalise(re.split(r" (?:on|in) the ", words)[0])
         return [e for e in found if normalise(e.label) in head] or found
@@ -174,7 +178,7 @@ class TaskExecutor:
         yield Motion("looking")
 
     def _explore(self) -> Generator[Motion, None, bool]:
-        left = yield from self._body.explore(_EXPLORE_STEPS)
+        left = yield from self._body.explore(_EXPLORE_STEPS, self._look_at)
         self._stamp_ns = max(self._stamp_ns, self._body.stamp_ns)
         return left
 

@@ -6,7 +6,7 @@ are taken at every step, so most frontiers vanish before they are reached; what 
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -102,8 +102,15 @@ class ExplorationProgress:
     outcome: Outcome = ""
 
 
+#: Picks one of the frontiers that can be reached, by its id; "": the cheapest is taken.
+Choice = Callable[[Sequence[KnownFrontier]], str]
+
+
 def explore(
-    memory: MemoryReader, robot: Robot, parameters: ExplorationParameters | None = None
+    memory: MemoryReader,
+    robot: Robot,
+    parameters: ExplorationParameters | None = None,
+    choose: Choice = lambda frontiers: "",
 ) -> Iterator[ExplorationProgress]:
     """Explore step by step; every action yields its progress, the last one has an ``outcome``. Stop early by not asking for more.
 
@@ -111,13 +118,15 @@ def explore(
         memory: that takes in the images of ``robot``.
         robot: that is driven.
         parameters: how.
+        choose: who says where to look next, asked whenever it is reconsidered. What is given up is not offered.
     """
-    return _Explorer(memory, robot, parameters or ExplorationParameters()).run()
+    return _Explorer(memory, robot, parameters or ExplorationParameters(), choose).run()
 
 
 class _Explorer:
-    def __init__(self, memory: MemoryReader, robot: Robot, parameters: ExplorationParameters) -> None:
+    def __init__(self, memory: MemoryReader, robot: Robot, parameters: ExplorationParameters, choose: Choice) -> None:
         self._memory = memory
+        self._choose = choose
         self._robot = robot
         self._p = parameters
         self._driver = Driver(
@@ -161,6 +170,11 @@ class _Explorer:
         if not self._frontiers:
             self._target = None
             return None
+        chosen = self._choose(self._frontiers)
+        for f in self._frontiers:
+            if f.id == chosen:
+                self._target = f
+                return f
         costs = [self._cost(f, position) for f in self._frontiers]
         best = int(np.argmin(costs))
         if self._target is not None:

@@ -114,7 +114,13 @@ class Templates:
 
 
 def build_prompt(
-    question: str, memory: AgentMemory, templates: Templates, budget: PromptBudget, *, with_images: bool = True
+    question: str,
+    memory: AgentMemory,
+    templates: Templates,
+    budget: PromptBudget,
+    *,
+    with_images: bool = True,
+    on_the_way_to: str = "",
 ) -> Prompt:
     """What a memory holds for a question.
 
@@ -124,6 +130,7 @@ def build_prompt(
         templates: the texts.
         budget: how much is shown.
         with_images: whether pictures may be shown.
+        on_the_way_to: id of the frontier that was chosen for this question before.
 
     Returns:
         The prompt. Its choices are empty if nothing is remembered that could answer.
@@ -163,7 +170,8 @@ def build_prompt(
     room_lines = [(_room_line(r), room_evidence(r, memory)) for r in rooms]
     object_lines = [(_object_line(e), e) for e in objects]
     episode_lines = [(_episode_line(e), e) for e in episodes]
-    frontier_lines = [(f"{e.id}: {quoted(e.text)}", e) for e in borders]
+    chosen = {on_the_way_to: ", chosen before, the robot is on its way there"}
+    frontier_lines = [(f"{e.id}: {quoted(e.text)}{chosen.get(e.id, '')}", e) for e in borders]
 
     fixed = templates.fill("system", schema="") + templates.fill("question", question=quoted(question, 2000))
     fixed += "".join(p.get("text", "") for p in parts)
@@ -178,12 +186,14 @@ def build_prompt(
     left = text.left
     graph = memory.scene_graph("text", left) if left >= 200 else ""
     schema = decision_schema(list(choices))
+    # A saved memory has observed nothing yet in this session, and yet has a newest picture.
+    now_ns = memory.newest_stamp_ns or max((e.stamp_ns for e in current), default=0)
     body = templates.fill(
         "question",
         question=quoted(question, 2000),
         choices=", ".join([*choices, "none"]),
         scene_graph=_block(graph.splitlines(), left),
-        now=time_phrase(memory.newest_stamp_ns) if memory.newest_stamp_ns else "not known",
+        now=time_phrase(now_ns) if now_ns else "not known",
         **filled,
     )
     if not with_images:

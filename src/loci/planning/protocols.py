@@ -204,12 +204,14 @@ class Answer:
         known: whether the memory knows; if not, ``evidence`` holds the frontiers to look at, if any are left.
         confidence: [0, 1].
         evidence: what the answer rests on, most important first; never empty if ``known``.
+        look_at: id of the frontier among ``evidence`` that the planner chose to look at; empty: it has no preference.
     """
 
     answer: str
     known: bool
     confidence: float
     evidence: tuple[Evidence, ...] = ()
+    look_at: str = ""
 
 
 class Planner(Protocol):

@@ -268,6 +268,7 @@ def _as_json(e: Exchange) -> dict[str, Any]:
         "n_completion_tokens": e.reply.n_completion_tokens,
         "latency_s": round(e.reply.latency_s, 4),
         "n_retries": e.reply.n_retries,
+        "first_token_s": round(e.reply.first_token_s, 4),
     }
 
 
@@ -282,6 +283,7 @@ def _from_json(d: Mapping[str, Any]) -> Exchange:
             int(d["n_completion_tokens"]),
             float(d["latency_s"]),
             int(d["n_retries"]),
+            first_token_s=float(d.get("first_token_s", 0.0)),
         )
     return Exchange(
         str(d["key"]),

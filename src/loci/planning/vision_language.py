@@ -10,12 +10,14 @@ import logging
 import re
 import threading
 import time
-from collections import Counter, deque
+from collections import Counter, OrderedDict, deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
+from loci.planning.cancelling import GivenUpError, give_up_if_cancelled
 from loci.planning.chat_model import ChatModel, Message, ModelError, Reply
 from loci.planning.decisions import NONE, Decision, UnusableReplyError, parse_decision
 from loci.planning.grounding import with_image
@@ -80,6 +82,9 @@ class VisionLanguagePlanner:
         self._counts: Counter[str] = Counter()
         self._latencies: deque[float] = deque(maxlen=_WINDOW)
         self._overheads: deque[float] = deque(maxlen=_WINDOW)
+        self._first_tokens: deque[float] = deque(maxlen=_WINDOW)
+        self._chosen: OrderedDict[str, str] = OrderedDict()  # frontier by question
+        self._n_in_flight = 0
         self.last_problem = ""
 
     def ask(self, question: str, memory: MemoryReader, limit: int = 10, with_images: bool = False) -> Answer:
@@ -88,6 +93,7 @@ class VisionLanguagePlanner:
         Raises:
             ValueError: no word or too many characters in the question, or ``limit`` out of range.
             TypeError: the memory gives no `AgentMemory`.
+            loci.planning.cancelling.GivenUpError: who asks has cancelled.
         """
         check_limit(limit)
         _check(question)
@@ -95,47 +101,72 @@ class VisionLanguagePlanner:
             raise TypeError(f"expected a memory with the methods of AgentMemory, got {type(memory).__name__}")
         began = time.monotonic()
         prompt = build_prompt(
-            question, memory, self._templates, self.settings.budget, with_images=self.model.takes_images
+            question,
+            memory,
+            self._templates,
+            self.settings.budget,
+            with_images=self.model.takes_images,
+            on_the_way_to=self._chosen_before(question),
         )
         self._count(questions=1)
         if not prompt.choices:  # nothing is remembered that could be chosen: there is nothing to pay a model for
             return self._fall_back(question, memory, limit, with_images, "")
         try:
             decision, model_s = self._decide(prompt, began + self.settings.deadline)
+        except GivenUpError:
+            self._count(cancelled=1)
+            raise
         except (ModelError, UnusableReplyError) as error:
             _LOG.warning("the vision-language model did not answer: %s", error)
             return self._fall_back(question, memory, limit, with_images, str(error))
+        answer = _as_answer(decision, prompt, memory, limit, with_images)
         with self._lock:
-            self._latencies.append(model_s)
             self._overheads.append(time.monotonic() - began - model_s)
-        return _as_answer(decision, prompt, memory, limit, with_images)
+            self._chosen[question] = answer.look_at
+            self._chosen.move_to_end(question)
+            if len(self._chosen) > _WINDOW:
+                self._chosen.popitem(last=False)
+        return answer
+
+    def _chosen_before(self, question: str) -> str:
+        """The frontier that was chosen when this was asked last; empty: none. Told to the model, so that it does not go to and fro."""
+        with self._lock:
+            return self._chosen.get(question, "")
 
     def statistics(self) -> dict[str, Any]:
-        """Counts, tokens, cost and latencies since the start, for diagnostics."""
+        """Counts, tokens and cost since the start, for diagnostics, and latencies of the newest `_WINDOW`: of a model's answer, of its
+        first token, and ("own") of everything else around the model in a question."""
         with self._lock:
-            counts, latencies, overheads = dict(self._counts), list(self._latencies), list(self._overheads)
+            counts, n_in_flight, problem = dict(self._counts), self._n_in_flight, self.last_problem
+            latencies, overheads = list(self._latencies), list(self._overheads)
+            first_tokens = list(self._first_tokens)
         names = (
             "questions",
             "model_calls",
+            "failed_calls",
             "retries",
             "asked_again",
             "fallbacks",
+            "cancelled",
+            "recorded_answers",
+            "prompt_images",
             "prompt_tokens",
             "completion_tokens",
+            "calls_without_token_counts",
         )
         values: dict[str, Any] = {"model": self.model.name, "model_sees_images": self.model.takes_images}
-        values |= {name: counts.get(name, 0) for name in names}
+        values |= {"in_flight": n_in_flight} | {name: counts.get(name, 0) for name in names}
         cost = (
             self.settings.input_price * values["prompt_tokens"]
             + self.settings.output_price * values["completion_tokens"]
         )
         if cost:
             values["cost"] = f"{cost * 1e-6:.4f}"
-        for name, seconds in (("model", latencies), ("prompt", overheads)):
+        for name, seconds in (("model", latencies), ("first token", first_tokens), ("own", overheads)):
             for quantile in (50, 99) if seconds else ():
                 values[f"{name} p{quantile} [ms]"] = f"{1e3 * np.percentile(seconds, quantile):.1f}"
-        if self.last_problem:
-            values["last_problem"] = self.last_problem
+        if problem:
+            values["last_problem"] = problem
         return values
 
     def close(self) -> None:
@@ -158,12 +189,10 @@ class VisionLanguagePlanner:
                 raise ModelError(
                     f"no usable answer within {self.settings.deadline:g} s" + (f": {problem}" if problem else "")
                 )
+            self._count(asked_again=int(n > 0))
             began = time.monotonic()
-            try:
-                reply = self.model.complete(messages, prompt.schema, left)
-            finally:
-                model_s += time.monotonic() - began
-            self._count_reply(reply, again=n > 0)
+            reply = self._call(messages, prompt, left)
+            model_s += time.monotonic() - began
             try:
                 return parse_decision(reply.content, prompt.choices), model_s
             except UnusableReplyError as error:
@@ -176,10 +205,47 @@ class VisionLanguagePlanner:
         assert problem is not None  # n_attempts >= 1
         raise problem
 
+    def _call(self, messages: Sequence[Message], prompt: Prompt, timeout: float) -> Reply:
+        """One call of the model, counted whatever comes of it.
+
+        Raises:
+            ModelError: no answer.
+            GivenUpError: who asks has cancelled.
+        """
+        give_up_if_cancelled()
+        self._count_in_flight(1)
+        try:
+            reply = self.model.complete(messages, prompt.schema, timeout)
+        except ModelError as error:
+            self._count(model_calls=1, failed_calls=1, retries=error.n_retries)
+            raise
+        except GivenUpError:
+            self._count(model_calls=1)
+            raise
+        finally:
+            self._count_in_flight(-1)
+        if reply.is_recorded:
+            self._count(recorded_answers=1)
+            return reply
+        self._count(
+            model_calls=1,
+            retries=reply.n_retries,
+            calls_without_token_counts=int(reply.n_prompt_tokens + reply.n_completion_tokens == 0),
+            prompt_images=prompt.n_images,
+            prompt_tokens=reply.n_prompt_tokens,
+            completion_tokens=reply.n_completion_tokens,
+        )
+        with self._lock:
+            self._latencies.append(reply.latency_s)
+            if reply.first_token_s > 0:
+                self._first_tokens.append(reply.first_token_s)
+        return reply
+
     def _fall_back(self, question: str, memory: AgentMemory, limit: int, with_images: bool, problem: str) -> Answer:
         self._count(fallbacks=1)
         if problem:
-            self.last_problem = problem[:500]
+            with self._lock:
+                self.last_problem = problem[:500]
         try:
             answer = self._fallback.ask(question, memory, limit, with_images)
         except ValueError as error:  # the other planner reads English only
@@ -189,14 +255,9 @@ class VisionLanguagePlanner:
         remark = " (Answered without the vision-language model.)" if problem else ""
         return replace(answer, answer=answer.answer + remark)
 
-    def _count_reply(self, reply: Reply, again: bool) -> None:
-        self._count(
-            model_calls=0 if reply.is_recorded else 1,
-            retries=reply.n_retries,
-            asked_again=int(again),
-            prompt_tokens=reply.n_prompt_tokens,
-            completion_tokens=reply.n_completion_tokens,
-        )
+    def _count_in_flight(self, more: int) -> None:
+        with self._lock:
+            self._n_in_flight += more
 
     def _count(self, **counts: int) -> None:
         with self._lock:
@@ -224,6 +285,7 @@ def _as_answer(d: Decision, prompt: Prompt, memory: AgentMemory, limit: int, wit
         known,
         float(d.confidence) if known else 0.0,
         tuple(_pictured(e, memory, with_images) for e in named[:limit]),
+        look_at=d.choice if is_frontier else "",
     )
 
 
