@@ -144,7 +144,7 @@ def test_another_thing_in_its_place_is_another_object():
 
 def test_a_thing_whose_place_another_one_of_its_size_has_taken_is_missing():
     """Nobody saw the place empty: depth is as it was, only the detector tells."""
-    objects = seen(home(mug()), at_table())
+    objects = seen(home(mug()), at_table(8))
     seen(home(mug(label="can")), at_table(8), objects, 200)
     states = {o.label: o.state for o in objects.objects()}
     assert states == {"table": "present", "mug": "missing", "can": "present"}

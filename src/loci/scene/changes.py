@@ -334,7 +334,8 @@ class Changes:
         if not confirmed or s.first_tick <= self._opened_at or object_id in self._judged:
             return
         self._judged.add(object_id)
-        if self._before(track).was_empty:
+        before = self._before(track)
+        if before.was_empty and not before.there_since:  # the newest look at the place tells
             self._note("new", track, keyframe, new=track.place("present"), confidence=s.presence)
 
     def _note(

@@ -23,8 +23,9 @@ DETECTED, NAMED, FITS = 2.0, 1.0, 0.5
 #: ... and against it: another thing's mask covers it, or covers all of it; at most, if all of it is seen through, or if it
 #: should have been detected.
 COVERED, WHOLLY_COVERED, ABSENT, UNDETECTED = -0.7, -1.5, -2.5, -1.7
-#: Share of an object's points that have to be seen under another thing's mask for all of it to be covered.
-WHOLE = 0.6
+#: Share of an object's points that have to be seen under another thing's mask for all of it to be covered, and detections from which
+#: on its own label is no mistake: what was called by a wrong name a few times is to become one with the thing that covers it.
+WHOLE, SETTLED = 0.6, 5
 #: Share of what is not hidden that must be seen through for an object to be gone, and up to which it fits what is measured.
 GONE_SHARE, FITTING_SHARE = 0.5, 0.2
 #: Probability that a view sees through the place of an object that is gone, and that it detects nothing there.
@@ -214,7 +215,7 @@ def take_in(
         p_detected = (s.n_detected + 1.0) / (s.n_expected + 2.0)
         s.weigh(float(np.clip(np.log((1.0 - p_detected) / P_UNDETECTED_IF_GONE), UNDETECTED, 0.0)))
     elif seen.other >= 0.5 * seen.at:
-        wholly = seen.other >= 0.95 * seen.at and seen.other >= WHOLE * seen.n_points
+        wholly = seen.other >= max(0.95 * seen.at, WHOLE * seen.n_points) and track.n_detections >= SETTLED
         s.weigh((WHOLLY_COVERED if wholly else COVERED) * track.is_labelled)
     elif _tells(seen, track, p):
         s.weigh(FITS)
