@@ -134,3 +134,29 @@ def test_memory_helps_and_chance_does_not(loci, tmp_path: Path) -> None:
     assert success["random", "full"][0] < 0.2
     assert success["offline", "full"][0] > success["random", "full"][0]
     assert success["offline", "full"][1] > success["offline", "none"][1]
+
+
+def test_a_vision_language_planner_decides_and_its_calls_are_counted(loci, tmp_path: Path) -> None:
+    """With the model that comes with the simulator; nothing is decided by the offline planner behind it."""
+    arguments = ("--scenes", 1, "--tasks", 1, "--rows", 1, "--max-steps", 10, "--planner", "vision_language")
+    done = loci("eval", "goals", *arguments, "--out", tmp_path)
+    assert done.returncode == 0, done.stderr
+    [found] = episodes(tmp_path)
+    assert 2 <= found["n_steps"] <= 10
+    counts = json.loads((tmp_path / "summary.json").read_text())["model"]
+    assert counts["questions"] == counts["model_calls"] >= 1
+    assert counts["fallbacks"] == counts["failed_calls"] == 0
+    assert counts["prompt_tokens"] > 500
+    assert "0 of them by the offline planner" in done.stdout
+
+
+def test_a_model_that_cannot_be_asked_is_refused_before_anything_runs(loci, tmp_path: Path) -> None:
+    for suite, options, reason in (
+        ("goals", ("--model", "qwen2.5vl"), "--model-base-url"),
+        ("questions", (), "only tells where things are"),
+        ("goals", ("--model-base-url", "nowhere"), "base_url"),
+    ):
+        done = loci("eval", suite, "--planner", "vision_language", *options, "--out", tmp_path / "x")
+        assert done.returncode == 1
+        assert reason in done.stderr
+    assert not (tmp_path / "x").exists()

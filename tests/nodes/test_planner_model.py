@@ -195,6 +195,19 @@ class Silence:
         return decide("none")
 
 
+def connected(rig: Rig) -> Any:
+    """A client that answers have come back to: discovery goes both ways, and an answer that comes before its end is lost."""
+    client = rig.outside.create_client(srv.Ask, "ask")
+    assert until(client.service_is_ready)
+
+    def answered() -> bool:
+        refused = client.call_async(srv.Ask.Request(question="", limit=3))
+        return bool(until(refused.done, 5.0))
+
+    assert until(answered, 60.0)
+    return client
+
+
 @pytest.fixture
 def silence(own_domain: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Rig, Silence]]:
     """A memory that has seen a room, and a planner that answers two questions at a time, with a model that is silent."""
@@ -232,8 +245,7 @@ def test_a_silent_model_holds_up_its_questions_and_nothing_else(silence: tuple[R
     """Two questions are with the model: a third is refused at once, diagnostics go on, a task with the model is cancelled, and taking the
     node down gives the questions up; the deadline of ten minutes is not waited for."""
     rig, model = silence
-    client = rig.outside.create_client(srv.Ask, "ask")
-    assert until(client.service_is_ready)
+    client = connected(rig)
     waiting = [client.call_async(srv.Ask.Request(question="where is the mug?", limit=3)) for _ in range(2)]
     assert until(lambda: model.n_asked == 2, 60.0)
     refused = rig.call(srv.Ask, "ask", {"question": "where is the mug?", "limit": 3})
@@ -266,8 +278,7 @@ def test_a_silent_model_holds_up_its_questions_and_nothing_else(silence: tuple[R
 def test_cleaning_up_does_not_wait_for_a_model_that_is_silent(silence: tuple[Rig, Silence]) -> None:
     """A question is with the model when the node is cleaned up: it is given up, and its deadline of ten minutes is not waited for."""
     rig, model = silence
-    client = rig.outside.create_client(srv.Ask, "ask")
-    assert until(client.service_is_ready)
+    client = connected(rig)
     answer = client.call_async(srv.Ask.Request(question="where is the mug?", limit=3))
     assert until(lambda: model.n_asked == 1, 60.0)
     rig.nodes[-1].trigger_deactivate()
