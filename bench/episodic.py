@@ -20,6 +20,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -52,8 +53,8 @@ def measure(kind: str, folder: Path, records: Records, nearest: np.ndarray) -> d
     gc.collect()
     # In a process of its own: what it holds is the memory's, and opening finds nothing warm but the disk.
     spawn = multiprocessing.get_context("spawn")
-    with spawn.Pool(1) as pool:
-        result |= pool.apply(ask_library, (kind, folder, len(records), nearest))
+    with ProcessPoolExecutor(1, mp_context=spawn) as process:
+        result |= process.submit(ask_library, kind, folder, len(records), nearest).result()
     result["mib_on_disk"] = round(_bytes_of(folder) / 2**20, 1)
     return result
 

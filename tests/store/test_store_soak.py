@@ -65,7 +65,7 @@ def test_a_memory_that_forgets_as_much_as_it_learns_does_not_grow(tmp_path: Path
         done.set()
         asker.join()
         assert not errors
-        assert memory.finish_indexing(60)
+        assert memory.finish_indexing()  # as long as it takes on a busy machine: the test has a limit of its own
         if len(resident) >= 8:
             third = len(resident) // 3
             growth = np.median(resident[-third:]) - np.median(resident[:third])

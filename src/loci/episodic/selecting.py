@@ -59,8 +59,8 @@ def select(
         view.blocks.stamps,
         view.blocks.codes,
         view.blocks.positions,
-        _FIRST if conditions.after_ns is None else max(conditions.after_ns, _FIRST),
-        _LAST if conditions.before_ns is None else min(conditions.before_ns - 1, _LAST),
+        _FIRST if conditions.after_ns is None else _stamp(conditions.after_ns),
+        _LAST if conditions.before_ns is None else _stamp(conditions.before_ns - 1),
         np.array(list(wanted.values()), dtype=np.int32),
         conditions.is_spatial,
         *region,
@@ -82,6 +82,11 @@ def select(
         keep_inside(here, inside, *region)
         mask[hanging] = inside
     return mask, int(np.count_nonzero(mask))
+
+
+def _stamp(stamp_ns: int) -> int:
+    """A stamp as near as 64 bits have one."""
+    return min(max(stamp_ns, _FIRST), _LAST)
 
 
 def _region(
