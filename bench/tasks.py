@@ -145,20 +145,32 @@ def report(results: dict[tuple[str, str], list[Any]]) -> tuple[dict[str, Any], s
     Args:
         results: of tasks by suite and use of the memory.
     """
+    from loci_sim.evaluation.causes import CAUSES, counts_of, reasons_of
     from loci_sim.evaluation.figures import by_group, figures_of, missed
 
     found: dict[str, Any] = {}
     for (suite, memory), done in results.items():
         without = results.get((suite, "none")) if memory != "none" else None
-        found.setdefault(suite, {})[memory] = {**figures_of(suite, done, without), "groups": by_group(suite, done)}
+        found.setdefault(suite, {})[memory] = {
+            **figures_of(suite, done, without),
+            "groups": by_group(suite, done),
+            "causes": counts_of(done),
+            "reasons": reasons_of(done),
+        }
     lines = []
     for suite, by_memory in found.items():
         columns = COLUMNS[suite]
         rows = [[memory, f["n"], *(_cell(f, name) for name in columns)] for memory, f in by_memory.items()]
         lines.append(f"\n{table((suite, 'n', *columns.values()), rows)}")
-    failed = [{"figure": f"{t.suite}.full.{t.name}", "least": t.least, "reached": value} for t, value in missed(found)]
+    failed = []
+    for target, value in missed(found):
+        of_it = [r for r in results[target.suite, "full"] if not target.kind or r.kind == target.kind]
+        name = f"{target.suite}.full.{target.name}"
+        failed.append({"figure": name, "least": target.least, "reached": value, "causes": counts_of(of_it)})
     if failed:
-        lines.append("\n" + table(("missed", "at least", "reached"), [list(m.values()) for m in failed]))
+        rows = [[m["figure"], m["least"], m["reached"], *m["causes"].values()] for m in failed]
+        lines.append("\nmissed, and the causes of the failures\n")
+        lines.append(table(("figure", "at least", "reached", *CAUSES), rows))
     lines.append("intervals: 95 %, homes drawn with all their tasks")
     return {**found, "missed": failed}, "\n".join(lines)
 

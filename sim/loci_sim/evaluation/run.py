@@ -12,6 +12,7 @@ from typing import Any
 
 from loci.errors import UserError
 from loci_sim.difficulty import Difficulty, measure
+from loci_sim.evaluation.causes import counts_of
 from loci_sim.evaluation.measures import reduction, summaries, table
 from loci_sim.evaluation.phrasings import load_phrasings
 from loci_sim.evaluation.rows import RowSettings, run_row
@@ -166,7 +167,9 @@ def finish(evaluation: Evaluation) -> str:
     options, results, scenes = evaluation.options, evaluation.results, evaluation.scenes
     found = summaries(results)
     hard = {name: asdict(difficulty_of(scene)) for name, scene in scenes.items()}
-    summary = {**_described(options), "difficulty": hard, "summaries": [asdict(s) for s in found]}
+    causes = counts_of(results)
+    summary = {**_described(options), "difficulty": hard, "summaries": [asdict(s) for s in found], "causes": causes}
+    failed = ", ".join(f"{name} {n}" for name, n in causes.items() if n)
     spared = ""
     if options.baseline is not None:
         less = reduction(results, read_results(options.baseline))
@@ -182,6 +185,7 @@ def finish(evaluation: Evaluation) -> str:
         f"\n{options.suite}, {options.planner}, memory {options.memory}, phrasings {options.split}: {len(scenes)} scenes\n"
         f"difficulty: {100 * means[0]:.0f} % of categories with several instances, {100 * means[1]:.0f} % of objects under "
         f"15 cm, {means[2]:.0f} pairs of one category within 30 cm\n\n{table(options.suite, found)}\n{spared}\n"
+        f"{f'failures by cause: {failed}' if failed else ''}\n"
         f"episodes  {options.out / EPISODES}\nsummary   {options.out / 'summary.json'}\nreport    {page}"
     )
 
