@@ -49,8 +49,8 @@ SHORT = Size(5, ("full", "none"), dict.fromkeys(SUITES, 1), {"goals": 8, "questi
 FULL = Size(
     20,
     ("full", "none", "short", "long"),
-    dict.fromkeys(SUITES, 2),
-    {"goals": 8, "questions": 7, "household": 15, "recall": 11},
+    {"goals": 2, "questions": 2, "household": 5, "recall": 2},
+    {"goals": 8, "questions": 7, "household": 6, "recall": 11},
 )
 #: Columns of the table, by suite: name of a figure and its heading.
 COLUMNS = {

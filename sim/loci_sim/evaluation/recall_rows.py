@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from loci.errors import UserError
 from loci.planning.protocols import Point
 from loci.session import Session
 from loci_sim.evaluation.carrying import SOURCE, carry_out_day
@@ -114,8 +115,7 @@ def run_recall(
         memory: of the robot, over its services; None: an oracle or random walker has none.
 
     Raises:
-        UserError: a process died, or the day could not be done.
-        ValueError: the day is too short for so many tasks.
+        UserError: a process died, or the day could not be done, or is too short for so many tasks.
     """
 
     def tell(text: str, labels: Sequence[str], position: Point, state: str, stamp_ns: int) -> None:
@@ -133,9 +133,11 @@ def run_recall(
     day = carry_out_day(robot, plan, tell, wait if memory is not None else None)
     places = Places(robot, scene)
     phrasings = load_phrasings(Path(settings.phrasings) if settings.phrasings else None)
-    tasks = draw_revisits(
-        scene, day, places.things, places.can_reach, phrasings, settings.split, settings.seed, row, settings.n_tasks
-    )
+    o = settings
+    try:
+        tasks = draw_revisits(scene, day, places.things, places.can_reach, phrasings, o.split, o.seed, row, o.n_tasks)
+    except ValueError as error:
+        raise UserError(str(error), f"loci eval {o.suite} --tasks N ...") from error
     if memory is not None:
         memory.save()
     revisit = revisitor(robot, memory, places, settings)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from loci.errors import UserError
 from loci.geometry import Array
 from loci.replay import ANSWER_TIMEOUT, remove_memory, wait_until_ready
 from loci.session import Session
@@ -73,14 +74,17 @@ def run_row(
         done: called after every task.
 
     Raises:
-        UserError: a process died.
+        UserError: the scene has too little for so many tasks, or a process died.
     """
     scene = load_scene(scene_name)
     draw = SUITES[settings.suite].draw
     tasks: Sequence[Task] = ()
     if draw is not None:
         phrasings = load_phrasings(Path(settings.phrasings) if settings.phrasings else None)
-        tasks = draw(scene, phrasings, settings.split, settings.seed, row, settings.n_tasks)
+        try:
+            tasks = draw(scene, phrasings, settings.split, settings.seed, row, settings.n_tasks)
+        except ValueError as error:
+            raise UserError(str(error), f"loci eval {settings.suite} --tasks N ...") from error
     if row == 0:
         remove_memory(folder / MEMORY)
     simulator = {"scene": scene_name, **SUITES[settings.suite].simulator}
