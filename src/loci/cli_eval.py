@@ -70,6 +70,13 @@ def _add_suite(suites: Any, name: str, what: str, n_tasks: int) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     g.add_argument("--scenes", type=positive, default=5, metavar="N", help="how many generated homes (default 5)")
+    g.add_argument(
+        "--floors",
+        type=int,
+        choices=(1, 2),
+        default=1,
+        help="homes with so many floors at most (default 1: recorded figures)",
+    )
     g.add_argument("--scene-list", type=Path, metavar="FILE", help="one scene a line instead: FAMILY:SEED or a .glb")
     g.add_argument("--seed", type=int, default=0, help="of the first home, and of tasks and chance (default 0)")
     g.add_argument("--planner", choices=("offline", "oracle", "random"), default="offline")
@@ -242,6 +249,7 @@ def _eval(a: argparse.Namespace) -> int:
         workers=a.workers,
         baseline=a.baseline,
         n_deeds=getattr(a, "pick_and_places", None),
+        max_floors=a.floors,
     )
     return run_suite(options)
 

@@ -34,6 +34,7 @@ class EvaluationOptions:
     Attributes:
         suite: name.
         n_scenes: how many homes; seed: of the first, and of tasks and chance.
+        max_floors: of these homes; figures on one floor and on more do not compare.
         scene_list: file with one scene a line instead; None: homes.
         planner, memory, split, phrasings, n_tasks, max_steps: as in `RowSettings`.
         rows: of tasks in a scene: the second begins with the memory of the first.
@@ -57,6 +58,7 @@ class EvaluationOptions:
     workers: int = 1
     baseline: Path | None = None
     n_deeds: int | None = None
+    max_floors: int = 1
 
 
 @dataclass
@@ -204,9 +206,9 @@ def difficulty_of(scene: Scene) -> Difficulty:
 def _scene_names(options: EvaluationOptions) -> list[str]:
     if options.scene_list is None:
         seeds = count(_FIRST_SEED[options.split] + options.seed)
-        # One floor, so that figures stay comparable: homes with stairs run only from a list.
         homes = (f"home:{seed}" for seed in seeds)
-        return list(islice((name for name in homes if len(load_scene(name).floors) == 1), options.n_scenes))
+        low_enough = (name for name in homes if len(load_scene(name).floors) <= options.max_floors)
+        return list(islice(low_enough, options.n_scenes))
     try:
         lines = options.scene_list.read_text().splitlines()
     except OSError as error:
