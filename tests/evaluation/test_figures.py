@@ -13,8 +13,10 @@ pytest.importorskip("open3d", reason="open3d cannot be imported: run `make setup
 
 from loci_sim.evaluation.figures import by_group, figures_of, missed
 from loci_sim.evaluation.measures import interval_of, interval_over_homes, wilson_interval
+from loci_sim.evaluation.run import EvaluationOptions, scene_names
 from loci_sim.evaluation.suites import SUITES
 from loci_sim.evaluation.tasks import TaskResult
+from loci_sim.scenes import load_scene
 
 TASK = TaskResult(
     scene="home:0",
@@ -116,3 +118,14 @@ def test_what_is_missed_is_told_with_what_was_reached() -> None:
         ("goals", "spl", 0.65, 0.61),
     ]
     assert missed({"goals": {"full": {"sr": 0.9, "spl": 0.65}, "none": {"sr": 0.5, "spl": 0.5}}}) == []
+
+
+def test_homes_are_drawn_on_one_floor_unless_more_are_allowed() -> None:
+    low = names_drawn(max_floors=1)
+    assert all(len(load_scene(name).floors) == 1 for name in low)
+    assert names_drawn(max_floors=2) == [f"home:{i}" for i in range(5)]
+    assert any(len(load_scene(f"home:{i}").floors) == 2 for i in range(5))
+
+
+def names_drawn(max_floors: int) -> list[str]:
+    return scene_names(EvaluationOptions(n_scenes=5, max_floors=max_floors))

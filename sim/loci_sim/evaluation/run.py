@@ -120,7 +120,7 @@ def begin(options: EvaluationOptions) -> Evaluation:
         raise UserError(str(error), f"loci eval {options.suite} --help") from error
     if options.baseline is not None:
         read_results(options.baseline)  # before anything is run
-    names = _scene_names(options)
+    names = scene_names(options)
     scenes = {name: _checked_scene(name) for name in names}
     done = open_results(options.out, {**_described(options), "scenes": list(names)}, options.suite)
     counts = Counter((r.scene, r.row) for r in done)
@@ -203,7 +203,12 @@ def difficulty_of(scene: Scene) -> Difficulty:
     )
 
 
-def _scene_names(options: EvaluationOptions) -> list[str]:
+def scene_names(options: EvaluationOptions) -> list[str]:
+    """Names of the scenes that an evaluation runs in.
+
+    Raises:
+        UserError: the list of scenes cannot be read, or is empty.
+    """
     if options.scene_list is None:
         seeds = count(_FIRST_SEED[options.split] + options.seed)
         homes = (f"home:{seed}" for seed in seeds)
