@@ -43,7 +43,7 @@ format: setup ## let ruff format and mend the sources
 	@$(BIN)/python -m ruff check --fix $(SOURCES)
 	@$(BIN)/python -m ruff format $(SOURCES)
 
-bench: setup ## NAME=pipeline: run bench/pipeline.py
+bench: setup ## NAME=pipeline: run bench/pipeline.py (NAME=tasks FULL=1: over night)
 	@test -f bench/$(NAME).py || { echo "make bench NAME=...: one of" $(basename $(notdir $(wildcard bench/[a-z]*.py))); exit 2; }
 	@$(BIN)/python bench/$(NAME).py
 

@@ -42,6 +42,7 @@ from loci_sim.parameters import SIMULATOR, noise_parameters, robot_parameters  #
 from loci_sim.person import plan_day  # noqa: E402
 from loci_sim.pointing import interact_with  # noqa: E402
 from loci_sim.protocol import SIMULATOR_ACTIONS, SimulatorObservation  # noqa: E402
+from loci_sim.sightings import Sightings  # noqa: E402
 from loci_sim.simulators import AnySimulator, open_simulator  # noqa: E402
 from loci_sim.viewpoints import nearest_goal, viewpoints  # noqa: E402
 
@@ -106,6 +107,7 @@ class SimulatorNode(ManagedNode):
             simulator.add_person(day, v["seed"])
         simulator.observe()  # compiles the renderer, so that the first step is as quick as the others
         self._detector = SimulatedDetector(simulator.instance_labels, seed=v["seed"], min_pixels=v["min_mask_pixels"])
+        self._sightings = Sightings(v["min_mask_pixels"])
         self._simulator, self._velocity_left = simulator, 0.0
         self.get_logger().info(f"scene {v['scene']}: map {simulator.map_id}")
 
@@ -167,6 +169,7 @@ class SimulatorNode(ManagedNode):
         with self._lock:
             simulator = self._require_simulator()
             truth = simulator.ground_truth()
+            truth["seen"] = {o["id"]: self._sightings.n_images(o["instance"]) for o in truth["objects"]}
             distance = float(request.viewpoint_distance) or 1.0
             truth["viewpoints"] = {i: np.round(viewpoints(simulator, i, distance), 4).tolist() for i in wanted}
             response.stamp = to_time(simulator.stamp_ns)
@@ -224,7 +227,9 @@ class SimulatorNode(ManagedNode):
         self._pose_publisher.publish(self._pose_message(o))
         if self._mounts:
             for name, seen in self._require_simulator().observe_cameras(self._mounts).items():
+                self._sightings.add(seen.instances, seen.depth)
                 self._further[name].publish(seen, self._detector)
+        self._sightings.add(o.instances, o.depth)
         self._topics.publish(o, self._detector)
 
     def _pose_message(self, o: SimulatorObservation) -> PoseStamped:

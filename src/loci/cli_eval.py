@@ -46,7 +46,12 @@ def add_eval(commands: Any) -> None:
     p.set_defaults(run=_eval)
     _add_benchmark(suites, "objectnav", "episodes of Habitat's ObjectNav challenges", "val", "none")
     _add_benchmark(suites, "goat", "episodes of GOAT-Bench: several goals in a row", "val_unseen", "full")
-    _add_grading(_add_benchmark(suites, "aeqa", "A-EQA's questions: explore until the answer is known", "184", "none"))
+    aeqa = _add_benchmark(suites, "aeqa", "A-EQA's questions: explore until the answer is known", "184", "none")
+    aeqa.add_argument(
+        "--shortest", type=Path, metavar="FILE", help="JSON of question ids with the shortest way to the answer [m]"
+    )
+    _add_grading(aeqa)
+    _add_emeqa(suites)
     dory = _add_benchmark(
         suites, "findingdory", "FindingDory: a day of pick-and-places, and tasks after it", "val", "full"
     )
@@ -67,6 +72,13 @@ def _add_suite(suites: Any, name: str, what: str, n_tasks: int) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     g.add_argument("--scenes", type=positive, default=5, metavar="N", help="how many generated homes (default 5)")
+    g.add_argument(
+        "--floors",
+        type=int,
+        choices=(1, 2),
+        default=1,
+        help="homes with so many floors at most (default 1: recorded figures)",
+    )
     g.add_argument("--scene-list", type=Path, metavar="FILE", help="one scene a line instead: FAMILY:SEED or a .glb")
     g.add_argument("--seed", type=int, default=0, help="of the first home, and of tasks and chance (default 0)")
     g.add_argument(
@@ -192,10 +204,40 @@ def _add_benchmark(suites: Any, name: str, what: str, split: str, memory: str) -
     return g
 
 
-def _add_grading(g: argparse.ArgumentParser) -> None:
-    g.add_argument(
-        "--shortest", type=Path, metavar="FILE", help="JSON of question ids with the shortest way to the answer [m]"
+def _add_emeqa(suites: Any) -> None:
+    g = suites.add_parser(
+        "emeqa",
+        help="OpenEQA's questions about recorded walks (EM-EQA): no simulator; you bring files and frames",
+        description="Makes a memory of each recorded walk, from its frames, and asks it OpenEQA's questions about it. Loci comes with neither. An "
+        "evaluation that was interrupted goes on where it was (docs/evaluation.md).",
+        epilog="examples:\n  loci eval emeqa --data open-eqa/data --walk scannet-v0/002 --detector open_vocabulary\n"
+        "  loci eval emeqa --data open-eqa/data --planner oracle --out out/eval/emeqa-oracle\n",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    where = "folder with open-eqa-v0.json and frames/, or the file of questions"
+    g.add_argument("--data", type=Path, required=True, metavar="DIR", help=where)
+    g.add_argument(
+        "--frames", type=Path, metavar="DIR", help="folder of the walks (default: frames/ beside the questions)"
+    )
+    g.add_argument("--ids", type=Path, metavar="FILE", help="JSON with the ids of a subset of the questions")
+    g.add_argument(
+        "--walk", action="append", default=[], metavar="NAME", help="only this one, or those that begin so (repeatable)"
+    )
+    g.add_argument("--episodes", type=positive, metavar="N", help="only the first questions (default: all)")
+    g.add_argument("--max-frames", type=positive, metavar="N", help="of a walk, evenly over it (default: all)")
+    g.add_argument(
+        "--detector",
+        choices=("masks", "geometric", "open_vocabulary"),
+        default="open_vocabulary",
+        help="what finds things; masks: N-instances.png and labels.json beside the frames (default open_vocabulary)",
+    )
+    g.add_argument("--planner", choices=("offline", "oracle"), default="offline")
+    g.add_argument("--out", type=Path, default=Path("out/eval/emeqa"), metavar="DIR", help="default out/eval/emeqa")
+    _add_grading(g)
+    g.set_defaults(run=_emeqa)
+
+
+def _add_grading(g: argparse.ArgumentParser) -> None:
     marks = g.add_argument_group("marks", "of answers; without a model, those word for word as in the file are right")
     marks.add_argument(
         "--grader-url", default=os.environ.get("LOCI_GRADER_URL", ""), metavar="URL",
@@ -260,8 +302,30 @@ def _eval(a: argparse.Namespace) -> int:
         baseline=a.baseline,
         n_deeds=getattr(a, "pick_and_places", None),
         model=_model(a),
+        max_floors=a.floors,
     )
     return run_suite(options)
+
+
+def _emeqa(a: argparse.Namespace) -> int:
+    try:
+        from loci_sim.evaluation.emeqa import EmEqaOptions, run_emeqa
+    except ImportError as error:
+        raise UserError(f"the simulator cannot be imported ({error})", "pip install 'loci[sim]'") from error
+    questions = a.data if a.data.is_file() else a.data / "open-eqa-v0.json"
+    options = EmEqaOptions(
+        data=questions,
+        frames=a.frames or questions.parent / "frames",
+        ids=a.ids,
+        walks=tuple(a.walk),
+        n_questions=a.episodes,
+        n_frames=a.max_frames or 0,
+        detector=a.detector,
+        planner=a.planner,
+        out=a.out,
+        grader=_grader(a),
+    )
+    return run_emeqa(options)
 
 
 def _benchmark(a: argparse.Namespace) -> int:

@@ -93,6 +93,13 @@ def test_phrasings_come_from_a_file(tmp_path: Path) -> None:
     file = tmp_path / "phrasings.json"
     file.write_text(json.dumps(PHRASINGS))
     assert load_phrasings(file)["goal"]["dev"] == list(PHRASINGS["goal"]["dev"])
+    own = {"goal": {split: [f"{i}, the {{thing}}" for i in range(5)] for split in ("dev", "test")}}
+    file.write_text(json.dumps(own))
+    found = load_phrasings(file)
+    assert found["goal"] == own["goal"] and found["where"] == PHRASINGS["where"]
+    file.write_text(json.dumps({"gaol": own["goal"]}))
+    with pytest.raises(ValueError, match="got gaol"):
+        load_phrasings(file)
     file.write_text("[1, 2]")
     with pytest.raises(ValueError, match="template -> split"):
         load_phrasings(file)

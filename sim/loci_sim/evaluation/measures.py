@@ -76,6 +76,38 @@ def wilson_interval(n_right: int, n: int) -> tuple[float, float]:
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
+def interval_over_homes(
+    homes: Sequence[str], parts: npt.ArrayLike, wholes: npt.ArrayLike | None = None
+) -> tuple[float, float]:
+    """95 % interval of sum(parts) / sum(wholes): percentiles of a bootstrap that draws homes, always with the same draws.
+
+    Tasks of one home have its things, its map and its memory in common: whole homes are drawn, each with all its tasks (cluster
+    bootstrap: Davison and Hinkley 1997, section 3.8). With few homes it is narrow, and with one it is a point.
+
+    Args:
+        homes: of each task (N,).
+        parts, wholes: of each task (N,); wholes of None: 1, so that it is the interval of a mean.
+
+    Raises:
+        ValueError: no tasks, not as many values as homes, or wholes that sum up to 0.
+    """
+    part = np.asarray(parts, dtype=np.float64)
+    whole = np.ones(len(part)) if wholes is None else np.asarray(wholes, dtype=np.float64)
+    if not len(homes) or part.shape != (len(homes),) or whole.shape != part.shape:
+        raise ValueError(
+            f"expected a value for each of at least one task, got {len(homes)} homes, {part.shape} and {whole.shape}"
+        )
+    if not whole.sum() > 0:
+        raise ValueError(f"expected wholes that sum up to more than 0, got {whole.sum():g}")
+    names, of = np.unique(np.asarray(homes), return_inverse=True)
+    sums = np.stack([np.bincount(of, weights=part), np.bincount(of, weights=whole)])  # (2, homes)
+    drawn = np.random.default_rng(0).integers(len(names), size=(_N_SAMPLES, len(names)))
+    top, bottom = sums[:, drawn].sum(axis=-1)  # (samples,) each
+    # A draw of homes in which nothing was asked for says nothing.
+    low, high = np.percentile(top[bottom > 0] / bottom[bottom > 0], [2.5, 97.5]).tolist()
+    return float(low), float(high)
+
+
 def summarise(name: str, results: Sequence[TaskResult]) -> Summary:
     """Measures of one group.
 
@@ -178,8 +210,8 @@ class Reduction:
     time: float | None
 
 
-def reduction(results: Sequence[TaskResult], without: Sequence[TaskResult]) -> Reduction:
-    """Reduced exploration and time of the same tasks.
+def same_tasks(results: Sequence[TaskResult], without: Sequence[TaskResult]) -> list[tuple[TaskResult, TaskResult]]:
+    """Tasks that were done twice, with their results.
 
     Raises:
         ValueError: the two have no task in common.
@@ -188,6 +220,16 @@ def reduction(results: Sequence[TaskResult], without: Sequence[TaskResult]) -> R
     pairs = [(r, before[key]) for r in results if (key := (r.scene, r.row, r.index, r.text)) in before]
     if not pairs:
         raise ValueError("expected results of the same tasks to compare with, got none in common")
+    return pairs
+
+
+def reduction(results: Sequence[TaskResult], without: Sequence[TaskResult]) -> Reduction:
+    """Reduced exploration and time of the same tasks.
+
+    Raises:
+        ValueError: the two have no task in common.
+    """
+    pairs = same_tasks(results, without)
 
     def spared(values: list[tuple[float, float]]) -> float | None:
         kept, whole = zip(*values, strict=True)

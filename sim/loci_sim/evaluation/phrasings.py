@@ -52,8 +52,10 @@ def check_phrasings(phrasings: Phrasings) -> Phrasings:
 def load_phrasings(path: Path | None) -> Phrasings:
     """Phrasings from a JSON file (template -> split -> list of texts), or the built-in ones for None.
 
+    Templates that the file leaves out keep the built-in ones.
+
     Raises:
-        ValueError: no such file, no JSON, or not enough phrasings in it.
+        ValueError: no such file, no JSON, a template that there is not, or not enough phrasings of one.
     """
     if path is None:
         return check_phrasings(PHRASINGS)
@@ -63,4 +65,6 @@ def load_phrasings(path: Path | None) -> Phrasings:
         raise ValueError(f"expected a JSON file of phrasings, got {path}: {error}") from error
     if not isinstance(given, dict) or not all(isinstance(v, dict) for v in given.values()):
         raise ValueError(f"expected template -> split -> list of texts in {path}")
-    return check_phrasings(given)
+    if unknown := sorted(set(given) - set(PHRASINGS)):
+        raise ValueError(f"expected templates among {', '.join(PHRASINGS)} in {path}, got {', '.join(unknown)}")
+    return check_phrasings({**PHRASINGS, **given})

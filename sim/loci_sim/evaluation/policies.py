@@ -193,7 +193,7 @@ class RememberingPolicy:
     def _ordered(self, text: str, max_steps: int, told: Callable[[Recall], None] = lambda _: None) -> Stop:
         orders = parse_instruction(text)
         if not orders:
-            return Stop(False, f"I do not understand {text!r}")
+            return Stop(False, f"I do not understand {text!r}", "understanding")
         return self._stop(self._executor(told).carry_out(orders), max_steps)
 
     def _executor(self, told: Callable[[Recall], None] = lambda _: None) -> TaskExecutor:

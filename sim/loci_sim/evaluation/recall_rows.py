@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from loci.errors import UserError
 from loci.planning.protocols import Point
 from loci.session import Session
 from loci_sim.evaluation.carrying import SOURCE, carry_out_day
@@ -20,7 +20,9 @@ from loci_sim.evaluation.policies import offline_planner
 from loci_sim.evaluation.recall import chosen_id, draw_revisits, shortest_tour
 from loci_sim.evaluation.revisiting import OracleRevisitor, RandomRevisitor, RememberingRevisitor, Revisitor
 from loci_sim.evaluation.robot import SimulatedRobot
+from loci_sim.evaluation.scoring import Attempt
 from loci_sim.evaluation.tasks import Choice, Revisit, TaskResult
+from loci_sim.evaluation.witness import Witness
 from loci_sim.scenes import Scene, SceneThing
 
 if TYPE_CHECKING:
@@ -113,8 +115,7 @@ def run_recall(
         memory: of the robot, over its services; None: an oracle or random walker has none.
 
     Raises:
-        UserError: a process died, or the day could not be done.
-        ValueError: the day is too short for so many tasks.
+        UserError: a process died, or the day could not be done, or is too short for so many tasks.
     """
 
     def tell(text: str, labels: Sequence[str], position: Point, state: str, stamp_ns: int) -> None:
@@ -132,16 +133,19 @@ def run_recall(
     day = carry_out_day(robot, plan, tell, wait if memory is not None else None)
     places = Places(robot, scene)
     phrasings = load_phrasings(Path(settings.phrasings) if settings.phrasings else None)
-    tasks = draw_revisits(
-        scene, day, places.things, places.can_reach, phrasings, settings.split, settings.seed, row, settings.n_tasks
-    )
+    o = settings
+    try:
+        tasks = draw_revisits(scene, day, places.things, places.can_reach, phrasings, o.split, o.seed, row, o.n_tasks)
+    except ValueError as error:
+        raise UserError(str(error), f"loci eval {o.suite} --tasks N ...") from error
     if memory is not None:
         memory.save()
     revisit = revisitor(robot, memory, places, settings)
+    witness = Witness(robot, memory, offline_planner(), settings.memory == "none") if memory is not None else None
     results = []
     for i, task in enumerate(tasks):
         session.check()
-        results.append(run_revisit(robot, revisit, places, scene_name, row, i, task, settings))
+        results.append(run_revisit(robot, revisit, places, scene_name, row, i, task, settings, witness))
         done(results[-1])
     if memory is not None:
         memory.save()
@@ -167,12 +171,11 @@ def run_revisit(
     index: int,
     task: Revisit,
     settings: RowSettings,
+    witness: Witness | None = None,
 ) -> TaskResult:
     """Let a robot carry out a task, and score what it came to."""
     goals = [[p for i in ids for p in places.points(i)] for ids in task.targets]
     tour = shortest_tour(robot.way, goals, task.ordered)
-    robot.forget_trace()
-    start, n_collisions, travelled = robot.position(), robot.n_collisions, robot.travelled
     chosen: list[str] = []
     # At each stop the numbers of the goals that are reached there.
     reached: list[set[int]] = []
@@ -181,33 +184,26 @@ def run_revisit(
         chosen.append(places.chosen(choice))
         reached.append({i for i, ids in enumerate(task.targets) if places.is_at(ids)})
 
-    began = time.monotonic()
+    if witness is not None:
+        witness.begin()
+    attempt = Attempt(robot, [p for points in goals for p in points])
     ended = revisit(task, settings.max_steps, arrived)
-    seconds = time.monotonic() - began
+    attempt.end()
     right = ended.claims and chose_right(chosen, task.targets, task.ordered)
     stops = [str(i) for i in range(len(reached))]
     at = [[s for s, there in zip(stops, reached, strict=True) if i in there] for i in range(len(goals))]
-    left = robot.nearest([p for points in goals for p in points])
+    success = right and chose_right(stops, at, task.ordered)
     joint = ", then " if task.ordered else " and "
-    return TaskResult(
-        scene=scene_name,
-        row=row,
-        index=index,
-        kind=task.kind,
-        text=task.text,
-        object_ids=task.object_ids,
-        claimed=ended.claims,
-        success=right and chose_right(stops, at, task.ordered),
-        shortest=tour[1] if tour is not None else 0.0,
-        travelled=robot.travelled - travelled,
-        distance=left.length if left is not None else -1.0,
-        n_steps=len(robot.trace),
-        seconds=round(seconds, 2),
-        n_collisions=robot.n_collisions - n_collisions,
-        reason=ended.reason,
-        trace=robot.driven(start),
-        viewpoints=tuple((round(p[0], 3), round(p[1], 3)) for points in goals for p in points),
+    return attempt.result(
+        scene_name,
+        row,
+        index,
+        task,
+        ended,
+        tour[1] if tour is not None else None,
+        success=success,
         answer=joint.join(i or "nothing known" for i in chosen) or "nothing",
         truth=joint.join(" or ".join(ids) for ids in task.targets),
         chose_right=right,
+        facts=witness.facts(task, ended, chosen) if witness is not None and not success else None,
     )

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from loci.geometry import Array
+from loci_sim.evaluation.causes import cause_of, counts_of, reasons_of
 from loci_sim.evaluation.measures import COLUMNS, Summary
 from loci_sim.evaluation.suites import SUITES
 from loci_sim.evaluation.tasks import TaskResult
@@ -35,6 +36,7 @@ h1{margin:0}h2{margin:44px 0 14px;font-size:1.25rem}.sub{color:var(--muted)}tabl
 th,td{padding:6px 14px;border-bottom:1px solid var(--line);text-align:right}th:first-child,td:first-child{text-align:left;white-space:pre}th{color:var(--muted);font-weight:500}
 .maps{display:grid;grid-template-columns:repeat(auto-fill,minmax(340px,1fr));gap:16px}figure{margin:0;background:var(--card);border:1px solid var(--line);border-radius:12px;overflow:hidden}
 img{display:block;width:100%}figcaption{padding:8px 12px 12px;font-size:.9rem}figcaption span{color:var(--muted)}
+.causes td{text-align:left}
 .key i{display:inline-block;width:12px;height:12px;border-radius:50%;margin:0 4px 0 14px}
 """
 
@@ -88,11 +90,24 @@ def write_page(
         f'<meta name="viewport" content="width=device-width,initial-scale=1"><style>{_STYLE}</style></head><body><main>'
         f'<h1>{escape(title)}</h1><p class="sub">{escape(said)}</p>'
         f"<table><tr>{headings}</tr>{rows}</table>"
-        f"<h2>{len(failures)} failures{shown}</h2>"
+        f"<h2>{len(failures)} failures{shown}</h2>{_causes(failures)}"
         f'<p class="key">{_key(_START, "start")}{_key(_WAY, "way")}{_key(_STOP, "stop")}{_key(_GOAL, "from where what is asked for is seen")}</p>'
         f'<div class="maps">{"".join(figures)}</div></main></body></html>\n'
     )
     return page
+
+
+def _causes(failures: Sequence[TaskResult]) -> str:
+    """Table of why tasks failed; nothing where no causes were recorded."""
+    counts = {name: n for name, n in counts_of(failures).items() if n}
+    if not counts:
+        return ""
+    why = {
+        name: "; ".join(w.split(": ", 1)[1] + f" ({n})" for w, n in reasons_of(failures).items() if w.startswith(name))
+        for name in counts
+    }
+    rows = "".join(f"<tr><td>{name}</td><td>{n}</td><td>{escape(why[name])}</td></tr>" for name, n in counts.items())
+    return f'<table class="causes"><tr><th>cause</th><th>failures</th><th>how</th></tr>{rows}</table><p></p>'
 
 
 def draw_failure(result: TaskResult, scene: Scene, top: Image) -> Image:
@@ -137,11 +152,13 @@ def _figure(result: TaskResult, image: Image) -> str:
         raise RuntimeError("OpenCV could not encode a map as JPEG")
     answered = f'answered "{result.answer}", right is "{result.truth}"'
     ended = answered if result.truth else _stop_phrase(result)
+    cause = cause_of(result)
+    because = f"<br><span>{escape(cause.name)}: {escape(cause.why)}</span>" if cause else ""
     return (
         f'<figure><img alt="map" src="data:image/jpeg;base64,{base64.b64encode(data.tobytes()).decode()}"><figcaption>'
         f"<b>{escape(result.text)}</b> <span>{escape(result.kind)}, {escape(_place(result))}</span><br>"
         f"{escape(ended)} after {result.n_steps} steps and {result.travelled:.1f} m (shortest {result.shortest:.1f} m): {escape(result.reason)}"
-        "</figcaption></figure>"
+        f"{because}</figcaption></figure>"
     )
 
 

@@ -120,16 +120,22 @@ class RememberingRevisitor:
         deeds = deeds_of(self._records())
         wish = understand(task.text, deeds)
         if wish is None:
-            return Stop(False, f"I do not understand it, or have no record of it ({len(deeds)} pick-and-places known)")
+            return Stop(
+                False,
+                f"I do not understand it, or have no record of it ({len(deeds)} pick-and-places known)",
+                "understanding" if deeds else "recalling",
+            )
         goals = self._goals(wish)
         if not goals or not all(goals):
-            return Stop(False, f"no position known of {wish.what} {wish.label}")
+            return Stop(False, f"no position known of {wish.what} {wish.label}", "recalling")
         visited: list[list[Choice]] = []
         while len(visited) < len(goals):
             left = [g for g in goals if not any(g is v for v in visited)]
             goal = left[0] if wish.ordered else min(left, key=self._nearest)
             if not self._visit(driver, goal, arrived):
-                return Stop(False, f"did not reach {goal[0].label} (goal {len(visited) + 1} of {len(goals)})")
+                return Stop(
+                    False, f"did not reach {goal[0].label} (goal {len(visited) + 1} of {len(goals)})", "driving"
+                )
             visited.append(goal)
         return Stop(True, wish.what)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from loci.errors import UserError
 from loci.geometry import Array
 from loci.replay import ANSWER_TIMEOUT, remove_memory, wait_until_ready
 from loci.session import Session
@@ -17,6 +17,7 @@ from loci_sim.evaluation.chores import is_done
 from loci_sim.evaluation.models import MODEL_FILE, ModelChoice, planner_of
 from loci_sim.evaluation.phrasings import load_phrasings
 from loci_sim.evaluation.questions import is_right
+from loci_sim.evaluation.scoring import Attempt
 from loci_sim.evaluation.suites import SUITES
 from loci_sim.evaluation.tasks import Asked, Chore, Goal, MemoryUse, Question, Reply, Split, Stop, Task, TaskResult
 from loci_sim.processes import MEMORY, simulation_processes, wait_for_first_image
@@ -76,14 +77,17 @@ def run_row(
         done: called after every task.
 
     Raises:
-        UserError: a process died.
+        UserError: the scene has too little for so many tasks, or a process died.
     """
     scene = load_scene(scene_name)
     draw = SUITES[settings.suite].draw
     tasks: Sequence[Task] = ()
     if draw is not None:
         phrasings = load_phrasings(Path(settings.phrasings) if settings.phrasings else None)
-        tasks = draw(scene, phrasings, settings.split, settings.seed, row, settings.n_tasks)
+        try:
+            tasks = draw(scene, phrasings, settings.split, settings.seed, row, settings.n_tasks)
+        except ValueError as error:
+            raise UserError(str(error), f"loci eval {settings.suite} --tasks N ...") from error
     if row == 0:
         remove_memory(folder / MEMORY)
     simulator = {"scene": scene_name, **SUITES[settings.suite].simulator}
@@ -127,6 +131,7 @@ def run_tasks(
     from loci_sim.evaluation.policies import OraclePolicy, Policy, RandomPolicy, RememberingPolicy, offline_planner
     from loci_sim.evaluation.precise import PreciseOracle
     from loci_sim.evaluation.robot import SimulatedRobot
+    from loci_sim.evaluation.witness import Witness
 
     starts = starts or {}
     processes = simulation_processes(
@@ -139,7 +144,7 @@ def run_tasks(
     with Session(processes, folder / "logs", retry=retry) as session, SimulatedRobot() as robot:
         session.wait_for(robot.is_ready, "starting the simulator", 180.0, "simulator")
 
-        def run_all(new_policy: Callable[[int], Policy]) -> list[TaskResult]:
+        def run_all(new_policy: Callable[[int], Policy], witness: Witness | None = None) -> list[TaskResult]:
             policy, results = new_policy(0), []
             for i, task in enumerate(tasks):
                 session.check()
@@ -148,7 +153,7 @@ def run_tasks(
                     policy = new_policy(i)
                     x, y, z = starts[i][:3, 3].tolist()
                     robot.put(x, y, heading_of(starts[i]), z=z)
-                results.append(_run_task(robot, policy, scene_name, row, i, task, settings, done))
+                results.append(_run_task(robot, policy, scene_name, row, i, task, settings, done, witness))
             return results
 
         if day is not None and not remembers:
@@ -169,7 +174,8 @@ def run_tasks(
                 return day(session, robot, memory)
             if 0 in starts:
                 memory.clear()  # of the image that it was waited for
-            results = run_all(lambda i: RememberingPolicy(memory, planner, robot, settings.memory))
+            witness = Witness(robot, memory, planner, settings.memory == "none")
+            results = run_all(lambda i: RememberingPolicy(memory, witness.planner, robot, settings.memory), witness)
             memory.save()
             return results
 
@@ -180,7 +186,7 @@ def heading_of(T_map_base: Array) -> float:
 
 
 def _run_task(  # type: ignore[no-untyped-def]
-    robot, policy, scene_name: str, row: int, index: int, task: Task, settings: RowSettings, done
+    robot, policy, scene_name: str, row: int, index: int, task: Task, settings: RowSettings, done, witness
 ) -> TaskResult:
     """Let a policy carry out a task, and score what it came to."""
     known = task.viewpoints if isinstance(task, Goal) else None
@@ -188,24 +194,27 @@ def _run_task(  # type: ignore[no-untyped-def]
     viewpoints = [p for points in truth.values() for p in points]
     shortest = robot.nearest(viewpoints)
     policy.begin_task()
-    robot.forget_trace()
-    start, n_collisions, travelled = robot.position(), robot.n_collisions, robot.travelled
-    began = time.monotonic()
-    queries: list[tuple[bool, bool]] = []  # (right, from short-term memory)
+    if witness is not None:
+        witness.begin()
     n_explorations = policy.n_explorations
+    queries: list[tuple[bool, bool]] = []  # (right, from short-term memory)
+    steps = task.steps if isinstance(task, Chore) else ()
+
+    def asked(query: Asked) -> None:
+        needed = [i for s in steps for i in (*s.object_ids, *s.target_ids)]
+        queries.append((_is_at(query, robot.ground_truth()["objects"], needed), query.from_short_term))
+        if witness is not None:
+            witness.note(query)
+
+    attempt = Attempt(robot, viewpoints)
+    ended: Stop | Reply
     if isinstance(task, Chore):
-
-        def asked(query: Asked) -> None:
-            needed = [i for s in task.steps for i in (*s.object_ids, *s.target_ids)]
-            queries.append((_is_at(query, robot.ground_truth()["objects"], needed), query.from_short_term))
-
-        ended: Stop | Reply = policy.carry_out(task, settings.max_steps, asked)
+        ended = policy.carry_out(task, settings.max_steps, asked)
     elif isinstance(task, Goal):
         ended = policy.seek(task, settings.max_steps)
     else:
         ended = policy.answer(task, settings.max_steps)
-    seconds = time.monotonic() - began
-    left = robot.nearest(viewpoints)
+    attempt.end()
     if isinstance(task, Question):
         assert isinstance(ended, Reply)
         success = ended.claims and is_right(ended.answer, task)
@@ -213,25 +222,15 @@ def _run_task(  # type: ignore[no-untyped-def]
         objects = {o["id"]: o for o in robot.ground_truth()["objects"]}
         success = ended.claims and all(is_done(s, objects) for s in task.steps)
     else:
-        success = ended.claims and left is not None and left.length <= settings.success_distance
-    result = TaskResult(
-        scene=scene_name,
-        row=row,
-        index=index,
-        kind=task.kind,
-        text=task.text,
-        object_ids=task.object_ids,
-        claimed=ended.claims,
+        success = ended.claims and 0.0 <= attempt.distance <= settings.success_distance
+    result = attempt.result(
+        scene_name,
+        row,
+        index,
+        task,
+        ended,
+        shortest.length if shortest is not None else None,
         success=success,
-        shortest=shortest.length if shortest is not None else 0.0,
-        travelled=robot.travelled - travelled,
-        distance=left.length if left is not None else -1.0,
-        n_steps=len(robot.trace),
-        seconds=round(seconds, 2),
-        n_collisions=robot.n_collisions - n_collisions,
-        reason=ended.reason,
-        trace=robot.driven(start),
-        viewpoints=tuple((round(float(p[0]), 3), round(float(p[1]), 3)) for p in viewpoints),
         answer=ended.answer if isinstance(ended, Reply) else "",
         truth=" or ".join(task.accepted) if isinstance(task, Question) else "",
         n_images=ended.n_images if isinstance(ended, Reply) else 0,
@@ -239,6 +238,7 @@ def _run_task(  # type: ignore[no-untyped-def]
         n_queries=len(queries),
         n_right_queries=sum(right for right, _ in queries),
         n_short_term=sum(short for _, short in queries),
+        facts=witness.facts(task, ended) if witness is not None and not success else None,
     )
     done(result)
     return result

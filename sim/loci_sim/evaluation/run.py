@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
 from itertools import count, islice
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 from loci.errors import UserError
 from loci_sim.difficulty import Difficulty, measure
+from loci_sim.evaluation.causes import counts_of
 from loci_sim.evaluation.measures import reduction, summaries, table
 from loci_sim.evaluation.models import ModelChoice, of_rows, told_of
 from loci_sim.evaluation.phrasings import load_phrasings
@@ -37,6 +35,7 @@ class EvaluationOptions:
     Attributes:
         suite: name.
         n_scenes: how many homes; seed: of the first, and of tasks and chance.
+        max_floors: of these homes; figures on one floor and on more do not compare.
         scene_list: file with one scene a line instead; None: homes.
         planner, memory, split, phrasings, n_tasks, max_steps: as in `RowSettings`.
         rows: of tasks in a scene: the second begins with the memory of the first.
@@ -62,6 +61,36 @@ class EvaluationOptions:
     baseline: Path | None = None
     n_deeds: int | None = None
     model: ModelChoice | None = None
+    max_floors: int = 1
+
+
+@dataclass
+class Evaluation:
+    """An evaluation that has begun.
+
+    Attributes:
+        options: what it was told.
+        scenes: by name, in their order.
+        results: of the scenes that are done.
+        todo: scenes that are not.
+    """
+
+    options: EvaluationOptions
+    scenes: dict[str, Scene]
+    results: list[TaskResult]
+    todo: tuple[str, ...]
+
+    @property
+    def n_tasks(self) -> int:
+        """In all scenes."""
+        return len(self.scenes) * self.options.rows * self.options.n_tasks
+
+    def add(self, found: Sequence[TaskResult]) -> None:
+        """Keep the results of a scene; they are written at once."""
+        self.results += found
+        names = list(self.scenes)
+        self.results.sort(key=lambda r: (names.index(r.scene), r.row, r.index))
+        write_results(self.options.out, self.results)
 
 
 def run_suite(options: EvaluationOptions) -> int:
@@ -70,48 +99,43 @@ def run_suite(options: EvaluationOptions) -> int:
     Raises:
         UserError: a scene or phrasing is not usable, ``out`` holds results of other options, or a process died.
     """
-    from tqdm import tqdm
-
     from loci.environment import ensure_ros_environment
+    from loci_sim.evaluation.batch import run_scenes
 
     ensure_ros_environment()
+    evaluation = begin(options)
+    if n_done := len(evaluation.scenes) - len(evaluation.todo):
+        print(f"going on: {n_done} of {len(evaluation.scenes)} scenes are done in {options.out}", flush=True)
+    run_scenes([evaluation], options.workers)
+    print(finish(evaluation))
+    return 0
+
+
+def begin(options: EvaluationOptions) -> Evaluation:
+    """Check what an evaluation was told, and read what an interrupted one has left.
+
+    Raises:
+        UserError: a scene or phrasing is not usable, or ``out`` holds results of other options.
+    """
     try:
         load_phrasings(options.phrasings)
     except ValueError as error:
         raise UserError(str(error), f"loci eval {options.suite} --help") from error
     if options.baseline is not None:
         read_results(options.baseline)  # before anything is run
-    names = _scene_names(options)
+    names = scene_names(options)
     scenes = {name: _checked_scene(name) for name in names}
     done = open_results(options.out, {**_described(options), "scenes": list(names)}, options.suite)
-    per_row = options.n_tasks
-    complete = {(r.scene, r.row) for r in done if sum((o.scene, o.row) == (r.scene, r.row) for o in done) == per_row}
+    counts = Counter((r.scene, r.row) for r in done)
     # A row that was interrupted begins anew with its scene: its memory is not what it was.
-    todo = [name for name in names if any((name, row) not in complete for row in range(options.rows))]
-    done = [r for r in done if r.scene not in todo]
-    write_results(options.out, done)
-    if len(todo) < len(names):
-        print(f"going on: {len(names) - len(todo)} of {len(names)} scenes are done in {options.out}", flush=True)
-    total, n_before = len(names) * options.rows * per_row, len(done)
-    with tqdm(total=total, initial=n_before, unit="task", desc=options.suite, file=sys.stderr, disable=None) as bar:
-        if options.workers == 1:
-            for name in todo:
-                done += _run_scene(name, options, lambda _: bar.update(1))
-                write_results(options.out, done)
-        else:
-            # Processes that begin anew: rclpy and its threads do not survive a fork.
-            with ProcessPoolExecutor(options.workers, mp_context=get_context("spawn")) as pool:
-                for future in as_completed([pool.submit(partial(_run_scene, name, options)) for name in todo]):
-                    found = future.result()
-                    done += found
-                    write_results(options.out, done)
-                    bar.update(len(found))
-    done.sort(key=lambda r: (names.index(r.scene), r.row, r.index))
-    return _finish(options, done, scenes)
+    todo = tuple(n for n in names if any(counts[n, row] != options.n_tasks for row in range(options.rows)))
+    evaluation = Evaluation(options, scenes, [], todo)
+    evaluation.add([r for r in done if r.scene not in todo])
+    return evaluation
 
 
-def _run_scene(name: str, options: EvaluationOptions, tick: Any = None) -> list[TaskResult]:
-    """All rows of a scene.
+def run_scene(name: str, options: EvaluationOptions, tick: Callable[[TaskResult], None]) -> list[TaskResult]:
+    """All rows of a scene; ``tick`` is called after every task.
 
     Raises:
         UserError: a service did not answer, or a process died.
@@ -135,7 +159,7 @@ def _run_scene(name: str, options: EvaluationOptions, tick: Any = None) -> list[
     results: list[TaskResult] = []
     try:
         for row in range(options.rows):
-            results += run_row(name, row, settings, folder, tick or (lambda _: None))
+            results += run_row(name, row, settings, folder, tick)
     except (MemoryServiceError, RobotServiceError) as error:
         again = f"loci eval {options.suite} --out {options.out} ... (homes that are done are kept)"
         raise UserError(f"{name}: {error}; see {folder / 'logs'}", again) from error
@@ -146,12 +170,16 @@ def _folder_of(name: str, options: EvaluationOptions) -> Path:
     return options.out / "runs" / name.replace(":", "-").replace("/", "_")
 
 
-def _finish(options: EvaluationOptions, results: Sequence[TaskResult], scenes: dict[str, Scene]) -> int:
+def finish(evaluation: Evaluation) -> str:
+    """Write the summary and the report of an evaluation that is done; returns what to tell people."""
     from loci_sim.evaluation.report import write_report
 
+    options, results, scenes = evaluation.options, evaluation.results, evaluation.scenes
     found = summaries(results)
     hard = {name: asdict(difficulty_of(scene)) for name, scene in scenes.items()}
-    summary = {**_described(options), "difficulty": hard, "summaries": [asdict(s) for s in found]}
+    causes = counts_of(results)
+    summary = {**_described(options), "difficulty": hard, "summaries": [asdict(s) for s in found], "causes": causes}
+    failed = ", ".join(f"{name} {n}" for name, n in causes.items() if n)
     asked = ""
     if options.model is not None:
         summary["model"] = of_rows([_folder_of(name, options) for name in scenes])
@@ -167,13 +195,13 @@ def _finish(options: EvaluationOptions, results: Sequence[TaskResult], scenes: d
     (options.out / "summary.json").write_text(json.dumps(summary, indent=1) + "\n")
     page = write_report(options.out, options.suite, _described(options), found, results, scenes)
     means = [sum(d[key] for d in hard.values()) / len(hard) for key in ("repeated", "small", "neighbours")]
-    print(
+    return (
         f"\n{options.suite}, {options.planner}, memory {options.memory}, phrasings {options.split}: {len(scenes)} scenes\n"
         f"difficulty: {100 * means[0]:.0f} % of categories with several instances, {100 * means[1]:.0f} % of objects under "
-        f"15 cm, {means[2]:.0f} pairs of one category within 30 cm\n\n{table(options.suite, found)}\n{asked}{spared}"
+        f"15 cm, {means[2]:.0f} pairs of one category within 30 cm\n\n{table(options.suite, found)}\n{asked}{spared}\n"
+        f"{f'failures by cause: {failed}' if failed else ''}\n"
+        f"episodes  {options.out / EPISODES}\nsummary   {options.out / 'summary.json'}\nreport    {page}"
     )
-    print(f"episodes  {options.out / EPISODES}\nsummary   {options.out / 'summary.json'}\nreport    {page}")
-    return 0
 
 
 def difficulty_of(scene: Scene) -> Difficulty:
@@ -187,12 +215,17 @@ def difficulty_of(scene: Scene) -> Difficulty:
     )
 
 
-def _scene_names(options: EvaluationOptions) -> list[str]:
+def scene_names(options: EvaluationOptions) -> list[str]:
+    """Names of the scenes that an evaluation runs in.
+
+    Raises:
+        UserError: the list of scenes cannot be read, or is empty.
+    """
     if options.scene_list is None:
         seeds = count(_FIRST_SEED[options.split] + options.seed)
-        # One floor, so that figures stay comparable: homes with stairs run only from a list.
         homes = (f"home:{seed}" for seed in seeds)
-        return list(islice((name for name in homes if len(load_scene(name).floors) == 1), options.n_scenes))
+        low_enough = (name for name in homes if len(load_scene(name).floors) <= options.max_floors)
+        return list(islice(low_enough, options.n_scenes))
     try:
         lines = options.scene_list.read_text().splitlines()
     except OSError as error:

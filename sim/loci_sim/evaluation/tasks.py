@@ -32,12 +32,17 @@ class Goal:
     viewpoints: tuple[tuple[float, float, float], ...] | None = field(default=None, repr=False)
 
 
+#: At what a policy gave up; empty: it did not, or does not say.
+GaveUp = Literal["", "understanding", "recalling", "driving"]
+
+
 @dataclass(frozen=True)
 class Stop:
-    """How a policy ended a task: whether it says that it is there, and why or why not, in plain words."""
+    """How a policy ended a task: whether it says that it is there, why or why not, in plain words, and at what it gave up."""
 
     claims: bool
     reason: str = ""
+    gave_up: GaveUp = ""
 
 
 @dataclass(frozen=True)
@@ -161,6 +166,41 @@ class Reply:
     reason: str = ""
 
 
+#: How something compares with what a task means: it is that, another of its category, another category, or nothing is there.
+Match = Literal["", "right", "alike", "other"]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is true at the end of a task, from which the cause of a failure follows (`loci_sim.evaluation.causes`).
+
+    Attributes:
+        task: what was asked for.
+        n_meant: things that are meant.
+        n_seen: of them, those that were in view in several images since the memory knew nothing.
+        n_known: of them, those that the memory knows where they are.
+        n_stale: things of these categories that the memory knows where none of them is.
+        n_asked: questions that were put to the memory.
+        asked_for: a question named a category that is meant; None: the instruction names none either.
+        named: the best that the memory's answers said of where things are.
+        ended: what the robot says it stands at, handled last or chose.
+        told: the last answer named a category that is meant.
+        gave_up: as in `Stop`.
+    """
+
+    task: Literal["goal", "picture", "question", "chore", "revisit"]
+    n_meant: int
+    n_seen: int
+    n_known: int
+    n_stale: int
+    n_asked: int
+    asked_for: bool | None
+    named: Match
+    ended: Match
+    told: bool = False
+    gave_up: GaveUp = ""
+
+
 @dataclass(frozen=True)
 class TaskResult:
     """What became of one task.
@@ -184,6 +224,7 @@ class TaskResult:
             needed, and those that short-term memory answered.
         chose_right: the goals that it chose are the right ones (FindingDory's high-level success); only of the suite `recall`.
         episode: id of a benchmark's episode; empty: a task of ours.
+        facts: that tell the cause of a failure; None: not recorded (no failure, no memory, or no ground truth).
     """
 
     scene: str
@@ -212,6 +253,7 @@ class TaskResult:
     n_short_term: int = 0
     chose_right: bool = False
     episode: str = ""
+    facts: Facts | None = None
 
 
 def task_result_from(fields: dict[str, Any]) -> TaskResult:
@@ -221,4 +263,5 @@ def task_result_from(fields: dict[str, Any]) -> TaskResult:
         TypeError: fields are missing or unknown.
     """
     pairs = {name: tuple((float(x), float(y)) for x, y in fields[name]) for name in ("trace", "viewpoints")}
-    return TaskResult(**{**fields, **pairs, "object_ids": tuple(fields["object_ids"])})
+    facts = Facts(**fields["facts"]) if fields.get("facts") else None
+    return TaskResult(**{**fields, **pairs, "object_ids": tuple(fields["object_ids"]), "facts": facts})
