@@ -147,6 +147,21 @@ class EpisodicMemory:
         """Sorts moments over all sessions: stamps may start anew with each."""
         return (self.long_term.session_rank(session), stamp_ns)
 
+    def labels(self) -> frozenset[str]:
+        """Categories that episodes are about."""
+        return frozenset(self.long_term.labels()).union(*(e.labels for e in self.short_term.records()))
+
+    def ends(self, session: str | None = None) -> tuple[Episode, Episode] | None:
+        """The oldest and the newest episode, of one session or of all; None: there is none."""
+        conditions = EpisodeFilter(session=session)
+        found: list[Episode] = []
+        for order in ("oldest", "newest"):
+            page, _ = self.search(
+                conditions, text_embedding=None, image_embedding=None, text=None, order=order, limit=1, pose_of=_no_pose
+            )
+            found += [episode for episode, _, _ in page]
+        return (found[0], found[1]) if len(found) == 2 else None
+
     def statistics(self) -> dict[str, int]:
         """Counts, and bytes of the short-term memory."""
         return {
@@ -259,6 +274,11 @@ class EpisodicMemory:
             session=episode.session,
             map_id=episode.map_id,
         )
+
+
+def _no_pose(keyframe_id: str) -> Array:
+    """For searches without a condition on position."""
+    raise KeyError(keyframe_id)
 
 
 def _usage_of(record: Record) -> Usage | None:
