@@ -28,6 +28,9 @@ _SAME_EVENT = 0.5
 #: Longest name of a thing [words].
 _MAX_WORDS = 4
 
+#: States of records that tell of a move: what was not known again elsewhere is told as gone, and as there again.
+_MOVED_UNKNOWN = ("moved", "placed", "missing", "present")
+
 Ask = Callable[[Query], tuple[Evidence, ...]]
 
 
@@ -102,13 +105,14 @@ def _meanings(memories: Memories, query: Query, words: TimeWords, ask: Ask) -> I
         kinds = ("keyframe", "episode") if words.span is not None and words.span.at is not None else ("keyframe",)
     else:
         kinds = ()
+    if words.counts and "moved" in states:
+        states = _MOVED_UNKNOWN
     if states or words.asks == "sight":
         if not labels and words.asks in ("state", "sight"):
             return  # of what?
         yield replace(query, labels=labels, kinds=kinds, states=states, **fields)
-        if states and "moved" in states:
-            # What was not known again elsewhere was told as gone.
-            yield replace(query, labels=labels, kinds=kinds, states=(*states, "missing"), **fields)
+        if "moved" in states:
+            yield replace(query, labels=labels, kinds=kinds, states=_MOVED_UNKNOWN, **fields)
     elif words.asks == "said":
         yield replace(query, kinds=kinds, **fields)
     elif (after_ns, before_ns) != (query.after_ns, query.before_ns):
@@ -225,11 +229,12 @@ def _moment(memories: Memories, anchor: Anchor, labels: tuple[str, ...], ask: As
     states = deed_states(anchor.clause)
     order = clause.order or "newest"
     if states and named:
-        for wanted in (states, (*states, "missing")) if "moved" in states else (states,):
-            found = ask(Query(labels=named, states=wanted, kinds=("episode",), order=order, limit=1))
-            if found:
-                return _left_ns(memories, found[0]) if anchor.relation == "before" else found[0].stamp_ns
-        return None
+        found = ask(Query(labels=named, states=states, kinds=("episode",), order=order, limit=1))
+        if not found and "moved" in states:
+            found = ask(Query(labels=named, states=_MOVED_UNKNOWN, kinds=("episode",), order=order, limit=1))
+        if not found:
+            return None
+        return _left_ns(memories, found[0]) if anchor.relation == "before" else found[0].stamp_ns
     found = ask(Query(text=anchor.clause, kinds=("episode",), limit=1))
     return found[0].stamp_ns if found and found[0].score >= _SAME_EVENT else None
 

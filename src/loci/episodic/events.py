@@ -21,7 +21,7 @@ PEOPLE = frozenset({"person", "people", "man", "woman", "child", "boy", "girl", 
 
 
 #: What a record says of a thing's state where the report says nothing.
-_STATE_AFTER: Mapping[str, str] = {"vanished": "missing", "moved": "moved"}
+_STATE_AFTER: Mapping[str, str] = {"vanished": "missing", "moved": "moved", "found": "present"}
 
 
 @dataclass(frozen=True)
