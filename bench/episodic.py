@@ -4,7 +4,7 @@
 
 Records are sentences about what a robot saw, with MiniLM's embeddings, times and places; queries are other sentences. Both memories write
 100 records per durable commit (SQLite: WAL, synchronous FULL) and are tuned to recall@10 >= 0.98. `pip install emem==0.3.0` for the comparison;
-without it its columns are left out. Written to out/bench/episodic.json.
+without it its columns are left out. Then the questions of `recall_questions.py`, about simulated days. Written to out/bench/episodic.json.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import gc
 import itertools
+import json
 import os
 import shutil
 import sys
@@ -34,7 +35,10 @@ from loci.memory import RobotMemory  # noqa: E402
 from loci.perception.text import MiniLMTextEncoder  # noqa: E402
 from loci.query import Query  # noqa: E402
 from loci.store import Store  # noqa: E402
+from recall_questions import print_recall_questions, recall_questions  # noqa: E402
 
+#: What `--only` may name.
+SECTIONS = ("speed", "recall_questions")
 BATCH = 100
 N_QUERIES = 200
 #: So many different sentences are encoded; larger memories repeat them with other times and places, and embeddings a little off.
@@ -392,11 +396,31 @@ def _sizes(text: str) -> dict[str, int]:
     return {word: int(float(word[:-1]) * factors[word[-1]]) for word in text.lower().split(",")}
 
 
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _kept_result() -> dict[str, Any]:
+    """What the last run wrote, without the machine; empty: there is none."""
+    path = OUT / "episodic.json"
+    kept: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
+    kept.pop("machine", None)
+    return kept
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--sizes", type=_sizes, default=_sizes("10k,100k,1m"), help="numbers of records (10k,100k,1m)")
     parser.add_argument("--no-emem", action="store_true", help="Loci alone")
+    parser.add_argument(
+        "--only", choices=SECTIONS, default=None, help="one section; what the others gave stays in the file"
+    )
     a = parser.parse_args()
+    if a.only == "recall_questions":
+        result = {**_kept_result(), "recall_questions": recall_questions(progress=_say)}
+        print_recall_questions(result["recall_questions"])
+        print(write_result("episodic", result))
+        return
     with_emem = not a.no_emem
     if with_emem:
         try:
@@ -406,6 +430,11 @@ def main() -> None:
             with_emem = False
     result = speed(a.sizes, with_emem)
     print_tables(result)
+    if a.only is None:
+        result["recall_questions"] = recall_questions(progress=_say)
+        print_recall_questions(result["recall_questions"])
+    else:
+        result = {**_kept_result(), **result}
     print(write_result("episodic", result))
 
 

@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 
 import numpy as np
 
@@ -260,9 +259,7 @@ class _Director:
     def _tell(self, kind: str, t: SceneThing, text: str, state: str, source: str = "", target: str = "") -> None:
         labels = tuple(x for x in (t.category, source or target) if x)
         stamp_ns, n = self.shots[-1].stamp_ns, len(self.shots) - 1
-        self.deeds.append(
-            Deed(kind, "robot", t.category, t.instance, stamp_ns, source, target, text, state, labels, n)
-        )
+        self.deeds.append(Deed(kind, "robot", t.category, t.instance, stamp_ns, source, target, text, state, labels, n))
 
     def _stand(self, identity: str, interaction: Interaction) -> bool:
         """Do something from where it can be done; the image that shows the thing before is filmed."""
@@ -288,7 +285,9 @@ class _Director:
         source = self._now(t).on
         if not self._stand(t.id, "pick"):
             return
-        self._tell("pick", t, f"I picked up the {t.category} from the {self._category(source)}", "held", self._category(source))
+        self._tell(
+            "pick", t, f"I picked up the {t.category} from the {self._category(source)}", "held", self._category(source)
+        )
         self.stays[t.instance].append(Stay(self.shots[-1].stamp_ns, None))
         goals = [s.id for s in self._single if affordances(s.category).surface and s.id != source]
         for goal in [*(goals[i] for i in self._rng.permutation(len(goals))), source]:

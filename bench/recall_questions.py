@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from common import table
 from loci.memory import RobotMemory
 from loci.perception.text import MiniLMTextEncoder, TextEncoder
 from loci.query import MAX_LIMIT, Evidence, Query
@@ -32,7 +33,7 @@ from recall_phrasings_held_out import HELD_OUT
 from scene_homes import COUNTED_RANGE
 
 #: Seeds of the homes, and how many questions are asked.
-HOMES, N_QUESTIONS = (4, 11, 2), 200
+HOMES, N_QUESTIONS = (4, 11), 200
 #: What shows so many pixels is detected; so many, within `COUNTED_RANGE`, are seen for sure.
 DETECTED_PX, SURE_PX = 25, 400
 #: A sighting is told right to the minute [ns].
@@ -191,7 +192,9 @@ def _of_things(truth: Truth) -> Iterator[Asked]:
             right = truth.keyframes(i, since) | truth.episodes(category, since, gone=False) | truth.objects(i)
             yield Asked("where_now", slots, (right,))
         first = int(truth.sure[i][0]) + TOLERANCE_NS
-        yield Asked("first_seen", slots, (truth.keyframes(i, 0, first) | truth.episodes(category, 0, first, gone=False),))
+        yield Asked(
+            "first_seen", slots, (truth.keyframes(i, 0, first) | truth.episodes(category, 0, first, gone=False),)
+        )
         last = truth.last_sight(i)
         yield Asked("last_seen", slots, (last | (truth.objects(i) if last else frozenset()),))
         for hour in ROUNDS[1:-1] if len(stays) > 1 else ():
@@ -203,7 +206,9 @@ def _of_things(truth: Truth) -> Iterator[Asked]:
                 yield Asked("where_at", {**slots, **_times("time", hour + 0.5)}, (right,))
     for n, deed in enumerate(truth.day.deeds):
         if deed.kind == "say":
-            yield Asked("what_said_about", {"person": deed.by, "thing": deed.category}, (frozenset([truth.records[n]]),))
+            yield Asked(
+                "what_said_about", {"person": deed.by, "thing": deed.category}, (frozenset([truth.records[n]]),)
+            )
 
 
 def _of_moves(truth: Truth) -> Iterator[Asked]:
@@ -425,6 +430,26 @@ def measure(
         "development": score(chosen, DEVELOPMENT, recall, wrong),
         "held_out_without_time_words": score(chosen, HELD_OUT, by_likeness),
     }
+
+
+def print_recall_questions(result: Mapping[str, Any]) -> None:
+    """The section as a table."""
+    columns = (
+        ("held out", result),
+        ("development", result["development"]),
+        ("by likeness alone", result["held_out_without_time_words"]),
+    )
+    rows: list[list[object]] = []
+    for kind in result["by_kind"]:
+        rows.append(
+            [
+                kind,
+                *(c["by_kind"][kind][at] for _, c in columns for at in ("at_1", "at_5")),
+                result["by_kind"][kind]["n"],
+            ]
+        )
+    rows.append(["all", *(c[at] for _, c in columns for at in ("at_1", "at_5")), result["n"]])
+    print(table(["questions", *(f"{name} @{k}" for name, _ in columns for k in (1, 5)), "asked"], rows))
 
 
 def recall_questions(homes: Sequence[int] = HOMES, progress: Callable[[str], None] = print) -> dict[str, Any]:

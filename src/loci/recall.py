@@ -234,7 +234,13 @@ def _scene_candidates(
                 found.append(
                     _Candidate("snapshot", best_score, when, partial(describe_snapshot, memories, snapshot, best_score))
                 )
-    if "room" in kinds and query.object_id is None and query.state is None and not query.states and image_embedding is None:
+    if (
+        "room" in kinds
+        and query.object_id is None
+        and query.state is None
+        and not query.states
+        and image_embedding is None
+    ):
         found += _room_candidates(memories, query, objects, rooms, kept)
     return found, n_left_out
 
@@ -285,7 +291,15 @@ def _objects_match(
     memories: Memories, query: Query, objects: Sequence[SceneObject], rooms: Sequence[Room | None]
 ) -> npt.NDArray[np.bool_]:
     """(N,) which objects meet all conditions of the query."""
-    conditions = (query.object_id, query.state, query.states or None, query.session, query.after_ns, query.before_ns, query.place)
+    conditions = (
+        query.object_id,
+        query.state,
+        query.states or None,
+        query.session,
+        query.after_ns,
+        query.before_ns,
+        query.place,
+    )
     if not query.labels and query.position is None and query.box is None and all(c is None for c in conditions):
         return np.ones(len(objects), dtype=np.bool_)
     matches = (_object_matches(memories, query, o, room) for o, room in zip(objects, rooms, strict=True))

@@ -30,20 +30,26 @@ _DEEDS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (rf"opened|opening|{_DOER} open", ("open",)),
     (rf"closed|closing|shut|{_DOER} close", ("closed",)),
     (r"cleaned|cleaning|wash(?:ed)?|wiped", ("clean",)),
-    (r"pick(?:ed)? up|pick(?:ed)?(?: [a-z]+){1,4} up|took(?! away)|taken(?! away)|take(?! place)|grabb?(?:ed)?", ("held",)),
+    (
+        r"pick(?:ed)? up|pick(?:ed)?(?: [a-z]+){1,4} up|took(?! away)|taken(?! away)|take(?! place)|grabb?(?:ed)?",
+        ("held",),
+    ),
     (
         r"put|placed?|set down|set (?=the|it)|laid|lay down|left (?=the|it|my|your)|(?<=have you )left|(?<=did you )leave|brought|bring|"
         r"dropp?(?:ed)?|deposit(?:ed)?|set(?= [a-z]+ (?:on|onto|down))|carry|carried",
         ("placed",),
     ),
-    (r"moved?|moving|(?:change|changed|changes) (?:its |their )?places?|displaced?|relocated?|shifted", ("moved", "placed")),
+    (
+        r"moved?|moving|(?:change|changed|changes) (?:its |their )?places?|displaced?|relocated?|shifted",
+        ("moved", "placed"),
+    ),
     (
         r"gone(?! to\b)|missing|vanish(?:ed)?|disappear(?:ed)?|no longer there|not there any ?more|went missing|(?:taken|took) away|lost",
         ("missing",),
     ),
 )
 #: Where a thing was taken is where it was put down; where it was taken from is where it was picked up.
-_TAKEN_TO = re.compile(r"\bwhere\b(?!.*\bfrom\b).*\b(?:take|took|taken|carry|carried)(?! up| away)\b(?!.*\bfrom\b)")
+_TAKEN_TO = re.compile(r"^(?!.*\bfrom\b).*\bwhere\b.*\b(?:take|took|taken|carry|carried)\b(?! up| away)")
 #: All states that deeds leave behind: records with one of them tell of something that was done.
 DEED_STATES = ("open", "closed", "on", "off", "clean", "held", "placed")
 _NOTED = re.compile(r"\b(?:say|said|says|tell you|told|mention(?:ed)?|words about|wanted you to know)\b")
@@ -157,9 +163,14 @@ def read_time_words(text: str) -> TimeWords:
     states = deed_states(rest)
     if states and _is_question(rest):
         return replace(found, states=states, asks="deeds")
-    if re.search(r"\bwhat\b.*\b(?:you|robot) (?:do|doing|done)\b|\bthe (?:next|last|first)? ?thing you did\b|\b(?:were|was) you doing\b", rest):
+    if re.search(
+        r"\bwhat\b.*\b(?:you|robot) (?:do|doing|done)\b|\bthe (?:next|last|first)? ?thing you did\b|\b(?:were|was) you doing\b",
+        rest,
+    ):
         return replace(found, states=DEED_STATES, asks="deeds")
-    if anchor is not None and re.search(r"\bwhat (?:happened|followed|preceded|came|comes|was next|took place)\b|\bwhat else happened\b", rest):
+    if anchor is not None and re.search(
+        r"\bwhat (?:happened|followed|preceded|came|comes|was next|took place)\b|\bwhat else happened\b", rest
+    ):
         return replace(found, states=DEED_STATES, asks="deeds")
     if (order is not None or counts) and re.search(rf"\b{_SIGHT}\b", rest):
         return replace(found, asks="sight")
@@ -268,7 +279,10 @@ _SPANS: tuple[tuple[str, Callable[[re.Match[str]], Span]], ...] = (
         rf"(?:in the time )?(?:between|from|after|since) (?P<a>{_TIME}) (?:and before|and|to|until|till|up to) (?P<b>{_TIME})",
         lambda m: _span_of(m["a"], m["b"]),
     ),
-    (rf"(?:since|after|later than|from) (?P<a>{_TIME})(?: on(?:wards)?)?(?= |,|$)", lambda m: Span(after=_time(m["a"]))),
+    (
+        rf"(?:since|after|later than|from) (?P<a>{_TIME})(?: on(?:wards)?)?(?= |,|$)",
+        lambda m: Span(after=_time(m["a"])),
+    ),
     (rf"(?:before|until|till|by|earlier than|prior to) (?P<a>{_TIME})", lambda m: Span(before=_time(m["a"]))),
     (
         rf"(?:(?:at|around|about) )+(?P<a>{_TIME})|(?:when|as) it was (?:about |around )?(?P<b>{_TIME})",
@@ -339,14 +353,17 @@ def _state_asked(rest: str) -> tuple[str, ...]:
     "The mug on the table" asks for no switch: the word has to end the question, or stand beside its opposite.
     """
     if re.search(r"\b(?:what|which) (?:state|condition)\b|\bstate of the\b", rest):
-        named = [w for w in re.findall(rf"\b(?:{_STATES})\b", rest)]
+        named = re.findall(rf"\b(?:{_STATES})\b", rest)
         return tuple(sorted({s for w in named for s in STATE_GROUP[SYNONYMS.get(w, w)]} or {*STATE_GROUP}))
     m = re.search(rf"\b(?P<a>{_STATES}) or (?:is it |was it )?(?:not|{_STATES})\b", rest) or re.search(
         rf"\b(?:is|are|was|were|been|stand|stood|be|left|leave|still)\b(?P<thing>(?: \w+)*?) (?P<a>{_STATES})(?: (?:then|now|right now|still))?$", rest
     )  # fmt: skip
     if m is None or re.search(r"\b(?:when|how often|how many|time|last|first)\b", rest):
         return ()
-    if not re.match(r"(?:is|are|was|were|has|had|have|did|does|do|can|could|will|tell|check|know|if|whether|what|please|and|so)\b", rest):
+    if not re.match(
+        r"(?:is|are|was|were|has|had|have|did|does|do|can|could|will|tell|check|know|if|whether|what|please|and|so)\b",
+        rest,
+    ):
         return ()
     return tuple(sorted(STATE_GROUP[SYNONYMS.get(m["a"], m["a"])]))
 

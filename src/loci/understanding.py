@@ -62,7 +62,12 @@ def narrowed(memories: Memories, query: Query, ask: Ask) -> Iterator[Query]:
         query: with a text.
         ask: answers a query without looking at its words; for the events that "before ..." and "after ..." are about.
     """
-    if query.text is not None and query.text_embedding is None and query.image is None and query.image_embedding is None:
+    if (
+        query.text is not None
+        and query.text_embedding is None
+        and query.image is None
+        and query.image_embedding is None
+    ):
         words = read_time_words(query.text)
         if words.says_something:
             yield from _meanings(memories, query, words, ask)
@@ -91,7 +96,13 @@ def _meanings(memories: Memories, query: Query, words: TimeWords, ask: Ask) -> I
     if after_ns is not None and before_ns is not None and after_ns >= before_ns:
         return
     order = query.order if query.order != "relevance" else _order(words, anchored)
-    fields: dict[str, Any] = {"text": words.rest or query.text, "after_ns": after_ns, "before_ns": before_ns, "session": session, "order": order}
+    fields: dict[str, Any] = {
+        "text": words.rest or query.text,
+        "after_ns": after_ns,
+        "before_ns": before_ns,
+        "session": session,
+        "order": order,
+    }
     told = query.state is not None or bool(query.states)
     states = () if told or words.asks not in ("deeds", "state") else words.states
     kinds: tuple[Kind, ...]
@@ -113,9 +124,7 @@ def _meanings(memories: Memories, query: Query, words: TimeWords, ask: Ask) -> I
         yield replace(query, labels=labels, kinds=kinds, states=states, **fields)
         if "moved" in states:
             yield replace(query, labels=labels, kinds=kinds, states=_MOVED_UNKNOWN, **fields)
-    elif words.asks == "said":
-        yield replace(query, kinds=kinds, **fields)
-    elif (after_ns, before_ns) != (query.after_ns, query.before_ns):
+    elif words.asks == "said" or (after_ns, before_ns) != (query.after_ns, query.before_ns):
         yield replace(query, kinds=kinds, **fields)
 
 

@@ -10,7 +10,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 #: Hours at which a part of the day begins, and its name.
-PARTS_OF_DAY = ((0, "at night"), (6, "in the morning"), (12, "in the afternoon"), (18, "in the evening"), (23, "at night"))
+PARTS_OF_DAY = (
+    (0, "at night"),
+    (6, "in the morning"),
+    (12, "in the afternoon"),
+    (18, "in the evening"),
+    (23, "at night"),
+)
 _HOUR_NS = 3_600_000_000_000
 
 
