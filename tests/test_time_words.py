@@ -39,6 +39,8 @@ def test_the_first_and_the_last_time_are_orders_of_what_was_seen(text, order):
         "Where is the mug?",
         "is the mug on the table",
         "mug next to the switch",
+        "the mug that was moved",
+        "find the mug which you put on the desk",
     ],
 )
 def test_words_that_name_things_are_no_words_of_time(text):

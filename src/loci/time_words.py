@@ -368,13 +368,13 @@ def _state_asked(rest: str) -> tuple[str, ...]:
     return tuple(sorted(STATE_GROUP[SYNONYMS.get(m["a"], m["a"])]))
 
 
-def _is_question(rest: str) -> bool:
-    """Whether a text asks for something done, rather than names a thing ("the missing mug", "open drawer")."""
-    return (
-        re.search(
-            r"\b(?:when|what time|which hour|at what|since when|how long|how often|how many times|how frequently|count|what|which|where|whom?|time|times|"
-            r"did|has|have|had|was|were|anything|every|occasions?)\b",
-            rest,
-        )
-        is not None
-    )
+#: Words that ask for a time, a thing or a number wherever they stand, and those that ask at the beginning of a clause: "the mug that was moved" asks nothing.
+_ASKING = re.compile(
+    r"\b(?:when|what|where|whom?|how often|how many|how long|how frequently|count|every time|each time|times?|occasions?|anything|hour)\b|"
+    r"(?:^|, )(?:(?:please|so|and|in|on|to|from|at|by) )*(?:which|did|do|does|has|have|had|was|were|is|are)\b"
+)
+
+
+def _is_question(text: str) -> bool:
+    """Whether a text asks for something done, rather than names a thing ("the missing mug", "the mug that you put on the desk")."""
+    return _ASKING.search(text) is not None

@@ -182,16 +182,16 @@ _NO_NOUNS = STOP_WORDS - {"can"}
 
 def clock_of(memories: Memories) -> Clock | None:
     """The clock of the newest keyframe or episode; None: nothing is remembered."""
-    ends = memories.episodic.ends()
-    if ends is None:
+    newest = memories.episodic.edge("newest")
+    if newest is None:
         return None
-    session, stamp_ns = ends[1].session, ends[1].stamp_ns
+    session, stamp_ns = newest.session, newest.stamp_ns
     utc_offset_s, began_ns = memories.sessions.get(session, (0.0, 0))
     offset_ns = round(utc_offset_s * 1e9)
     if stamp_ns >= FIRST_WALL_CLOCK:
         return Clock(stamp_ns, session, offset_ns, False)
-    first = memories.episodic.ends(session)
-    began_stamp_ns = first[0].stamp_ns if first is not None else stamp_ns
+    oldest = memories.episodic.edge("oldest", session)
+    began_stamp_ns = oldest.stamp_ns if oldest is not None else stamp_ns
     return Clock(stamp_ns, session, offset_ns + began_ns - began_stamp_ns, True)
 
 

@@ -151,16 +151,18 @@ class EpisodicMemory:
         """Categories that episodes are about."""
         return frozenset(self.long_term.labels()).union(*(e.labels for e in self.short_term.records()))
 
-    def ends(self, session: str | None = None) -> tuple[Episode, Episode] | None:
-        """The oldest and the newest episode, of one session or of all; None: there is none."""
-        conditions = EpisodeFilter(session=session)
-        found: list[Episode] = []
-        for order in ("oldest", "newest"):
-            page, _ = self.search(
-                conditions, text_embedding=None, image_embedding=None, text=None, order=order, limit=1, pose_of=_no_pose
-            )
-            found += [episode for episode, _, _ in page]
-        return (found[0], found[1]) if len(found) == 2 else None
+    def edge(self, order: Order, session: str | None = None) -> Episode | None:
+        """The "newest" or the "oldest" episode, of one session or of all; None: there is none."""
+        page, _ = self.search(
+            EpisodeFilter(session=session),
+            text_embedding=None,
+            image_embedding=None,
+            text=None,
+            order=order,
+            limit=1,
+            pose_of=_no_pose,
+        )
+        return page[0][0] if page else None
 
     def statistics(self) -> dict[str, int]:
         """Counts, and bytes of the short-term memory."""
