@@ -248,14 +248,17 @@ def _of_moves(truth: Truth) -> Iterator[Asked]:
 
 
 def _noticed(truth: Truth, i: int, n: int, deed: Deed, own: Sequence[tuple[int, Deed]]) -> frozenset[str]:
-    """What tells of a move: records from then until a minute after the thing was first seen for sure where it was put; none if it was not."""
+    """What tells of a move: records from then until the end of the round on which the thing was first seen for sure where it was put.
+
+    Until then the robot may not have seen yet that the old place is empty. None if it was not seen there.
+    """
     if deed.by == "robot":
         return frozenset([truth.records[n]])
     until = next((d.stamp_ns for _, d in own if d.stamp_ns > deed.stamp_ns), np.inf)
     seen = truth.sure_in(i, deed.stamp_ns, until)
     if seen is None:
         return frozenset()
-    ends = min(until, seen + TOLERANCE_NS)
+    ends = min(until, next(last for _, last in truth.day.rounds if last >= seen) + 1)
     told = truth.episodes(truth.day.categories[i], deed.stamp_ns, ends)
     return told | truth.keyframes(i, deed.stamp_ns, ends)
 

@@ -14,12 +14,11 @@ from typing import Any
 
 from loci.episodic.lexical import STOP_WORDS
 from loci.evidence import Memories
+from loci.habits import FIRST_WALL_CLOCK
 from loci.planning.words import canonical, normalise
 from loci.query import Evidence, Kind, Query
 from loci.time_words import Anchor, Span, TimeOfDay, TimeWords, deed_states, read_time_words
 
-#: Later stamps [ns] are times of day by themselves (2001); earlier ones come from a simulator, or from the start of a machine.
-FIRST_WALL_CLOCK = 10**18
 #: "At noon" is the minute that begins then, "an hour ago" the time up to a tenth of that before and after.
 _MINUTE_NS = 60 * 10**9
 _AGO_SHARE = 0.1
