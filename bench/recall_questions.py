@@ -1,10 +1,10 @@
-"""Questions about simulated days: is the right piece of evidence among the first that a memory recalls?
+"""Questions about a simulated day: is the right piece of evidence among the first that a memory recalls?
 
     python bench/episodic.py --only recall_questions          (part of make bench NAME=episodic)
 
-A robot lives through a day in each of some homes (`recall_day.py`). 200 questions with their truth are drawn from what was done and what could be
+A robot lives through a day in a home (`recall_day.py`). 200 questions with their truth are drawn from what was done and what could be
 seen: what, where, when, first and last, before and after, how often, state. Each is asked in the wordings of `recall_phrasings.py`, and in those of
-`recall_phrasings_held_out.py`, which nobody looked at who wrote the understanding of time words. Evidence@k: the right record is among the first k answers
+`recall_phrasings_held_out.py`, which were written before the understanding of time words and not looked at while it was. Evidence@k: the right record is among the first k answers
 of `RobotMemory.recall(Query(text=question))`; "how often" wants all of them (as many as fit into k). Truth is counted from the simulator's masks.
 """
 
@@ -33,7 +33,7 @@ from recall_phrasings_held_out import HELD_OUT
 from scene_homes import COUNTED_RANGE
 
 #: Seeds of the homes, and how many questions are asked.
-HOMES, N_QUESTIONS = (4, 11), 200
+HOMES, N_QUESTIONS = (4,), 200
 #: What shows so many pixels is detected; so many, within `COUNTED_RANGE`, are seen for sure.
 DETECTED_PX, SURE_PX = 25, 400
 #: A sighting is told right to the minute [ns].
