@@ -6,7 +6,8 @@ Records are sentences about what a robot saw, with MiniLM's embeddings, times an
 embeddings. Both memories write 100 records per durable commit (SQLite: WAL, synchronous FULL) and are tuned to recall@10 >= 0.98; Loci is
 asked through the library and, from 100k records on, through the ROS service too. `pip install emem==0.3.0` for the comparison; without it its
 columns are left out. Each part is written to out/bench/episodic.json as soon as it is done, beside what is there. The million records are
-kept below out/bench/cache for the next run (--fresh: made anew); an interrupted run goes on where it was.
+kept below out/bench/cache for the next run (--fresh: made anew); an interrupted run goes on where it was. Last come the questions of
+`recall_questions.py`, about a simulated day.
 """
 
 from __future__ import annotations
@@ -34,8 +35,11 @@ from common import OUT, quantiles, resident_mib, table, write_result  # noqa: E4
 from episodic_memories import KINDS, Emem, Loci, loci_calls, recall_at_10  # noqa: E402
 from episodic_records import KEPT, Records, questions  # noqa: E402
 from loci.perception.text import MiniLMTextEncoder  # noqa: E402
+from recall_questions import print_recall_questions, recall_questions  # noqa: E402
 
 SIZES = {"10k": 10_000, "100k": 100_000, "1m": 1_000_000}
+#: What `--only` may name: numbers of records, and the questions about a day.
+SECTIONS = (*SIZES, "recall_questions")
 #: eMEM is measured up to so many, the ROS service from so many records on, and memories of so many are kept.
 LARGEST_EMEM, SMALLEST_ROS, SMALLEST_KEPT = 100_000, 100_000, 1_000_000
 N_RECALL, N_WARM = 100, 10
@@ -182,6 +186,10 @@ def _kept(file: Path, make: Callable[[], np.ndarray]) -> np.ndarray:
     return np.asarray(np.load(file))
 
 
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
 def _bytes_of(folder: Path) -> int:
     """Bytes of a memory's files, without logs."""
     return sum(p.stat().st_size for p in folder.rglob("*") if p.is_file() and "logs" not in p.parts)
@@ -195,7 +203,7 @@ def _earlier() -> dict[str, Any]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--only", nargs="+", choices=tuple(SIZES), default=list(SIZES), help="numbers of records")
+    parser.add_argument("--only", nargs="+", choices=SECTIONS, default=list(SECTIONS), help="parts to measure")
     parser.add_argument("--no-emem", action="store_true", help="Loci alone")
     parser.add_argument("--no-ros", action="store_true", help="through the library alone")
     parser.add_argument("--fresh", action="store_true", help="fill the memory of a million records anew")
@@ -211,10 +219,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
         except ModuleNotFoundError as error:
             print(f"without the comparison: {error} (pip install emem==0.3.0)", file=sys.stderr)
             with_emem = False
-    result = _earlier() | {"text_encoding_ms": encoding_ms()}
-    for label in a.only:
+    result = _earlier()
+    labels = [label for label in SIZES if label in a.only]
+    if labels:
+        result["text_encoding_ms"] = encoding_ms()
+    for label in labels:
         run_size(label, result, with_emem, not a.no_ros, a.fresh)
+    if "recall_questions" in a.only:
+        result["recall_questions"] = recall_questions(progress=_say)
     print_tables(result)
+    if "recall_questions" in result:
+        print_recall_questions(result["recall_questions"])
     print(write_result("episodic", result))
 
 

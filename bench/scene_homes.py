@@ -174,8 +174,13 @@ def render(simulator: EmbeddedSimulator, poses: Iterable[Pose], start_ns: int = 
     for n, (x, y, yaw) in enumerate(poses):
         seen = simulator.reset_to(x, y, yaw)
         instances = np.asarray(seen.instances, dtype=np.uint16)
-        png = cv2.imencode(".png", instances, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes()
+        png = encode_instances(instances)
         yield Shot(encode_color(seen.color), encode_depth(seen.depth), png, seen.T_map_camera, start_ns + n * PERIOD_NS)
+
+
+def encode_instances(instances: Instances) -> bytes:
+    """PNG of 16 bit of an instance image (H, W)."""
+    return cv2.imencode(".png", instances, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes()
 
 
 def load_tour(scene: str) -> Tour:

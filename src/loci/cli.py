@@ -208,7 +208,9 @@ def _add_query(commands) -> None:  # type: ignore[no-untyped-def]
         description="Ranked evidence from a saved memory, read-only (the nodes may be running on it). A text that ends with a question "
         "mark is answered as a question as well.",
         epilog='examples:\n  loci query demo "where is the red mug?"\n  loci query demo mug --order newest --limit 1     # the last time\n'
-        "  loci query demo mug --after 60 --before 120       # between\n  loci query out/demo/memory --label chair --near 1.0,2.0,0.5,1.5\n"
+        "  loci query demo mug --after 60 --before 120       # between\n"
+        '  loci query demo "when did you first see the mug?"  # words of order and time are understood\n'
+        "  loci query out/demo/memory --label chair --near 1.0,2.0,0.5,1.5\n"
         "  loci query demo --image photo.jpg --kind place --json\n",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

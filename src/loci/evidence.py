@@ -5,8 +5,8 @@ The memories do not know one another; `Memories` holds them side by side. Reads 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -31,7 +31,10 @@ from loci.spatial.topology import Place
 
 @dataclass(frozen=True)
 class Memories:
-    """The memories that are recalled from, with what they share."""
+    """The memories that are recalled from, with what they share.
+
+    ``sessions``: of each session the local time zone's offset [s] and when it began [ns since 1970].
+    """
 
     keyframes: Keyframes
     spatial: SpatialMemory
@@ -41,6 +44,7 @@ class Memories:
     image_encoder: ImageEncoder
     map_id: str
     pictures: Pictures
+    sessions: Mapping[str, tuple[float, int]] = field(default_factory=dict)
 
 
 #: What is said of objects that are not where they were.

@@ -21,7 +21,7 @@ _VISITS = "visits"
 #: Source of episodes that tell a habit.
 SOURCE = "loci habits"
 #: Later stamps [ns] are times of day by themselves (2001); earlier ones come from a simulator, or from the start of a machine.
-_FIRST_WALL_CLOCK = 10**18
+FIRST_WALL_CLOCK = 10**18
 
 
 class Habits:
@@ -126,7 +126,7 @@ class Habits:
         self._store.put(_VISITS, object_id, fields)
 
     def _wall_ns(self, stamp_ns: int, newest_stamp_ns: int) -> int:
-        if stamp_ns >= _FIRST_WALL_CLOCK:
+        if stamp_ns >= FIRST_WALL_CLOCK:
             return stamp_ns
         if self._offset_ns is None:
             self._offset_ns = time.time_ns() - newest_stamp_ns

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -130,6 +131,10 @@ class RobotMemory(MemoryQuestions):
     def _begin(self) -> None:
         """Read the memories from the store and begin a session."""
         store, parameters = self._store, self.parameters
+        self._sessions = {
+            r.id: (float(r.fields.get("utc_offset_s", 0.0)), int(r.fields.get("wall_clock_ns", 0)))
+            for r in store.records("session")
+        }
         self.session = "" if store.read_only else self._new_session()
         self.newest_stamp_ns = 0
         self._keyframes = Keyframes(store, parameters.keyframes.grid)
@@ -150,6 +155,7 @@ class RobotMemory(MemoryQuestions):
             self._image_encoder,
             self.map_id,
             Pictures(self._keyframes, self._image_encoder),
+            self._sessions,
         )
         self._tokens = None
         if parameters.tokens.enabled:
@@ -579,11 +585,12 @@ class RobotMemory(MemoryQuestions):
         session = f"session-{uuid.uuid4().hex[:12]}"
         now = datetime.now().astimezone()
         offset = now.utcoffset()
-        fields = {
+        fields: dict[str, Any] = {
             "began": now.isoformat(),
             "wall_clock_ns": time.time_ns(),
             "utc_offset_s": offset.total_seconds() if offset else 0.0,
         }
+        self._sessions[session] = (fields["utc_offset_s"], fields["wall_clock_ns"])
         self._store.put("session", session, fields, session=session, map_id=self.map_id)
         return session
 

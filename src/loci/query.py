@@ -44,6 +44,7 @@ class Query:
         object_id: about this object.
         place: at this place (id), or in this room (id or name).
         state: e.g. ``"missing"``.
+        states: any of these.
         position, radius: (x, y, z) [m] in the map frame and a distance [m] around it.
         box: lower and upper corner ((x, y, z), (x, y, z)) [m], map frame.
         after_ns, before_ns: observed in [after, before) [ns].
@@ -65,6 +66,7 @@ class Query:
     object_id: str | None = None
     place: str | None = None
     state: str | None = None
+    states: tuple[str, ...] = ()
     position: tuple[float, float, float] | None = None
     radius: float | None = None
     box: tuple[tuple[float, float, float], tuple[float, float, float]] | None = None

@@ -31,6 +31,7 @@ from loci.query import KINDS, Evidence, Kind, Order, Query
 from loci.scene.attributes import agreement, asked_attributes, attribute_words
 from loci.scene.objects import SceneObject
 from loci.spatial.regions import Room
+from loci.understanding import narrowed
 
 Vector = npt.NDArray[np.float32]
 
@@ -125,9 +126,21 @@ def scores_by_looks(memories: Memories, objects: Sequence[SceneObject], text: st
 def recall(memories: Memories, query: Query) -> Recollection:
     """Ranked evidence from all memories for a query.
 
+    Words of order and time in its text ("the last time", "before noon") are conditions as long as something meets them, see
+    `loci.understanding`.
+
     Raises:
         ValueError: the query's embeddings have another dimension than the memory's encoders.
     """
+    for meant in narrowed(memories, query, lambda q: _recall(memories, q).evidence):
+        found = _recall(memories, meant)
+        if found.n_total:
+            return found
+    return found
+
+
+def _recall(memories: Memories, query: Query) -> Recollection:
+    """Ranked evidence for a query, whose text ranks and nothing more."""
     text_embedding, image_embedding = _embeddings(memories, query)
     kinds = set(query.kinds or KINDS)
     ranked = text_embedding is not None or image_embedding is not None
@@ -229,7 +242,13 @@ def _scene_candidates(
                 found.append(
                     _Candidate("snapshot", best_score, when, partial(describe_snapshot, memories, snapshot, best_score))
                 )
-    if "room" in kinds and query.object_id is None and query.state is None and image_embedding is None:
+    if (
+        "room" in kinds
+        and query.object_id is None
+        and query.state is None
+        and not query.states
+        and image_embedding is None
+    ):
         found += _room_candidates(memories, query, objects, rooms, kept)
     return found, n_left_out
 
@@ -280,7 +299,15 @@ def _objects_match(
     memories: Memories, query: Query, objects: Sequence[SceneObject], rooms: Sequence[Room | None]
 ) -> npt.NDArray[np.bool_]:
     """(N,) which objects meet all conditions of the query."""
-    conditions = (query.object_id, query.state, query.session, query.after_ns, query.before_ns, query.place)
+    conditions = (
+        query.object_id,
+        query.state,
+        query.states or None,
+        query.session,
+        query.after_ns,
+        query.before_ns,
+        query.place,
+    )
     if not query.labels and query.position is None and query.box is None and all(c is None for c in conditions):
         return np.ones(len(objects), dtype=np.bool_)
     matches = (_object_matches(memories, query, o, room) for o, room in zip(objects, rooms, strict=True))
@@ -293,6 +320,7 @@ def _object_matches(memories: Memories, query: Query, o: SceneObject, room: Room
         (not query.labels or o.label in query.labels)
         and query.object_id in (None, o.id)
         and (query.state in (None, o.state) or query.state in o.attributes)
+        and (not query.states or o.state in query.states or not set(query.states).isdisjoint(o.attributes))
         and query.session in (None, keyframe.session)
         and (query.after_ns is None or o.last_seen_ns >= query.after_ns)
         and (query.before_ns is None or o.first_seen_ns < query.before_ns)
@@ -318,7 +346,7 @@ def _position_matches(memories: Memories, query: Query, map_id: str, position: n
 
 def _place_candidates(memories: Memories, query: Query, image_embedding: Vector | None) -> Iterator[_Candidate]:
     """Places; they have no words of their own, so that objects and rooms answer for them where a text ranks."""
-    if query.labels or query.state or query.object_id:
+    if query.labels or query.state or query.states or query.object_id:
         return
     topology = memories.spatial.topology()
     names = {room.id: room.name for room in topology.rooms}
@@ -357,6 +385,7 @@ def _episode_filter(memories: Memories, query: Query, kinds: set[Kind]) -> Episo
         object_id=query.object_id,
         places=None if query.place is None else places_of(memories, query.place),
         state=query.state,
+        states=query.states,
         position=query.position,
         radius=query.radius,
         box=query.box,

@@ -58,12 +58,19 @@ def test_opened_closed_and_opened_again_are_three_events() -> None:
     ]
 
 
-def test_what_is_gone_is_missing_and_what_appears_is_told() -> None:
-    reports = (ObjectReport("vanished", "object/1", "mug"), ObjectReport("appeared", "object/9", ""))
+def test_what_became_of_a_thing_is_its_state_and_what_appears_is_told() -> None:
+    reports = (
+        ObjectReport("vanished", "object/1", "mug"),
+        ObjectReport("appeared", "object/9", ""),
+        ObjectReport("moved", "object/2", "vase"),
+        ObjectReport("found", "object/3", "pot"),
+    )
     events = notice_all([Moment(S, objects=reports)])
     assert [(e.kind, e.text, e.state, e.labels) for e in events] == [
         ("vanished", "mug is gone", "missing", ("mug",)),
         ("appeared", "first saw object/9", "", ()),
+        ("moved", "vase was moved", "moved", ("vase",)),
+        ("found", "pot is there again", "present", ("pot",)),
     ]
 
 

@@ -409,6 +409,16 @@ def moved_mug(memory: RobotMemory) -> str:
     return found[0].id
 
 
+def test_a_mug_that_was_new_elsewhere_at_first_is_an_event_once_it_is_known_again(memory):
+    show(memory, home(mug()), [*at_table(), *at_shelf()], 1)
+    show(memory, home(mug(THERE)), at_shelf(), 1000)
+    assert [c.kind for c in memory.changes()[0]] == ["new"]
+    show(memory, home(mug(THERE)), at_table(), 1100)
+    assert [c.kind for c in memory.changes()[0]] == ["moved"]
+    events = memory.recall(Query(labels=("mug",), kinds=("episode",), order="newest", limit=1)).evidence
+    assert [(e.text, e.state) for e in events] == [("mug was moved", "moved")]
+
+
 def test_where_was_it_before_and_what_changed(memory):
     object_id = moved_mug(memory)
     before, now = memory.object_history(object_id)

@@ -20,6 +20,10 @@ _OBJECT_EVENTS: tuple[ObjectEventKind, ...] = get_args(ObjectEventKind)
 PEOPLE = frozenset({"person", "people", "man", "woman", "child", "boy", "girl", "baby"})
 
 
+#: What a record says of a thing's state where the report says nothing.
+_STATE_AFTER: Mapping[str, str] = {"vanished": "missing", "moved": "moved", "found": "present"}
+
+
 @dataclass(frozen=True)
 class EventParameters:
     """What is worth a record.
@@ -191,7 +195,7 @@ def _of_object(report: ObjectReport, moment: Moment) -> Event:
         text,
         (report.label,) if report.label else (),
         report.object_id,
-        report.state or ("missing" if report.kind == "vanished" else ""),
+        report.state or _STATE_AFTER.get(report.kind, ""),
         moment.place,
         report.position_in_camera,
     )

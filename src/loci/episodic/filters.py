@@ -17,7 +17,7 @@ class EpisodeFilter:
         labels: any of these categories.
         object_id: about this object.
         places: at one of these places; an empty set: at none, so nothing matches.
-        state: in this state.
+        state, states: in this state, in any of these.
         position, radius: at most ``radius`` [m] from (x, y, z) in the map frame.
         box: in the closed box (lower corner, upper corner) [m], map frame.
         after_ns, before_ns: in [after, before) [ns].
@@ -29,6 +29,7 @@ class EpisodeFilter:
     object_id: str | None = None
     places: frozenset[str] | None = None
     state: str | None = None
+    states: tuple[str, ...] = ()
     position: Position | None = None
     radius: float | None = None
     box: tuple[Position, Position] | None = None
@@ -59,6 +60,8 @@ class EpisodeFilter:
         if self.object_id is not None and self.object_id not in episode.all_object_ids:
             return False
         if self.places is not None and episode.place not in self.places:
+            return False
+        if self.states and episode.state not in self.states:
             return False
         pairs = ((self.state, episode.state), (self.session, episode.session), (self.map_id, episode.map_id))
         if any(wanted is not None and wanted != value for wanted, value in pairs):

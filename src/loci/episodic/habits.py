@@ -10,7 +10,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 #: Hours at which a part of the day begins, and its name.
-_PARTS = ((0, "at night"), (6, "in the morning"), (12, "in the afternoon"), (18, "in the evening"), (23, "at night"))
+PARTS_OF_DAY = (
+    (0, "at night"),
+    (6, "in the morning"),
+    (12, "in the afternoon"),
+    (18, "in the evening"),
+    (23, "at night"),
+)
 _HOUR_NS = 3_600_000_000_000
 
 
@@ -86,7 +92,7 @@ def add_visit(visits: Sequence[Visit], new: Visit, parameters: HabitParameters) 
 def part_of_day(wall_ns: int, utc_offset_s: float) -> str:
     """In words, "in the evening"."""
     hour = (wall_ns + round(utc_offset_s * 1e9)) // _HOUR_NS % 24
-    return next(name for begins, name in reversed(_PARTS) if hour >= begins)
+    return next(name for begins, name in reversed(PARTS_OF_DAY) if hour >= begins)
 
 
 def find_habits(

@@ -212,6 +212,10 @@ class LongTermMemory:
         hanging = {e.id for e in self.all() if e.keyframe_id in keyframes or e.id in keyframes}
         return tuple(e.id for e in self.all() if e.id in hanging or objects.intersection(e.all_object_ids))
 
+    def labels(self) -> tuple[str, ...]:
+        """Categories that episodes are, or were, about."""
+        return tuple(self._columns.names[code] for code in self._columns.label_codes[:])
+
     def pinned(self) -> tuple[Episode, ...]:
         """Episodes that are never forgotten by budget."""
         return tuple(e for e in self.all() if e.pinned)

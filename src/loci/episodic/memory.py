@@ -147,6 +147,23 @@ class EpisodicMemory:
         """Sorts moments over all sessions: stamps may start anew with each."""
         return (self.long_term.session_rank(session), stamp_ns)
 
+    def labels(self) -> frozenset[str]:
+        """Categories that episodes are about."""
+        return frozenset(self.long_term.labels()).union(*(e.labels for e in self.short_term.records()))
+
+    def edge(self, order: Order, session: str | None = None) -> Episode | None:
+        """The "newest" or the "oldest" episode, of one session or of all; None: there is none."""
+        page, _ = self.search(
+            EpisodeFilter(session=session),
+            text_embedding=None,
+            image_embedding=None,
+            text=None,
+            order=order,
+            limit=1,
+            pose_of=_no_pose,
+        )
+        return page[0][0] if page else None
+
     def statistics(self) -> dict[str, int]:
         """Counts, and bytes of the short-term memory."""
         return {
@@ -259,6 +276,11 @@ class EpisodicMemory:
             session=episode.session,
             map_id=episode.map_id,
         )
+
+
+def _no_pose(keyframe_id: str) -> Array:
+    """For searches without a condition on position."""
+    raise KeyError(keyframe_id)
 
 
 def _usage_of(record: Record) -> Usage | None:

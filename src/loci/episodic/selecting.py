@@ -65,10 +65,18 @@ def select(
         conditions.is_spatial,
         *region,
     )
-    if not several and not conditions.labels and conditions.object_id is None and not n_hanging:
+    if (
+        not several
+        and not conditions.states
+        and not conditions.labels
+        and conditions.object_id is None
+        and not n_hanging
+    ):
         return mask, n
     for name, codes in several.items():
         mask &= _among(view.column(name), codes)
+    if conditions.states:
+        mask &= _among(view.column("state"), columns.codes(conditions.states))
     if conditions.labels:
         mask &= view.rows_with(columns.codes(conditions.labels), view.label, view.label_row)
     if conditions.object_id is not None:

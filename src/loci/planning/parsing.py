@@ -11,6 +11,9 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from loci.planning.words import canonical, normalise
+from loci.time_words import FIRST as _FIRST
+from loci.time_words import LAST as _LAST
+from loci.time_words import SEE as _SEE
 
 QuestionKind = Literal[
     "where", "relation", "rooms_with", "rooms", "recent", "seen", "exists", "count", "color", "when", "contents", "state", "open"
@@ -46,9 +49,6 @@ _RELATIONS: tuple[tuple[str, Relation], ...] = (
 _ARTICLES = frozenset("the a an my your our this that".split())
 #: Kinds of question about one thing, which may be told by what it lies next to.
 _ONE_THING = frozenset({"where", "seen", "exists", "count", "color", "when", "state"})
-_SEE = r"(?:see|seen|saw|notice|noticed|observe|observed|find|found|spot|spotted|remember|look at|looked at|come across|encounter|encountered)"
-_LAST = r"(?:last|latest|most recently|most recent|recently|newest)"
-_FIRST = r"(?:first|earliest|at first|at the beginning|at the start|initially|oldest)"
 _BE = r"(?:is|are|was|were|lies|lie|stands|stand|sits|sit|does|do)"
 
 

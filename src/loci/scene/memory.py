@@ -74,6 +74,14 @@ class SceneUpdate:
     changes: tuple[SceneChange, ...] = ()
 
 
+def _not_among(changes: tuple[SceneChange, ...], before: tuple[SceneChange, ...]) -> tuple[SceneChange, ...]:
+    """The changes that were not there before; others may be gone, or be told otherwise by now."""
+    if changes is before:
+        return ()
+    known = {c.id for c in before}
+    return tuple(c for c in changes if c.id not in known)
+
+
 class SceneMemory:
     """Objects and snapshots over all maps of one memory; association happens within the current map."""
 
@@ -122,9 +130,9 @@ class SceneMemory:
         update = self.objects_map.update(observation, keyframe.id, keyframe.map_id)
         self._dirty.update(update.created, update.changed, update.lost, update.found, update.looked)
         self._note_skipped(update.skipped)
-        n_changes = len(self.changes_log.changes())
+        before = self.changes_log.changes()
         moved = self.changes_log.notice(update, keyframe)
-        changes = self.changes_log.changes()[n_changes:]
+        changes = _not_among(self.changes_log.changes(), before)
         # Old images show the place where a thing was, and no more the thing.
         self.snapshots_map.remove({*update.lost, *moved.values()})
         if moved:
