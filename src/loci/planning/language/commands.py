@@ -1,0 +1,349 @@
+"""What an instruction orders, understood by cues: which things it names, what is to be done to them, and in which order.
+
+Verbs, particles, prepositions and states are weak clues each ("on" is a place and a state); a clause is an order only if every word of it that
+carries content was used. What is left silent is decided by the examples of `examples`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from loci.planning.language.examples import nearest_intent
+from loci.planning.language.phrases import NounPhrase, join_places, noun_phrases, plain
+from loci.planning.language.vocabulary import (
+    ACTIONS,
+    ACTIVATE_FORMS,
+    CARRY_FORMS,
+    CLEAN_FORMS,
+    CLOSE_FORMS,
+    DEACTIVATE_FORMS,
+    FUNCTION_WORDS,
+    GO_FORMS,
+    IMPERATIVES,
+    IS_CLEAN,
+    IS_CLOSED,
+    IS_DIRTY,
+    IS_OFF,
+    IS_ON,
+    IS_OPEN,
+    NEGATIONS,
+    NO_THINGS,
+    OPEN_FORMS,
+    PICK_FORMS,
+    SWITCH_FORMS,
+)
+
+if TYPE_CHECKING:
+    from loci.perception.text import TextEncoder
+
+Deed = Literal["find", "carry", "pick", "place", "open", "close", "switch_on", "switch_off", "clean"]
+
+_SOMETHING = re.compile(
+    r"\b(?:something|anything|some ?thing|a thing|an object|an item|whatever)(?: here)?(?: (?:that|which))? "
+    r"(?:(?:(?:i|we|you|one|people|somebody) )?(?:can|could|might|may|would|will)(?: be)? .+?|to .+?|(?:with|on) which .+?|for \w+ing .+?|(?:is )?(?:good|useful|suitable|used|made|meant) (?:to|for) .+?|(?:lets|helps|allows) .+?)"
+    r"(?= (?:on|onto|to|into|in|over to|down on|is|gets|ends|should|must|has) (?:the|my|our|your) |"
+    r" and (?:put|leave|bring|drop|place|carry|take|set|lay|move|deliver|deposit|get) (?:it|that|them)\b| ,|$)"
+)
+_TO = ("to", "onto", "into", "upon", "towards", "unto")
+_ON = ("on", "in", "at", "over", "inside", "by", "with", "beside", "near", "within", "atop")
+_HARMLESS = re.compile(
+    r"^(?:and |then |please |just )*(?:(?:go|come|head|move|drive|walk)(?: (?:over|there|ahead|on))*|(?:stop|wait|stay|park|halt|remain)(?: (?:there|here|for me|for a moment|a moment|then))*|thanks?(?: you)?(?: (?:very|so) much)?|(?:tell|show|let) (?:it to )?me(?: know)?(?: .{0,20})?|"
+    r"do something about (?:it|that)|(?:that|this) is (?:all|it)|come back|you (?:can|may) .{0,8}stop|be quick(?: about it)?|be careful)$"
+)
+_ACTING = ACTIONS | IS_OPEN | IS_CLOSED | IS_ON | IS_OFF | IS_DIRTY | IS_CLEAN
+_HELPING = frozenset("made make makes making give gives gave tell told keep kept see seen ensure check certain sure be back away around together for go round order help helps helping belong belongs belonging live lives home end ends ended wind winds sit sits mount put got care taken care take start started stay stays remain remains want wants require requires pull push slide swing crack pry force wide could lend hand appreciate kind love favour favor request requested position current i'd bother somewhere lying looking look".split())  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Command:
+    """One thing to do: ``thing``, and for "carry" the ``place``."""
+
+    deed: Deed
+    thing: str
+    place: str = ""
+
+
+def understand_commands(text: str, encoder: TextEncoder | None = None) -> list[Command] | None:
+    """Commands of an instruction in the order in which they are to be done; None: a part is not understood."""
+    spans: list[str] = []
+
+    def hide(match: re.Match[str]) -> str:
+        spans.append(match[0])
+        return f"\u00a7{len(spans) - 1}"
+
+    hidden = _SOMETHING.sub(hide, plain(text))
+    commands: list[Command] = []
+    for part in _parts(hidden):
+        understood = _understand_part(part, commands[-1] if commands else None, encoder)
+        if understood is None:
+            return None
+        commands += understood
+    shown = [Command(c.deed, _shown(c.thing, spans), _shown(c.place, spans)) for c in commands]
+    return shown or None
+
+
+def _shown(words: str, spans: Sequence[str]) -> str:
+    shown = re.sub(r"\u00a7(\d+)", lambda m: spans[int(m[1])], words)
+    return re.sub(r"^(?:anything|whatever|a thing|an object|an item)\b", "something", shown)
+
+
+# --- parts and their order --------------------------------------------------------------------------------------------
+
+
+def _parts(text: str) -> list[str]:
+    """Clauses in the order in which they are to be done: "before you open it, clean it" is turned round."""
+    parts: list[str] = []
+    for sentence in re.split(
+        r"(?:\s*[.;!]\s*|\s*\?\s*(?=\S))|,? (?:and )?(?:then|afterwards|after that|when (?:that is|you are) done|once (?:that is|you are) done|next ,|finally)(?: ,)? ",
+        f"{text} ",
+    ):
+        clean = sentence.strip(" ,?").strip()
+        if clean:
+            parts += _turned(clean, parts)
+    return parts
+
+
+def _turned(part: str, before: list[str]) -> list[str]:
+    if m := re.match(r"(?:but |and )*(?:before (?:that|this|it)|first of all|but first|first)(?: ,)? (.+)", part):
+        if part.startswith(("before", "but", "and before")) and before:
+            return [m[1], before.pop()]
+        part = m[1]
+    if (m := re.match(r"(?:after|once|when|as soon as)(?: you(?: have)?)? (.+?) , (.+)", part)) or (
+        m := re.match(r"(?:after|having) (\w+ing .+?|\w+ed .+?) , (.+)", part)
+    ):
+        return [_imperative(m[1]), m[2]]
+    if m := re.match(r"before (?:you )?(.+?) , (.+)", part):
+        return [m[2], _imperative(m[1])]
+    if m := re.match(r"(.+?)(?: ,)? before (?:you )?(\w+) (.+)", part):
+        if m[2] in ACTIONS:
+            return [m[1], _imperative(f"{m[2]} {m[3]}")]
+    if m := re.match(r"(.+?)(?: ,)? (?:after|once|when) you(?: have)? (\w+) (.+)", part):
+        if m[2] in ACTIONS:
+            return [_imperative(f"{m[2]} {m[3]}"), m[1]]
+    return [part]
+
+
+def _imperative(words: str) -> str:
+    """ "opening the fridge" or "have opened the fridge" as it would be ordered: its forms are all known, so nothing is to be changed but "have"."""
+    return re.sub(r"^(?:you )?(?:have |are done |finished |are finished )+", "", words)
+
+
+def _clauses(part: str) -> list[str]:
+    """A part at its "and", commas and "so" before verbs: "get the mug and leave it on the desk"."""
+    pieces = re.split(r"(?:,? (?:and|so|but)(?: also| please| then)*(?= )| ,)", f" {part}")
+    clauses: list[str] = []
+    for piece in (p.strip() for p in pieces):
+        first = next((w for w in piece.split() if w not in ("please", "then", "also", "could", "can", "you", "just", "i", "would", "like", "to", "let", "us")), "")  # fmt: skip
+        if not piece:
+            continue
+        if (
+            clauses
+            and first not in IMPERATIVES
+            and not piece.startswith(("i ", "you ", "could ", "would ", "can ", "thanks", "thank"))
+            and not _verbs(piece.split())
+        ):
+            clauses[-1] += f" {piece}"
+        else:
+            clauses.append(piece)
+    return clauses
+
+
+def _verbs(tokens: Sequence[str]) -> list[str]:
+    """Words for actions and states outside of names."""
+    inside = {i for p in noun_phrases(tokens) for i in range(p.start, p.end)}
+    return [t for i, t in enumerate(tokens) if i not in inside and t in _ACTING]
+
+
+# --- one part ---------------------------------------------------------------------------------------------------------
+
+
+def _understand_part(part: str, last: Command | None, encoder: TextEncoder | None) -> list[Command] | None:
+    """Commands of one part; None if it is not understood."""
+    whole = _clause(part, None, encoder) if " and " not in part and " , " not in part else None
+    if whole:
+        return whole
+    commands: list[Command] = []
+    for clause in _clauses(part):
+        if _HARMLESS.match(clause):
+            continue
+        understood = _clause(clause, commands[-1] if commands else last, encoder)
+        if understood is None:
+            return None
+        commands += understood
+    return _merged(commands) or None
+
+
+def _merged(commands: list[Command]) -> list[Command]:
+    """Pick, then place: one carrying. To go to what is handled next is no step of its own."""
+    merged: list[Command] = []
+    for c in commands:
+        before = merged[-1] if merged else None
+        if before and c.deed == "place" and before.deed in ("pick", "find"):
+            merged[-1] = Command("carry", before.thing, c.place)
+        elif before and before.deed == "find" and c.deed != "find" and c.thing == before.thing:
+            merged[-1] = c
+        elif before and c == before:
+            continue
+        else:
+            merged.append(c)
+    return merged
+
+
+def _clause(clause: str, last: Command | None, encoder: TextEncoder | None) -> list[Command] | None:
+    """Commands of one clause."""
+    tokens = clause.split()
+    simple = noun_phrases(tokens) or noun_phrases(tokens, bare=True)
+    named = {i for p in simple for i in range(p.start, p.end)}
+    outside = [t if i not in named else "" for i, t in enumerate(tokens)]
+    phrases = join_places(tokens, simple)
+    pronoun = not simple and any(t in ("it", "that", "them", "there", "this") for t in tokens)
+    unknown = [t for t in outside if t.isalpha() and t not in FUNCTION_WORDS | _ACTING | _HELPING | NO_THINGS]
+    deed = _deed(tokens, outside, bool(simple) or pronoun)
+    carried = _carried(tokens, outside, simple, phrases, last)
+    if carried is not None and (deed not in ("switch_on", "switch_off", "open", "close", "clean")):
+        return [carried]
+    thing = phrases[0].words if phrases else last.thing if last is not None and pronoun else ""
+    if not thing:
+        return [] if last is not None and _HARMLESS.match(clause) else None
+    bare = bool(simple) and not noun_phrases(tokens)
+    if deed is None and not unknown and not bare and len(phrases) == 1:
+        deed = "find"  # "the mug, please"
+    if deed is None or unknown:
+        meant = nearest_intent(_masked(tokens, phrases), "command", encoder)
+        deed = deed if meant is None or (deed is not None and meant != "other") else meant
+    if deed in (None, "carry", "other"):
+        return None
+    return [Command(deed, thing)]
+
+
+def _deed(tokens: Sequence[str], outside: Sequence[str], has_thing: bool) -> Deed | None:
+    """What is to be done, by verbs, particles and states outside of names; None: nothing tells."""
+    words = [t for t in outside if t]
+    if not has_thing and not words:
+        return None
+    denied = any(w in NEGATIONS for w in words) or "longer" in words
+    last = tokens[-1] if outside[-1] else ""
+    particle = _particle(tokens, outside)
+    switching = [w for w in words if w in SWITCH_FORMS]
+    if particle and (switching or last == particle or any(w in ("is", "be", "should", "must") for w in words)):
+        return "switch_on" if (particle == "on") != denied else "switch_off"
+    if any(w in DEACTIVATE_FORMS for w in words) and not any(w in ("there", "here") for w in words):
+        return "switch_off"
+    if any(w in ACTIVATE_FORMS | (IS_ON - {"on", "going", "working"}) for w in words) or (
+        "going" in words and any(w in ("get", "keep", "set") for w in words)
+    ):
+        return "switch_off" if denied else "switch_on"
+    if any(w in IS_OPEN | OPEN_FORMS for w in words):
+        return "close" if denied else "open"
+    if any(w in CLOSE_FORMS | IS_CLOSED for w in words):
+        return "open" if denied else "close"
+    if any(w in CLEAN_FORMS | IS_DIRTY | IS_CLEAN for w in words):
+        return "clean"
+    if any(w in PICK_FORMS for w in words) and not any(w in ("me", "us") for w in words) and "to" not in words:
+        return "pick"
+    if any(w in GO_FORMS for w in words) or re.search(
+        r"\b(?:take|bring|get|carry|put|drive)s? (?:me|us|yourself|you)\b", " ".join(tokens)
+    ):
+        return "find"
+    if re.search(
+        r"\b(?:make (?:your|my|our) way|get (?:over |up |close |near )?to|where is|i (?:\w+ )?(?:am|be) (?:in|at))\b",
+        " ".join(tokens),
+    ):
+        return "find"
+    return None
+
+
+def _particle(tokens: Sequence[str], outside: Sequence[str]) -> str:
+    """ "on" or "off" that is no place: at the end, after a verb of switching, or before "the" after such a verb."""
+    for i, word in enumerate(tokens):
+        if not outside[i] or word not in ("on", "off", "up", "down", "out"):
+            continue
+        before = tokens[i - 1] if i else ""
+        ends = i + 1 == len(tokens) or tokens[i + 1] in ("for", "please", "now", "again", "?", ",", "right", "so", "i")
+        if before in SWITCH_FORMS - {"get", "leave", "keep", "have", "set", "put", "leaving", "setting", "putting"} or (
+            ends and word in ("on", "off")
+        ):
+            return "on" if word in ("on", "up") else "off"
+    return ""
+
+
+def _carried(
+    tokens: Sequence[str],
+    outside: Sequence[str],
+    simple: Sequence[NounPhrase],
+    phrases: Sequence[NounPhrase],
+    last: Command | None,
+) -> Command | None:
+    """A thing and where it is to go; None: the clause orders no such thing."""
+    words = [t for t in outside if t]
+    carrying = any(w in CARRY_FORMS | PICK_FORMS for w in words)
+    belongs = any(w in ("belong", "belongs", "goes", "go", "should", "must", "want", "wants", "need", "needs", "like", "ought", "end", "ends", "home", "gets", "supposed", "be") for w in words)  # fmt: skip
+    if not simple or not (carrying or belongs):
+        return None
+    if len(simple) == 1 or (last is not None and any(w in ("it", "them", "that", "this") for w in words)):
+        place = phrases[-1]
+        object_pronoun = any(w in ("it", "them", "that", "this") for w in words)
+        if carrying and last is not None and object_pronoun and place.before in (*_TO, *_ON):
+            return Command("place", last.thing, place.words)
+        return None
+    if any(w in GO_FORMS - {"go", "come", "run", "stand", "ride", "steer"} for w in words) and not carrying:
+        return None
+    if re.search(r"\b(?:take|bring|lead|drive|get|carry) (?:me|us|yourself) ", " ".join(tokens)):
+        return None
+    destination = _destination(tokens, simple, carrying)
+    if destination is None:
+        return None
+    goes_first = destination == 0
+    parts = [simple[:destination], simple[destination:]] if not goes_first else _split_first(tokens, simple)
+    if not all(parts):
+        return None
+    thing, place = (join_places(tokens, p) for p in (parts if not goes_first else parts[::-1]))
+    return Command("carry", thing[0].words, place[0].words)
+
+
+def _destination(tokens: Sequence[str], simple: Sequence[NounPhrase], carrying: bool) -> int | None:
+    """Index of the noun phrase that begins the place; 0: the place is told before the thing; None: there is no place."""
+    if simple[0].before in (*_TO, *_ON) and not (simple[0].before in _ON and carrying and simple[0].start > 2):
+        return 0
+    if re.match(
+        r"(?:is|s|would be) (?:where|the (?:right )?(?:place|home|spot) (?:for|of))", " ".join(tokens[simple[0].end :])
+    ):
+        return 0
+    towards = [i for i, p in enumerate(simple) if i and p.before in _TO]
+    if towards:
+        return towards[-1]
+    # What is said after a verb cannot belong to the name before it: "the mug on the desk belongs on the shelf".
+    apart = [
+        i for i in range(1, len(simple))
+        if any(t in ACTIONS or t in ("belongs", "goes", "should", "be", "belong", "down", "up", "over", "onto", "needs", "has") for t in tokens[simple[i - 1].end : simple[i].start])
+        and simple[i].before in _ON
+    ]  # fmt: skip
+    if apart:
+        return apart[-1]
+    # "The mug on the counter in the kitchen on the desk in the study": the last piece of furniture begins the place.
+    furniture = [i for i, p in enumerate(simple) if i and not p.is_room and p.before in (*_ON, "off")]
+    rooms = [i for i, p in enumerate(simple) if i and p.before in _ON]
+    return furniture[-1] if furniture else rooms[-1] if rooms else None
+
+
+def _split_first(
+    tokens: Sequence[str], simple: Sequence[NounPhrase]
+) -> tuple[Sequence[NounPhrase], Sequence[NounPhrase]]:
+    """Place and thing, where the place comes first: they are parted by words that join no places."""
+    whole = join_places(tokens, simple)
+    if len(whole) < 2:
+        return (), ()
+    cut = next(i for i, p in enumerate(simple) if p.start >= whole[1].start)
+    return simple[:cut], simple[cut:]
+
+
+def _masked(tokens: Sequence[str], phrases: Sequence[NounPhrase]) -> str:
+    masked: list[str] = []
+    at = 0
+    for p in phrases:
+        masked += [*tokens[at : p.start], "the", "thing"]
+        at = p.end
+    return " ".join([*masked, *tokens[at:]])
