@@ -50,5 +50,5 @@ def parse_instruction(text: str, encoder: TextEncoder | None = None) -> tuple[Or
         if command.deed == "carry":
             orders += [Order("pick", command.thing), Order("place", command.place)]
         else:
-            orders.append(Order(command.deed, command.thing))
+            orders.append(Order(command.deed, command.place or command.thing))
     return tuple(orders)

@@ -33,6 +33,9 @@ from loci.planning.language.vocabulary import (
     NO_THINGS,
     OPEN_FORMS,
     PICK_FORMS,
+    PICK_ONLY_FORMS,
+    POWER_FORMS,
+    SAYING_FORMS,
     SWITCH_FORMS,
 )
 
@@ -44,15 +47,20 @@ Deed = Literal["find", "carry", "pick", "place", "open", "close", "switch_on", "
 _SOMETHING = re.compile(
     r"\b(?:something|anything|some ?thing|a thing|an object|an item|whatever)(?: here)?(?: (?:that|which))? "
     r"(?:(?:(?:i|we|you|one|people|somebody) )?(?:can|could|might|may|would|will)(?: be)? .+?|to .+?|(?:with|on) which .+?|for \w+ing .+?|(?:is )?(?:good|useful|suitable|used|made|meant) (?:to|for) .+?|(?:lets|helps|allows) .+?)"
-    r"(?= (?:on|onto|to|into|in|over to|down on|is|gets|ends|should|must|has) (?:the|my|our|your) |"
+    r"(?= (?:on|onto|to|into|in|over to|down on|off at) (?:the|my|our|your) |"
+    r" (?:is|gets?|ends?|should|must|has|needs|belongs|ought|lands|goes|over to|down on|off at|(?:moved|brought|placed|taken|carried|transferred|delivered|put) (?:to|on|onto|into|over))\b|"
     r" and (?:put|leave|bring|drop|place|carry|take|set|lay|move|deliver|deposit|get) (?:it|that|them)\b| ,|$)"
 )
 _TO = ("to", "onto", "into", "upon", "towards", "unto")
 _ON = ("on", "in", "at", "over", "inside", "by", "with", "beside", "near", "within", "atop")
 _HARMLESS = re.compile(
-    r"^(?:and |then |please |just )*(?:(?:go|come|head|move|drive|walk)(?: (?:over|there|ahead|on))*|(?:stop|wait|stay|park|halt|remain)(?: (?:there|here|for me|for a moment|a moment|then))*|thanks?(?: you)?(?: (?:very|so) much)?|(?:tell|show|let) (?:it to )?me(?: know)?(?: .{0,20})?|"
+    r"^(?:and |then |please |just )*(?:(?:go|come|head|move|drive|walk)(?: (?:over|there|ahead|on))*|(?:stop|wait|stay|park|halt|remain)(?: (?:there|here|for me|for a moment|a moment|then))*|thanks?(?: you)?(?: (?:very|so) much)?|(?:tell|show|let) (?:it to )?me(?: know)?|"
     r"do something about (?:it|that)|(?:that|this) is (?:all|it)|come back|you (?:can|may) .{0,8}stop|be quick(?: about it)?|be careful)$"
 )
+#: What is taken for cleaning is no thing to be carried.
+_CLOTHS = ("cloth", "rag", "wet cloth", "duster", "mop")
+_FOR_ME = re.compile(r"\b(?:bring|give|hand|get|fetch|pass)s? (?:me|us) (?:the|a|an|my|your|our|some)\b")
+_TO_ME = re.compile(r"\b(?:take|bring|lead|drive|get|carry|position|move|put|place|park|guide) (?:me|us|yourself|you) ")
 _ACTING = ACTIONS | IS_OPEN | IS_CLOSED | IS_ON | IS_OFF | IS_DIRTY | IS_CLEAN
 _HELPING = frozenset("made make makes making give gives gave tell told keep kept see seen ensure check certain sure be back away around together for go round order help helps helping belong belongs belonging live lives home end ends ended wind winds sit sits mount put got care taken care take start started stay stays remain remains want wants require requires pull push slide swing crack pry force wide could lend hand appreciate kind love favour favor request requested position current i'd bother somewhere lying looking look".split())  # fmt: skip
 
@@ -80,7 +88,7 @@ def understand_commands(text: str, encoder: TextEncoder | None = None) -> list[C
         understood = _understand_part(part, commands[-1] if commands else None, encoder)
         if understood is None:
             return None
-        commands += understood
+        commands = _merged([*commands, *understood])
     shown = [Command(c.deed, _shown(c.thing, spans), _shown(c.place, spans)) for c in commands]
     return shown or None
 
@@ -162,18 +170,29 @@ def _verbs(tokens: Sequence[str]) -> list[str]:
 
 def _understand_part(part: str, last: Command | None, encoder: TextEncoder | None) -> list[Command] | None:
     """Commands of one part; None if it is not understood."""
-    whole = _clause(part, None, encoder) if " and " not in part and " , " not in part else None
-    if whole:
-        return whole
     commands: list[Command] = []
-    for clause in _clauses(part):
+    clauses = _clauses(part)
+    mentioned = last
+    for i, clause in enumerate(clauses):
         if _HARMLESS.match(clause):
             continue
-        understood = _clause(clause, commands[-1] if commands else last, encoder)
+        if i + 1 < len(clauses) and _is_mention(clause, clauses[i + 1 :]):
+            tokens = clause.split()
+            mentioned = Command("find", join_places(tokens, noun_phrases(tokens))[0].words)
+            continue
+        understood = _clause(clause, commands[-1] if commands else mentioned, encoder)
         if understood is None:
             return None
         commands += understood
-    return _merged(commands) or None
+    return commands
+
+
+def _is_mention(clause: str, later: Sequence[str]) -> bool:
+    """Whether a clause only names the thing that a later one orders something to be done to: "the door is closed, please open it"."""
+    first = next((w for w in clause.split() if w not in ("please", "and", "then", "hey", "now")), "")
+    if first in IMPERATIVES or first in ("could", "can", "would", "will") or not noun_phrases(clause.split()):
+        return False
+    return any(re.search(r"\b(?:it|that|them)\b", c) and _verbs(c.split()) for c in later)
 
 
 def _merged(commands: list[Command]) -> list[Command]:
@@ -183,6 +202,8 @@ def _merged(commands: list[Command]) -> list[Command]:
         before = merged[-1] if merged else None
         if before and c.deed == "place" and before.deed in ("pick", "find"):
             merged[-1] = Command("carry", before.thing, c.place)
+        elif before and c.deed == "clean" and before.deed == "pick" and before.thing in _CLOTHS:
+            merged[-1] = c
         elif before and before.deed == "find" and c.deed != "find" and c.thing == before.thing:
             merged[-1] = c
         elif before and c == before:
@@ -195,13 +216,17 @@ def _merged(commands: list[Command]) -> list[Command]:
 def _clause(clause: str, last: Command | None, encoder: TextEncoder | None) -> list[Command] | None:
     """Commands of one clause."""
     tokens = clause.split()
-    simple = noun_phrases(tokens) or noun_phrases(tokens, bare=True)
+    pronoun = any(t in ("it", "that", "them", "there", "this") for t in tokens)
+    simple = noun_phrases(tokens) or ([] if pronoun else noun_phrases(tokens, bare=True))
+    if _FOR_ME.search(clause):
+        return None  # nothing can be handed over
     named = {i for p in simple for i in range(p.start, p.end)}
     outside = [t if i not in named else "" for i, t in enumerate(tokens)]
     phrases = join_places(tokens, simple)
-    pronoun = not simple and any(t in ("it", "that", "them", "there", "this") for t in tokens)
     unknown = [t for t in outside if t.isalpha() and t not in FUNCTION_WORDS | _ACTING | _HELPING | NO_THINGS]
-    deed = _deed(tokens, outside, bool(simple) or pronoun)
+    if not simple and not unknown and not any(t in _ACTING for t in outside):
+        return []  # "would you", "thank you"
+    deed = _deed(tokens, outside)
     carried = _carried(tokens, outside, simple, phrases, last)
     if carried is not None and (deed not in ("switch_on", "switch_off", "open", "close", "clean")):
         return [carried]
@@ -219,19 +244,23 @@ def _clause(clause: str, last: Command | None, encoder: TextEncoder | None) -> l
     return [Command(deed, thing)]
 
 
-def _deed(tokens: Sequence[str], outside: Sequence[str], has_thing: bool) -> Deed | None:
+def _deed(tokens: Sequence[str], outside: Sequence[str]) -> Deed | None:
     """What is to be done, by verbs, particles and states outside of names; None: nothing tells."""
     words = [t for t in outside if t]
-    if not has_thing and not words:
-        return None
     denied = any(w in NEGATIONS for w in words) or "longer" in words
     last = tokens[-1] if outside[-1] else ""
     particle = _particle(tokens, outside)
     switching = [w for w in words if w in SWITCH_FORMS]
     if particle and (switching or last == particle or any(w in ("is", "be", "should", "must") for w in words)):
         return "switch_on" if (particle == "on") != denied else "switch_off"
-    if any(w in DEACTIVATE_FORMS for w in words) and not any(w in ("there", "here") for w in words):
+    if any(
+        w in DEACTIVATE_FORMS
+        and (w not in ("stop", "stops", "halt") or (i + 1 < len(tokens) and (not outside[i + 1] or tokens[i + 1] in ("it", "that", "them"))))
+        for i, w in enumerate(outside)
+    ):  # fmt: skip
         return "switch_off"
+    if "life" in words and "to" in words:
+        return "switch_on"
     if any(w in ACTIVATE_FORMS | (IS_ON - {"on", "going", "working"}) for w in words) or (
         "going" in words and any(w in ("get", "keep", "set") for w in words)
     ):
@@ -244,9 +273,7 @@ def _deed(tokens: Sequence[str], outside: Sequence[str], has_thing: bool) -> Dee
         return "clean"
     if any(w in PICK_FORMS for w in words) and not any(w in ("me", "us") for w in words) and "to" not in words:
         return "pick"
-    if any(w in GO_FORMS for w in words) or re.search(
-        r"\b(?:take|bring|get|carry|put|drive)s? (?:me|us|yourself|you)\b", " ".join(tokens)
-    ):
+    if any(w in GO_FORMS for w in words) or _TO_ME.search(" ".join(tokens)):
         return "find"
     if re.search(
         r"\b(?:make (?:your|my|our) way|get (?:over |up |close |near )?to|where is|i (?:\w+ )?(?:am|be) (?:in|at))\b",
@@ -263,11 +290,16 @@ def _particle(tokens: Sequence[str], outside: Sequence[str]) -> str:
             continue
         before = tokens[i - 1] if i else ""
         ends = i + 1 == len(tokens) or tokens[i + 1] in ("for", "please", "now", "again", "?", ",", "right", "so", "i")
-        if before in SWITCH_FORMS - {"get", "leave", "keep", "have", "set", "put", "leaving", "setting", "putting"} or (
-            ends and word in ("on", "off")
-        ):
+        if before in POWER_FORMS or (ends and (word in ("on", "off") or any(t in POWER_FORMS for t in outside[:i]))):
             return "on" if word in ("on", "up") else "off"
     return ""
+
+
+#: What may be wished for a thing: to be somewhere.
+_WISHES = frozenset("belong belongs belonging goes go should must want wants need needs like prefer expect expects ought end ends home gets get supposed be do has have lands land lives stand stands".split())
+#: The same of somebody who speaks.
+_FOND = frozenset("want wants need like prefer expect expects must have should do".split())
+_LACKS = frozenset("needs lacks wants misses gets get have receive lack need".split())
 
 
 def _carried(
@@ -280,53 +312,79 @@ def _carried(
     """A thing and where it is to go; None: the clause orders no such thing."""
     words = [t for t in outside if t]
     carrying = any(w in CARRY_FORMS | PICK_FORMS for w in words)
-    belongs = any(w in ("belong", "belongs", "goes", "go", "should", "must", "want", "wants", "need", "needs", "like", "ought", "end", "ends", "home", "gets", "supposed", "be") for w in words)  # fmt: skip
-    if not simple or not (carrying or belongs):
+    first = phrases[0].start if phrases else 0
+    wished = any(w in (_WISHES if i > first else _FOND) for i, w in enumerate(outside)) and not re.search(
+        r"\b(?:need|want|like|wish|have|prefer)(?: you)? to\b", " ".join(tokens[:first])
+    )
+    if not simple or not (carrying or wished) or _TO_ME.search(" ".join(tokens)):
         return None
-    if len(simple) == 1 or (last is not None and any(w in ("it", "them", "that", "this") for w in words)):
+    if carrying and last is not None and any(w in ("it", "them", "that", "this") for w in words):
         place = phrases[-1]
-        object_pronoun = any(w in ("it", "them", "that", "this") for w in words)
-        if carrying and last is not None and object_pronoun and place.before in (*_TO, *_ON):
-            return Command("place", last.thing, place.words)
+        return Command("place", last.thing, place.words) if place.before in (*_TO, *_ON) else None
+    belonging = any(w in ("belong", "belongs", "goes", "should", "ought", "must", "need") for w in words)
+    if len(simple) == 1 or ("where" in words and not belonging):
         return None
-    if any(w in GO_FORMS - {"go", "come", "run", "stand", "ride", "steer"} for w in words) and not carrying:
+    if len(phrases) == 1 and simple[0].before in _TO:
+        return None  # "get to the mug on the table"
+    if any(w in GO_FORMS - _STAYING for w in words) and not carrying:
         return None
-    if re.search(r"\b(?:take|bring|lead|drive|get|carry) (?:me|us|yourself) ", " ".join(tokens)):
-        return None
-    destination = _destination(tokens, simple, carrying)
+    onto = any(w in CARRY_FORMS - PICK_ONLY_FORMS for w in words) or wished
+    destination = _destination(tokens, simple, phrases, carrying, onto, wished)
     if destination is None:
         return None
     goes_first = destination == 0
-    parts = [simple[:destination], simple[destination:]] if not goes_first else _split_first(tokens, simple)
+    parts = (simple[:destination], simple[destination:]) if not goes_first else _split_first(tokens, simple)[::-1]
     if not all(parts):
         return None
-    thing, place = (join_places(tokens, p) for p in (parts if not goes_first else parts[::-1]))
-    return Command("carry", thing[0].words, place[0].words)
+    thing, place = (join_places(tokens, p)[0] for p in parts)
+    return Command("carry", thing.words, place.words)
 
 
-def _destination(tokens: Sequence[str], simple: Sequence[NounPhrase], carrying: bool) -> int | None:
-    """Index of the noun phrase that begins the place; 0: the place is told before the thing; None: there is no place."""
-    if simple[0].before in (*_TO, *_ON) and not (simple[0].before in _ON and carrying and simple[0].start > 2):
-        return 0
-    if re.match(
-        r"(?:is|s|would be) (?:where|the (?:right )?(?:place|home|spot) (?:for|of))", " ".join(tokens[simple[0].end :])
+#: Verbs of going that are said of things that stay somewhere.
+_STAYING = frozenset("go goes going gone went come comes run runs stand stands ride steer see sees seen stay".split())
+
+
+def _destination(
+    tokens: Sequence[str],
+    simple: Sequence[NounPhrase],
+    phrases: Sequence[NounPhrase],
+    carrying: bool,
+    onto: bool,
+    wished: bool,
+) -> int | None:
+    """Index of the noun phrase that begins the place; 0: the place is told before the thing; None: there is no place.
+
+    Args:
+        carrying: a verb of carrying orders it; onto: "on" and "in" can tell the place; wished: it may be told by what should be.
+    """
+    after = " ".join(tokens[phrases[0].end :])
+    if len(phrases) > 1 and (
+        re.match(r"(?:is|s|would be) (?:where|the (?:right )?(?:place|home|spot) (?:for|of))", after)
+        or phrases[1].before in _LACKS - ({"get", "have", "need"} if carrying else set())
+        or (simple[0].before in (*_TO, *_ON) and not (carrying and simple[0].start > 2))
     ):
         return 0
     towards = [i for i, p in enumerate(simple) if i and p.before in _TO]
     if towards:
         return towards[-1]
+    if not onto:
+        return None
     # What is said after a verb cannot belong to the name before it: "the mug on the desk belongs on the shelf".
     apart = [
-        i for i in range(1, len(simple))
-        if any(t in ACTIONS or t in ("belongs", "goes", "should", "be", "belong", "down", "up", "over", "onto", "needs", "has") for t in tokens[simple[i - 1].end : simple[i].start])
-        and simple[i].before in _ON
-    ]  # fmt: skip
+        i
+        for i in range(1, len(simple))
+        if simple[i].before in _ON and any(t in _PARTING for t in tokens[simple[i - 1].end : simple[i].start])
+    ]
     if apart:
         return apart[-1]
     # "The mug on the counter in the kitchen on the desk in the study": the last piece of furniture begins the place.
     furniture = [i for i, p in enumerate(simple) if i and not p.is_room and p.before in (*_ON, "off")]
-    rooms = [i for i, p in enumerate(simple) if i and p.before in _ON]
-    return furniture[-1] if furniture else rooms[-1] if rooms else None
+    if furniture:
+        return furniture[-1]
+    return len(simple) - 1 if carrying and simple[-1].before in _ON else None
+
+
+_PARTING = ACTIONS | SAYING_FORMS | frozenset("belongs should be down up over onto needs has down must".split())
 
 
 def _split_first(

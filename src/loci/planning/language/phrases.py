@@ -19,13 +19,15 @@ from loci.planning.language.vocabulary import (
     IS_ON,
     IS_OPEN,
     NO_THINGS,
+    SAYING_FORMS,
 )
 from loci.planning.parsing import COLORS, is_room_word
 
 #: Words that can only begin a name right after an article or a colour: "the washing machine" against "washing the mug".
-_VERBAL = ACTIONS | IS_OPEN | IS_ON | IS_OFF | IS_DIRTY | IS_CLEAN
+_VERBAL = ACTIONS | SAYING_FORMS | IS_OPEN | IS_ON | IS_OFF | IS_DIRTY | IS_CLEAN
 #: Nouns although they are verbs as well, inside of names: "toy train", "light switch".
-_ALSO_NOUNS = frozenset("light iron drill file lock clock rest stand store park place set switch machine".split())
+_ALSO_NOUNS = frozenset("light iron drill file lock clock rest store park place set switch machine".split())
+_STANDS = frozenset("tv television umbrella coat hat plant night music shoe cake flower".split())
 _ADJECTIVES = frozenset("good quick short long proper thorough close right nice little big".split())
 #: How a thing's place is added to its name.
 _LINKS = ("on top of", "next to", "close to", "in front of", "on", "in", "at", "from", "near", "beside", "by", "inside", "under", "behind", "above", "below", "within", "off", "of")  # fmt: skip
@@ -80,7 +82,7 @@ def noun_phrases(tokens: Sequence[str], bare: bool = False) -> list[NounPhrase]:
     i = 0
     while i < len(tokens):
         opened = tokens[i] in DETERMINERS or tokens[i] in COLORS or tokens[i].startswith(("room/", "\u00a7"))
-        if not opened and not (bare and _is_content(tokens, i, False)):
+        if not opened and not (bare and tokens[i] not in _VERBAL and _is_content(tokens, i, False)):
             i += 1
             continue
         begin = i
@@ -112,6 +114,8 @@ def _is_content(tokens: Sequence[str], i: int, begins: bool) -> bool:
         )
     if word in FUNCTION_WORDS:
         return False
+    if word == "stand" and not begins:  # "tv stand", but "let the mug stand on it"
+        return tokens[i - 1] in _STANDS or not {"let", "should", "must", "may", "does"} & set(tokens[:i])
     if word in _VERBAL and word not in _ALSO_NOUNS:
         return begins
     return True

@@ -49,12 +49,19 @@ PICK = "pick grab fetch get grasp lift collect take clutch seize retrieve remove
 OPEN = "open unclose unlock unlatch reopen"
 CLOSE = "close shut lock reclose"
 SWITCH = "switch turn power flip flick toggle put click get leave keep have shut set boot start fire"
-ACTIVATE = "activate start enable light ignite boot illuminate run energize"
-DEACTIVATE = "deactivate stop disable extinguish kill douse halt unplug"
-CLEAN = "clean wash wipe scrub polish rinse dust scour mop cleanse sponge sanitize disinfect hoover vacuum freshen"
+ACTIVATE = "activate start enable light ignite boot illuminate run energize energise"
+DEACTIVATE = "deactivate stop disable extinguish kill douse halt unplug cut"
+CLEAN = "clean wash wipe scrub polish rinse dust scour mop cleanse sponge sanitize sanitise disinfect hoover vacuum freshen"
+
+#: What a thing does by itself, or what is said of it: these words end its name.
+SAYING = "belong end land live need want prefer expect require serve help like wish look become remain seem appear happen use lack miss deserve contain own share"
+#: Verbs whose particle "up" or "down" means power.
+POWER = "switch turn power flip flick toggle shut boot start fire click shutting"
 
 GO_FORMS, CARRY_FORMS, PICK_FORMS = forms_of(GO), forms_of(CARRY), forms_of(PICK)
 OPEN_FORMS, CLOSE_FORMS, CLEAN_FORMS = forms_of(OPEN), forms_of(CLOSE), forms_of(CLEAN)
+SAYING_FORMS, POWER_FORMS = forms_of(SAYING), forms_of(POWER)
+PICK_ONLY_FORMS = forms_of(PICK) | forms_of("take")
 SWITCH_FORMS, ACTIVATE_FORMS, DEACTIVATE_FORMS = forms_of(SWITCH), forms_of(ACTIVATE), forms_of(DEACTIVATE)
 ACTIONS = frozenset().union(
     GO_FORMS,
@@ -87,7 +94,7 @@ NO_THINGS = frozenset(
     "wash wipe clean scrub rinse polish dusting cleaning washing look hand favour favor moment minute second way drive trip go dirt time try visit order "
     "robot bit lot good chance case ride hurry wiping scrubbing polishing job task sure mess grime stain stains front side vicinity direction "
     "location position place spot whereabouts top surface color colour hue shade tint number count amount total quantity state "
-    "room rooms thing things object objects item items anything something everything one ones kind sort type day once home house flat apartment".split()
+    "power room rooms thing things object objects item items anything something everything one ones kind sort type day once home house flat apartment".split()
 )
 
 # --- words without content --------------------------------------------------------------------------------------------
