@@ -6,6 +6,7 @@ unexplored. What needs eyes (states, materials, what a picture shows) is left to
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
@@ -22,7 +23,9 @@ from loci.planning.grounding import (
     rooms_named,
     with_image,
 )
-from loci.planning.parsing import Question, is_room_word, parse
+from loci.planning.language.uses import ROOMS, THINGS, serving
+from loci.planning.names import is_room_word
+from loci.planning.parsing import Question, parse
 from loci.planning.phrases import (
     UNNAMED,
     counted,
@@ -35,8 +38,9 @@ from loci.planning.phrases import (
     time_phrase,
 )
 from loci.planning.protocols import Answer, KnownObject, KnownRoom, MemoryReader
-from loci.planning.words import SAME_THING, Match, WordMatcher, normalise, plural
+from loci.planning.words import SAME_THING, Match, WordMatcher, canonical, normalise, plural
 from loci.query import Evidence, Query, check_limit
+from loci.scene.attribute_votes import STATES, SYNONYMS
 
 if TYPE_CHECKING:
     from loci.perception.text import TextEncoder
@@ -79,6 +83,7 @@ class OfflinePlanner:
 
     def __init__(self, encoder: TextEncoder | None = None, threshold: float = SAME_THING) -> None:
         self._words = WordMatcher(encoder, threshold)
+        self._encoder = encoder
 
     def ask(self, question: str, memory: MemoryReader, limit: int = 10, with_images: bool = False) -> Answer:
         """Answer with at most ``limit`` pieces of evidence; see `loci.planning.protocols.Planner`.
@@ -87,7 +92,7 @@ class OfflinePlanner:
             ValueError: no word or too many characters in the question, or ``limit`` out of range.
         """
         check_limit(limit)
-        parsed = parse(question)
+        parsed = parse(question, self._encoder)
         scene = _Scene(memory, memory.known_objects(), memory.known_rooms(), parsed, with_images)
         rooms = self._rooms_meant(scene)
         if parsed.room and not rooms:
@@ -112,6 +117,9 @@ class OfflinePlanner:
         found = self._find(scene, rooms)
         if not found.objects:
             return self._not_seen(scene, rooms)
+        if found.match is not None and found.match.how == "word" and plural(q.words) not in q.text.lower():
+            # "The basket" is the basket where there is one, and no laundry basket.
+            found = replace(found, objects=tuple(o for o in found.objects if canonical(o.label) == canonical(q.words)))
         places = [
             f"{indefinite(_named(o, q.color))} {place_phrase(o, scene.objects, scene.rooms)}{_gone(o)}"
             for o in found.objects
@@ -305,10 +313,10 @@ class OfflinePlanner:
             text = f"I have seen {indefinite(found.objects[0].label)}, but could not make out its colour."
             return replace(_answer(found, text, [o.evidence for o in found.objects]), known=False)
         if len(colored) == 1:
-            text = f"The {name_of(colored[0].label)} is {joined(colored[0].colors[:2])}."
+            text = f"The {name_of(colored[0].label)} is {colored[0].colors[0]}."
         else:
             parts = [
-                f"the {name_of(o.label)} {'in ' + _where_is(o, scene) + ' ' if o.evidence.room else ''}is {joined(o.colors[:2])}"
+                f"the {name_of(o.label)} {'in ' + _where_is(o, scene) + ' ' if o.evidence.room else ''}is {o.colors[0]}"
                 for o in colored[:5]
             ]
             text = _sentence("; ".join(parts))
@@ -355,8 +363,41 @@ class OfflinePlanner:
         if told:
             text = f"The {name_of(o.label)} was {told[0].state} {time_phrase(told[0].stamp_ns)}, says {told[0].source or 'a record'}."
             return _answer(found, text, [told[0], o.evidence])
+        seen = self._seen_state(scene, o)
+        if seen:
+            text = f"The {name_of(o.label)} {place_phrase(o, scene.objects, scene.rooms)} is {seen}, as I saw it {time_phrase(o.evidence.stamp_ns)}."
+            return _answer(found, text, [o.evidence], factor=0.9)
         text = f"I do not know its state; the {name_of(o.label)} is {place_phrase(o, scene.objects, scene.rooms)}."
         return Answer(text, False, 0.0, tuple(o.evidence for o in found.objects))
+
+    def _seen_state(self, scene: _Scene, o: KnownObject) -> str:
+        """State that the question is about, as a detector told it; empty: none did."""
+        asked = set(re.findall(r"[a-z]+", scene.question.text.lower()))
+        groups = [g for g in STATES if g & {SYNONYMS.get(w, w) for w in asked}] or STATES[:1]
+        for state in sorted(groups[0]):
+            query = Query(kinds=("object",), object_id=o.id, state=state, limit=1)
+            if scene.memory.recall(query).evidence:
+                return state
+        return ""
+
+    def _use_for(self, scene: _Scene, rooms: Sequence[KnownRoom]) -> Answer:
+        there = [o for o in scene.objects if o.label not in UNNAMED and o.evidence.state not in AWAY]
+        labels = serving(scene.question.words, [o.label for o in there], THINGS, self._encoder)
+        if not labels:
+            return self._unknown(scene, f"I know nothing to {scene.question.words} with.")
+        chosen = [max((o for o in there if o.label == label), key=lambda o: o.evidence.confidence) for label in labels[:3]]
+        places = [f"the {o.label} {place_phrase(o, scene.objects, scene.rooms)}" for o in chosen]
+        text = f"To {scene.question.words} there is {joined(places, 'or')}."
+        return Answer(text, True, 0.8 * chosen[0].evidence.confidence, tuple(o.evidence for o in chosen))
+
+    def _room_for(self, scene: _Scene, rooms: Sequence[KnownRoom]) -> Answer:
+        names = serving(scene.question.words, list(ROOMS), ROOMS, self._encoder)
+        meant = [r for name in names for r in rooms_named(name, scene.rooms)]
+        if meant:
+            place = _rooms_phrase([r for r in meant if r.name == meant[0].name], scene.rooms)
+            text = f"To {scene.question.words} there is {place}."
+            return Answer(text, True, 0.8 * meant[0].confidence, tuple(room_evidence(r, scene.memory) for r in meant))
+        return self._unknown(scene, f"I know no room to {scene.question.words}.")
 
     def _open(self, scene: _Scene, rooms: Sequence[KnownRoom]) -> Answer:
         """Nothing is claimed; what lies nearest in meaning is shown."""
@@ -467,6 +508,8 @@ class OfflinePlanner:
         "when": _when,
         "contents": _contents,
         "state": _state,
+        "use_for": _use_for,
+        "room_for": _room_for,
         "open": _open,
     }
 

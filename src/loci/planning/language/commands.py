@@ -218,8 +218,8 @@ def _clause(clause: str, last: Command | None, encoder: TextEncoder | None) -> l
     tokens = clause.split()
     pronoun = any(t in ("it", "that", "them", "there", "this") for t in tokens)
     simple = noun_phrases(tokens) or ([] if pronoun else noun_phrases(tokens, bare=True))
-    if _FOR_ME.search(clause):
-        return None  # nothing can be handed over
+    if _FOR_ME.search(clause) or (tokens[0].endswith("ing") and not noun_phrases(tokens)):
+        return None  # nothing can be handed over, and "finding nemo" orders nothing
     named = {i for p in simple for i in range(p.start, p.end)}
     outside = [t if i not in named else "" for i, t in enumerate(tokens)]
     phrases = join_places(tokens, simple)

@@ -21,12 +21,13 @@ from loci.planning.language.vocabulary import (
     NO_THINGS,
     SAYING_FORMS,
 )
-from loci.planning.parsing import COLORS, is_room_word
+from loci.planning.names import COLORS, is_room_word
 
 #: Words that can only begin a name right after an article or a colour: "the washing machine" against "washing the mug".
 _VERBAL = ACTIONS | SAYING_FORMS | IS_OPEN | IS_ON | IS_OFF | IS_DIRTY | IS_CLEAN
 #: Nouns although they are verbs as well, inside of names: "toy train", "light switch".
 _ALSO_NOUNS = frozenset("light iron drill file lock clock rest store park place set switch machine".split())
+_OF_THINGS = frozenset("color colour hue shade location position whereabouts surface top number count".split())
 _STANDS = frozenset("tv television umbrella coat hat plant night music shoe cake flower".split())
 _ADJECTIVES = frozenset("good quick short long proper thorough close right nice little big".split())
 #: How a thing's place is added to its name.
@@ -42,7 +43,8 @@ def plain(text: str) -> str:
     text = re.sub(r"\b(?:cannot|can't)\b", "can not", text)
     text = re.sub(r"\b(\w+)n't\b", r"\1 not", text).replace("wo not", "will not").replace("sha not", "shall not")
     text = re.sub(r"\b(let|what|where|that|there|it|who|how|he|she)'s\b", r"\1 is", text).replace("let is", "let us")
-    text = re.sub(r"'(?:d|ll|ve|re|m)\b", "", text).replace("'s ", " 's ")
+    text = re.sub(r"'(?:d|ll|ve|re|m)\b", "", text)
+    text = re.sub(r"(?<=\w)'s?\b", "", text)
     text = re.sub(r"([,;:?!.])(?!\d)", r" \1 ", text)
     text = re.sub(r"[^a-z0-9/,;:?!.' -]+", " ", text).replace("-", " ")
     return re.sub(r"\s+", " ", text).strip()
@@ -91,6 +93,8 @@ def noun_phrases(tokens: Sequence[str], bare: bool = False) -> list[NounPhrase]:
         first = i
         while i < len(tokens) and _is_content(tokens, i, i == first or tokens[i - 1] in COLORS):
             i += 1
+        while i - first > 1 and tokens[i - 1] in _OF_THINGS:
+            i -= 1  # "the mug's colour"
         name = " ".join(tokens[first:i])
         if i > first and not NO_THINGS.issuperset(w for w in tokens[first:i] if w not in _ADJECTIVES):
             found.append(NounPhrase(begin, i, name, name, tokens[begin - 1] if begin else ""))

@@ -25,7 +25,7 @@ def inflections(verb: str) -> set[str]:
     if verb.endswith("e"):
         return forms | {verb + "s", verb + "d", verb[:-1] + "ing"}
     ending = "es" if verb.endswith(("s", "sh", "ch", "x", "z", "o")) else "s"
-    doubles = len(verb) <= 4 and verb[-1] not in VOWELS + "wxy" and verb[-2] in VOWELS and verb[-3] not in VOWELS
+    doubles = len(verb) <= 4 and sum(c in VOWELS for c in verb) == 1 and verb[-1] not in VOWELS + "wxy" and verb[-2] in VOWELS and verb[-3] not in VOWELS
     stem = verb + verb[-1] if doubles else verb
     return forms | {verb + ending, stem + "ing", stem + "ed"}
 
@@ -44,7 +44,7 @@ def gerunds(verbs: str) -> frozenset[str]:
 # --- what a robot can be told to do -----------------------------------------------------------------------------------
 
 GO = "find locate seek search look see show go drive navigate head walk travel proceed approach visit reach lead guide escort steer roll return track spot come run step view inspect check march cruise hurry rush ride wander stroll wheel maneuver stop park accompany direct point detect identify discover tour"
-CARRY = "bring carry put place move take set lay transfer transport deliver drop leave deposit relocate stow store fetch get hang shift haul convey pass position stick plonk pop return rest park send put unload stash bear lug arrange ferry"
+CARRY = "bring carry put place move take set lay transfer transport deliver drop leave deposit relocate stow store fetch get hang shift haul convey pass position stick plonk pop return rest park send put unload stash lug arrange ferry"
 PICK = "pick grab fetch get grasp lift collect take clutch seize retrieve remove gather snatch obtain"
 OPEN = "open unclose unlock unlatch reopen"
 CLOSE = "close shut lock reclose"
@@ -60,7 +60,8 @@ POWER = "switch turn power flip flick toggle shut boot start fire click shutting
 
 GO_FORMS, CARRY_FORMS, PICK_FORMS = forms_of(GO), forms_of(CARRY), forms_of(PICK)
 OPEN_FORMS, CLOSE_FORMS, CLEAN_FORMS = forms_of(OPEN), forms_of(CLOSE), forms_of(CLEAN)
-SAYING_FORMS, POWER_FORMS = forms_of(SAYING), forms_of(POWER)
+SAYING_FORMS = forms_of(SAYING) | frozenset("painted coloured colored holding standing lying sitting exist exists".split())
+POWER_FORMS = forms_of(POWER)
 PICK_ONLY_FORMS = forms_of(PICK) | forms_of("take")
 SWITCH_FORMS, ACTIVATE_FORMS, DEACTIVATE_FORMS = forms_of(SWITCH), forms_of(ACTIVATE), forms_of(DEACTIVATE)
 ACTIONS = frozenset().union(
