@@ -15,7 +15,7 @@ from loci.query import MAX_LIMIT, Evidence, Query
 from loci_sim.evaluation.carrying import SOURCE
 from loci_sim.evaluation.policies import RandomPolicy
 from loci_sim.evaluation.recall import shortest_tour
-from loci_sim.evaluation.recollection import Deed, Wish, deeds_of, understand
+from loci.planning.language.deeds import Deed, Wish, deeds_of, understand
 from loci_sim.evaluation.robot import SimulatedRobot, TrueMap
 from loci_sim.evaluation.tasks import Choice, Goal, MemoryUse, Revisit, Stop
 
