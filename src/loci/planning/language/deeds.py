@@ -78,8 +78,8 @@ class Wish:
 
 End = Literal["source", "target"]
 
-_DEED = forms_of("move carry transport relocate take pick grab lift remove fetch collect get put place set leave drop deposit deliver bring unload lay hold handle grasp touch transfer shift haul retrieve convey store stow") | frozenset("hand gripper pick pickup pickups picks transport carrying former original originally day".split())  # fmt: skip
-_TAKING = "|".join(sorted(forms_of("take pick grab lift remove fetch collect get retrieve obtain snatch lose clear")))
+_DEED = forms_of("move carry transport relocate take pick grab lift remove fetch collect get put place set leave drop deposit deliver bring unload lay hold handle grasp touch transfer shift haul retrieve convey store stow") | frozenset("hand gripper pick pickup pickups picks transport carrying former original originally day found".split())  # fmt: skip
+_TAKING = "|".join(sorted(forms_of("take pick grab lift remove fetch collect get retrieve obtain snatch lose clear") | {"found"}))
 _PUTTING = "|".join(sorted(forms_of("put place set leave drop deposit deliver bring unload lay store stow stick unpack add")))  # fmt: skip
 #: Order of several goals.
 _REVERSED = re.compile(
@@ -87,7 +87,7 @@ _REVERSED = re.compile(
     r"(?:the )?(?:last|latest|newest|final|most recent)(?: one| thing| object| item)? first|(?:start|begin|starting|beginning|begun|started) (?:with|from|at) (?:the )?(?:last|latest|final|newest|most recent)(?: one| thing)?|the other way (?:a)?round|last in first out"
 )
 _IN_ANY_ORDER = re.compile(
-    r"(?:in )?(?:any|whichever|whatever|no particular|no special|arbitrary) (?:order|sequence)|(?:the )?(?:order|sequence) (?:does not|is not|is un|is ir|is of no|is up|you)[\w ]*|(?:no matter|never mind|regardless of|irrespective of|without regard to|ignoring)(?: in)?(?: the| which| what)? (?:order|sequence)"
+    r"(?:in )?(?:any|whichever|whatever|no particular|no special|arbitrary) (?:order|sequence)|(?:the )?(?:order|sequence) (?:does not|is not|is un|is ir|is of no|is up to you)[\w ]*|(?:no matter|never mind|regardless of|irrespective of|without regard to|ignoring)(?: in)?(?: the| which| what)? (?:order|sequence)"
 )
 _ORDERED = re.compile(
     r"\b(?:order|sequence|chronolog\w+|succession)\b(?: in which you \w+ \w+)?|(?:the )?(?:earliest|oldest)(?: one| thing)? first|(?:the )?first (?:one |thing )?first|(?:from )?(?:the )?(?:very )?first (?:one |thing )?(?:through )?(?:to|until) (?:the )?last(?: one)?|"
@@ -118,10 +118,10 @@ _TARGET = re.compile(
     r"\binto\b|\bonto\b|\bend(?:ed|s)? up\b|\breceiv\w+\b|\bgot something from you\b|\bbecause of you\b|\bto which\b|\bnow\b|\boff at\b|\bfinal\w*\b|\bdestination\b|\bnew (?:place|spot|location|position|home)\b|\b(?:moved|carried|transported|brought|took|taken|shifted|relocated|delivered)(?: (?:the|a|an|any|some)?\w*){0,6} to\b"
 )
 _BESIDE = re.compile(
-    r"\b(?:something|anything|thing|object|item|what|things) else\b|\belse (?:is|lies|stands)\b|\b(?:another|other|different)\b(?! than)|\bneighbou?rs?\b|\bshar\w+\b|\btogether with\b|\b(?:next to|beside|alongside|along with|near|accompan\w+|company)\b"
+    r"\b(?:something|anything|thing|object|item|what|things) else\b|\belse (?:is|lies|stands)\b|\b(?:another|other|different)\b(?! than)|\bneighbou?rs?\b|\bshar\w+\b|\bsame (?:piece of )?furniture (?:as|that|where|on)\b|\bon the same \w+ as\b|\btogether with\b|\b(?:next to|beside|alongside|along with|near|accompan\w+|company)\b"
 )
 _UNTOUCHED = re.compile(
-    r"\b(?:not|never|nobody|untouched|unmoved|without)\b|\bleft alone\b|\balone\b|\bstay(?:ed|s)? (?:where|put|in place|at)\b|\bremained\b|\bkept its place\b|\bstill (?:is )?where\b|\bother than (?:the|what|those)\b|\bexcept\b"
+    r"\b(?:not|never|nobody|untouched|unmoved|without)\b|\bleft (?:\w+ )?(?:alone|untouched|in (?:its|their|the) place|where|there)\b|\balone\b|\bstay(?:ed|s)? (?:where|put|in place|at)\b|\bremained\b|\bkept its place\b|\bstill (?:is )?where\b|\bother than (?:the|what|those)\b|\bexcept\b"
 )
 _AFTER = re.compile(
     r"\bafter\b|\bonce\b|\bfollow\w*\b|\bnext\b|\bsucceed\w*\b|\bsubsequent\w*\b|\bafterwards\b|\bas soon as\b|\bthen\b"
@@ -136,7 +136,7 @@ _WHERE = re.compile(
     r"\bwhere\b|\b(?:place|spot|location|position|home|origin)\b|\b(?:came|come|comes) from\b|\bused to (?:be|lie|stand|sit)\b"
 )
 _ELSE = re.compile(
-    r"\b(?:otherwise|or else|else|if not|if you (?:did not|have not|had not|never did)|if (?:that|this) is not (?:so|the case|true)|if there (?:is|was|were) (?:none|no such \w+|not)|if (?:none|nothing|no)(?: \w+)?|failing that|in the other case)\b"
+    r"\b(?:otherwise|or else|else|if not|if you (?:did not|have not|had not|never did)|if (?:that|this) is not (?:so|the case|true)|if there (?:is|was|were) (?:none|nothing|no such \w+|not)(?: (?:like|of) (?:that|this|it|the) ?\w*)?|if (?:none|nothing|no)(?: \w+)?|failing that|in the other case)\b"
 )
 _IF = re.compile(r"\b(?:if|in case|provided|assuming|should you|should there|had you|did you|have you|when|whether)\b")
 _ORDINAL = re.compile(
@@ -147,7 +147,8 @@ _ORDINAL = re.compile(
 def understand(text: str, deeds: Sequence[Deed]) -> Wish | None:
     """What a request asks for, given what was done; None: it is not understood, or nothing done answers it."""
     q = " ".join(w for w in plain(text).split() if w != ".")
-    if not deeds or not _DEED.intersection(q.split()):
+    told = _DEED.intersection(q.split()) or any(cue.search(q) for cue in (_SOURCE, _TARGET, _UNTOUCHED))
+    if not deeds or not told:
         return None
     return _conditional(q, deeds) or (None if _is_conditional(q) else _unconditional(q, deeds))
 
@@ -235,7 +236,7 @@ def _unconditional(q: str, deeds: Sequence[Deed]) -> Wish | None:
     if timed is not None:
         return _wish("moved", [timed]) if timed else None
     q = _FIRST_TIME.sub(" ", q)
-    counted = re.sub(_AT_FIRST, " ", q)
+    counted = re.sub(rf"{_AT_FIRST}|\bfirst things first\b|\bfirst(?= (?:to|the|go|visit|drive|head|find)\b)", " ", q)
     ordinals = [ORDINAL_OF[m[0]] for m in _ORDINAL.finditer(counted)]
     if wanted == "thing" and len(ordinals) > 1:
         goals = [_nth(deeds, i) for i in ordinals[:2]]
@@ -249,7 +250,9 @@ def _unconditional(q: str, deeds: Sequence[Deed]) -> Wish | None:
         return _wish("beside", [_alike(deeds, thing)])
     chosen = _chosen(q, deeds, thing, ordinals)
     if wanted == "thing":
-        return _things(q, deeds, thing, chosen, bool(ordinals), ordered, backwards)
+        # "The last thing before the mug" counts from the mug.
+        beside = thing and ordinals == [-1 if _BEFORE.search(q) else 0] and (_BEFORE.search(q) or _AFTER.search(q))
+        return _things(q, deeds, thing, chosen, bool(ordinals) and not beside, ordered, backwards)
     end = _end(q)
     what = end if wanted == "furniture" else f"{end}_room"
     if wanted == "room" and not thing and not ordinals and _MOST.search(q):
@@ -284,7 +287,7 @@ def _things(
                 d for d in _alike(deeds, thing) if canonical(getattr(d, other)) == canonical(places[0])
             ]
             return _wish("moved", [tuple(there)])
-        if _WHERE.search(q) and _SOURCE.search(q):
+        if _WHERE.search(q) and (_SOURCE.search(q) or re.search(rf"\bwhere (?:had )?you (?:had |have )?(?:{_TAKING})\b", q)):
             return _wish("source", [_alike(deeds, thing)])
         step = 1 if _AFTER.search(q) else -1 if _BEFORE.search(q) else 0
         if _BEFORE.search(q) and _AFTER.search(q) and re.search(r"\bbefore the\b|\bbefore (?:it|that)\b", q):
