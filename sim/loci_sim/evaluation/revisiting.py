@@ -10,12 +10,12 @@ import numpy as np
 
 from loci.nodes.client import MemoryClient
 from loci.planning.driving import Driver, bearing, distance, drive_to
+from loci.planning.language.deeds import Deed, Wish, deeds_of, understand
 from loci.planning.protocols import KnownObject, Planner, Point
 from loci.query import MAX_LIMIT, Evidence, Query
 from loci_sim.evaluation.carrying import SOURCE
 from loci_sim.evaluation.policies import RandomPolicy
 from loci_sim.evaluation.recall import shortest_tour
-from loci.planning.language.deeds import Deed, Wish, deeds_of, understand
 from loci_sim.evaluation.robot import SimulatedRobot, TrueMap
 from loci_sim.evaluation.tasks import Choice, Goal, MemoryUse, Revisit, Stop
 

@@ -55,9 +55,7 @@ def detections_from_instances(
             continue
         rows, columns = region
         told = (attributes or {}).get(numbers[number - 1], ())
-        found.append(
-            Detection(label, 1.0, (columns.start, rows.start, columns.stop, rows.stop), mask, attributes=told)
-        )
+        found.append(Detection(label, 1.0, (columns.start, rows.start, columns.stop, rows.stop), mask, attributes=told))
     return tuple(found[i] for i in rng.permutation(len(found)))
 
 

@@ -45,9 +45,12 @@ _SEE = r"(?:see|seen|saw|notice|noticed|observe|observed|find|found|spot|spotted
 _LAST = r"(?:last|latest|most recently|most recent|recently|newest)"
 _FIRST = r"(?:first|earliest|at first|at the beginning|at the start|initially|oldest)"
 #: Words that are part of no name: a rule that took them for one did not understand.
-_SUSPECT = (PRONOUNS | MODALS | QUESTION_WORDS | {"to", "and", "so", "if", "color", "colour", "did", "use", "open", "closed", "shut", "opened"}) | frozenset(
-    "standing lying painted coloured colored holding contain contains exist have sit sits".split()
-)
+_SUSPECT = (
+    PRONOUNS
+    | MODALS
+    | QUESTION_WORDS
+    | {"to", "and", "so", "if", "color", "colour", "did", "use", "open", "closed", "shut", "opened"}
+) | frozenset("standing lying painted coloured colored holding contain contains exist have sit sits".split())
 _STANDS = re.compile(r"\b(?<!tv )(?<!umbrella )(?<!coat )(?<!plant )(?<!night )(?<!music )(?<!shoe )stands?$")
 _BE = r"(?:is|are|was|were|lies|lie|stands|stand|sits|sit|does|do)"
 
@@ -121,7 +124,9 @@ def _is_doubtful(question: Question, plain: str) -> bool:
     names = f"{question.words} {question.anchor}".strip()
     if _SUSPECT.intersection(names.split()) or _STANDS.search(names):
         return True
-    return question.kind == "count" and not question.room and re.search(rf"\b(?:the|our|my) {ROOM}\b", plain) is not None
+    return (
+        question.kind == "count" and not question.room and re.search(rf"\b(?:the|our|my) {ROOM}\b", plain) is not None
+    )
 
 
 def _plain(text: str) -> str:
@@ -196,7 +201,8 @@ def _match(q: str, room: str, text: str) -> Question | None:
         return _question(kind, words, room, text, **more)
 
     m = re.fullmatch(
-        r"(?:how many|what is the number of|count) (?:of )?(.+?)(?: (?:are|is|were|do|did|have|can (?=i|you|we|one|be)|does|in).*)?", q
+        r"(?:how many|what is the number of|count) (?:of )?(.+?)(?: (?:are|is|were|do|did|have|can (?=i|you|we|one|be)|does|in).*)?",
+        q,
     )
     if m:
         tail = re.fullmatch(rf"(?:{_BE})(?: there)? (.+)", q[m.end(1) :].strip())

@@ -25,7 +25,9 @@ _STATE = frozenset("open opened closed shut ajar close unlocked locked".split())
 _PLACE_CUES = frozenset("where room rooms whereabouts place part location".split())
 #: Verbs that ask for a thing and are no purpose; "be" and the like carry nothing.
 _ASKING = forms_of("find look see search locate keep go put leave need know want suggest have expect spot pick use get be tell show hide lose ask check say wonder recommend help let serve offer give choose propose advise head end hold carry come remember imagine mean like happen exist open close shut lock notice spot observe discover detect") | frozenset("take taken grab useful right good".split())  # fmt: skip
-_SUBJECTS = frozenset("person somebody guest visitor human family i one we you people they me us somebody someone to folks residents anyone guests".split())
+_SUBJECTS = frozenset(
+    "person somebody guest visitor human family i one we you people they me us somebody someone to folks residents anyone guests".split()
+)
 _MODALS = frozenset("can could may might would should will must".split())
 _RELATING = re.compile(
     r"\b(?:on top of|on|upon|atop|onto|from|off)(?= (?:the|a|an|my|our|your|this|that) )|\bon top\b|\b(?:hold|holds|holding|carry|carries|carrying|bear|bears|bearing|covered|occupies|supports?)\b"
@@ -83,10 +85,39 @@ def purpose_of(tokens: Sequence[str]) -> str:
         before = tokens[i - 1] if i else ""
         following = tokens[i + 1] if i + 1 < len(tokens) else ""
         asks = before in _MODALS and i > 1 and tokens[i - 2] in _SUBJECTS
-        if before not in _SUBJECTS and not asks and not (before in ("for", "when", "while") and word.endswith("ing") and len(word) > 4):
+        if (
+            before not in _SUBJECTS
+            and not asks
+            and not (before in ("for", "when", "while") and word.endswith("ing") and len(word) > 4)
+        ):
             continue
-        if word in ("do", "take", "have", "put", "pass", "set", "check", "drive", "clean", "tell", "get", "keep", "see", "hang", "look", "place", "rest") and (following in DETERMINERS | {"out", "up", "off", "down", "in"} or following.isalpha() and following not in FUNCTION_WORDS):
-            if (before == "you" and (not _PLACE_CUES & set(tokens) or "did" in tokens)) or (word == "tell" and following == "me") or _seeks(tokens, i):
+        if word in (
+            "do",
+            "take",
+            "have",
+            "put",
+            "pass",
+            "set",
+            "check",
+            "drive",
+            "clean",
+            "tell",
+            "get",
+            "keep",
+            "see",
+            "hang",
+            "look",
+            "place",
+            "rest",
+        ) and (
+            following in DETERMINERS | {"out", "up", "off", "down", "in"}
+            or (following.isalpha() and following not in FUNCTION_WORDS)
+        ):
+            if (
+                (before == "you" and (not _PLACE_CUES & set(tokens) or "did" in tokens))
+                or (word == "tell" and following == "me")
+                or _seeks(tokens, i)
+            ):
                 continue
         elif word in FUNCTION_WORDS or word in _ASKING or not word.isalpha():
             continue

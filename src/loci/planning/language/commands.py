@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 from loci.planning.language.examples import nearest_intent
 from loci.planning.language.phrases import NounPhrase, join_places, noun_phrases, plain
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from loci.perception.text import TextEncoder
 
 Deed = Literal["find", "carry", "pick", "place", "open", "close", "switch_on", "switch_off", "clean"]
+DEEDS: tuple[Deed, ...] = get_args(Deed)
 
 _SOMETHING = re.compile(
     r"\b(?:something|anything|some ?thing|a thing|an object|an item|whatever)(?: here)?(?: (?:that|which))? "
@@ -125,12 +126,10 @@ def _turned(part: str, before: list[str]) -> list[str]:
         return [_imperative(m[1]), m[2]]
     if m := re.match(r"before (?:you )?(.+?) , (.+)", part):
         return [m[2], _imperative(m[1])]
-    if m := re.match(r"(.+?)(?: ,)? before (?:you )?(\w+) (.+)", part):
-        if m[2] in ACTIONS:
-            return [m[1], _imperative(f"{m[2]} {m[3]}")]
-    if m := re.match(r"(.+?)(?: ,)? (?:after|once|when) you(?: have)? (\w+) (.+)", part):
-        if m[2] in ACTIONS:
-            return [_imperative(f"{m[2]} {m[3]}"), m[1]]
+    if (m := re.match(r"(.+?)(?: ,)? before (?:you )?(\w+) (.+)", part)) and m[2] in ACTIONS:
+        return [m[1], _imperative(f"{m[2]} {m[3]}")]
+    if (m := re.match(r"(.+?)(?: ,)? (?:after|once|when) you(?: have)? (\w+) (.+)", part)) and m[2] in ACTIONS:
+        return [_imperative(f"{m[2]} {m[3]}"), m[1]]
     return [part]
 
 
@@ -202,9 +201,9 @@ def _merged(commands: list[Command]) -> list[Command]:
         before = merged[-1] if merged else None
         if before and c.deed == "place" and before.deed in ("pick", "find"):
             merged[-1] = Command("carry", before.thing, c.place)
-        elif before and c.deed == "clean" and before.deed == "pick" and before.thing in _CLOTHS:
-            merged[-1] = c
-        elif before and before.deed == "find" and c.deed != "find" and c.thing == before.thing:
+        elif (before and c.deed == "clean" and before.deed == "pick" and before.thing in _CLOTHS) or (
+            before and before.deed == "find" and c.deed != "find" and c.thing == before.thing
+        ):
             merged[-1] = c
         elif before and c == before:
             continue
@@ -238,10 +237,8 @@ def _clause(clause: str, last: Command | None, encoder: TextEncoder | None) -> l
         deed = "find"  # "the mug, please"
     if deed is None or unknown:
         meant = nearest_intent(_masked(tokens, phrases), "command", encoder)
-        deed = deed if meant is None or (deed is not None and meant != "other") else meant
-    if deed in (None, "carry", "other"):
-        return None
-    return [Command(deed, thing)]
+        deed = None if meant == "other" else deed or next((d for d in DEEDS if d == meant), None)
+    return [Command(deed, thing)] if deed is not None and deed != "carry" else None
 
 
 def _deed(tokens: Sequence[str], outside: Sequence[str]) -> Deed | None:
@@ -296,7 +293,9 @@ def _particle(tokens: Sequence[str], outside: Sequence[str]) -> str:
 
 
 #: What may be wished for a thing: to be somewhere.
-_WISHES = frozenset("belong belongs belonging goes go should must want wants need needs like prefer expect expects ought end ends home gets get supposed be do has have lands land lives stand stands".split())
+_WISHES = frozenset(
+    "belong belongs belonging goes go should must want wants need needs like prefer expect expects ought end ends home gets get supposed be do has have lands land lives stand stands".split()
+)
 #: The same of somebody who speaks.
 _FOND = frozenset("want wants need like prefer expect expects must have should do".split())
 _LACKS = frozenset("needs lacks wants misses gets get have receive lack need".split())

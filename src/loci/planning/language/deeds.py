@@ -79,7 +79,9 @@ class Wish:
 End = Literal["source", "target"]
 
 _DEED = forms_of("move carry transport relocate take pick grab lift remove fetch collect get put place set leave drop deposit deliver bring unload lay hold handle grasp touch transfer shift haul retrieve convey store stow") | frozenset("hand gripper pick pickup pickups picks transport carrying former original originally day found".split())  # fmt: skip
-_TAKING = "|".join(sorted(forms_of("take pick grab lift remove fetch collect get retrieve obtain snatch lose clear") | {"found"}))
+_TAKING = "|".join(
+    sorted(forms_of("take pick grab lift remove fetch collect get retrieve obtain snatch lose clear") | {"found"})
+)
 _PUTTING = "|".join(sorted(forms_of("put place set leave drop deposit deliver bring unload lay store stow stick unpack add")))  # fmt: skip
 #: Order of several goals.
 _REVERSED = re.compile(
@@ -97,7 +99,9 @@ _ORDERED = re.compile(
 _FIRST_TIME = re.compile(
     r"\b(?:your|the|my|that|a)? ?(?:very )?first (?:pick(?:\w+)?(?: up)?|grasp|grab|thing (?:was|had been) picked up|time you picked|took|started|carry)\b(?: something up| something| anything| up)?|(?:you )?(?:started|began|begin|start) (?:picking|carrying|moving|to pick|to carry|working|work)[\w ]*?(?=,|$|\?|\.)|(?:the )?(?:start|beginning) of (?:the|your) (?:work|day)"
 )
-_AT_FIRST = r"\bat first\b|\bin the (?:first place|beginning)\b|\bfirst of all\b|\bat the (?:start|beginning|outset)[\w ]*"
+_AT_FIRST = (
+    r"\bat first\b|\bin the (?:first place|beginning)\b|\bfirst of all\b|\bat the (?:start|beginning|outset)[\w ]*"
+)
 _SECONDS = re.compile(r"\b(?P<n>\d+) (?P<unit>seconds?|secs?|s|minutes?|min)\b")
 _LATER = re.compile(
     r"\b(?:later|more|longer|over|least|beyond|past|exceed\w*|than|any ?time|some ?time)\b|\bafter (?:the )?first \d"
@@ -139,9 +143,7 @@ _ELSE = re.compile(
     r"\b(?:otherwise|or else|else|if not|if you (?:did not|have not|had not|never did)|if (?:that|this) is not (?:so|the case|true)|if there (?:is|was|were) (?:none|nothing|no such \w+|not)(?: (?:like|of) (?:that|this|it|the) ?\w*)?|if (?:none|nothing|no)(?: \w+)?|failing that|in the other case)\b"
 )
 _IF = re.compile(r"\b(?:if|in case|provided|assuming|should you|should there|had you|did you|have you|when|whether)\b")
-_ORDINAL = re.compile(
-    rf"\b(?:{'|'.join(sorted(ORDINAL_OF, key=len, reverse=True))})\b(?! (?:time|seconds|minutes|\d))"
-)
+_ORDINAL = re.compile(rf"\b(?:{'|'.join(sorted(ORDINAL_OF, key=len, reverse=True))})\b(?! (?:time|seconds|minutes|\d))")
 
 
 def understand(text: str, deeds: Sequence[Deed]) -> Wish | None:
@@ -283,11 +285,11 @@ def _things(
             end = _end(q)
             there = [d for d in _alike(deeds, thing) if canonical(getattr(d, end)) == canonical(places[0])]
             other: End = "target" if end == "source" else "source"
-            there = there or [
-                d for d in _alike(deeds, thing) if canonical(getattr(d, other)) == canonical(places[0])
-            ]
+            there = there or [d for d in _alike(deeds, thing) if canonical(getattr(d, other)) == canonical(places[0])]
             return _wish("moved", [tuple(there)])
-        if _WHERE.search(q) and (_SOURCE.search(q) or re.search(rf"\bwhere (?:had )?you (?:had |have )?(?:{_TAKING})\b", q)):
+        if _WHERE.search(q) and (
+            _SOURCE.search(q) or re.search(rf"\bwhere (?:had )?you (?:had |have )?(?:{_TAKING})\b", q)
+        ):
             return _wish("source", [_alike(deeds, thing)])
         step = 1 if _AFTER.search(q) else -1 if _BEFORE.search(q) else 0
         if _BEFORE.search(q) and _AFTER.search(q) and re.search(r"\bbefore the\b|\bbefore (?:it|that)\b", q):

@@ -25,7 +25,13 @@ def inflections(verb: str) -> set[str]:
     if verb.endswith("e"):
         return forms | {verb + "s", verb + "d", verb[:-1] + "ing"}
     ending = "es" if verb.endswith(("s", "sh", "ch", "x", "z", "o")) else "s"
-    doubles = len(verb) <= 4 and sum(c in VOWELS for c in verb) == 1 and verb[-1] not in VOWELS + "wxy" and verb[-2] in VOWELS and verb[-3] not in VOWELS
+    doubles = (
+        len(verb) <= 4
+        and sum(c in VOWELS for c in verb) == 1
+        and verb[-1] not in VOWELS + "wxy"
+        and verb[-2] in VOWELS
+        and verb[-3] not in VOWELS
+    )
     stem = verb + verb[-1] if doubles else verb
     return forms | {verb + ending, stem + "ing", stem + "ed"}
 
@@ -51,7 +57,9 @@ CLOSE = "close shut lock reclose"
 SWITCH = "switch turn power flip flick toggle put click get leave keep have shut set boot start fire"
 ACTIVATE = "activate start enable light ignite boot illuminate run energize energise"
 DEACTIVATE = "deactivate stop disable extinguish kill douse halt unplug cut"
-CLEAN = "clean wash wipe scrub polish rinse dust scour mop cleanse sponge sanitize sanitise disinfect hoover vacuum freshen"
+CLEAN = (
+    "clean wash wipe scrub polish rinse dust scour mop cleanse sponge sanitize sanitise disinfect hoover vacuum freshen"
+)
 
 #: What a thing does by itself, or what is said of it: these words end its name.
 SAYING = "belong end land live need want prefer expect require serve help like wish look become remain seem appear happen use lack miss deserve contain own share"
@@ -60,7 +68,9 @@ POWER = "switch turn power flip flick toggle shut boot start fire click shutting
 
 GO_FORMS, CARRY_FORMS, PICK_FORMS = forms_of(GO), forms_of(CARRY), forms_of(PICK)
 OPEN_FORMS, CLOSE_FORMS, CLEAN_FORMS = forms_of(OPEN), forms_of(CLOSE), forms_of(CLEAN)
-SAYING_FORMS = forms_of(SAYING) | frozenset("painted coloured colored holding standing lying sitting exist exists".split())
+SAYING_FORMS = forms_of(SAYING) | frozenset(
+    "painted coloured colored holding standing lying sitting exist exists".split()
+)
 POWER_FORMS = forms_of(POWER)
 PICK_ONLY_FORMS = forms_of(PICK) | forms_of("take")
 SWITCH_FORMS, ACTIVATE_FORMS, DEACTIVATE_FORMS = forms_of(SWITCH), forms_of(ACTIVATE), forms_of(DEACTIVATE)
