@@ -10,7 +10,8 @@ import pytest
 
 pytest.importorskip("open3d", reason="open3d cannot be imported: run `make setup`")
 
-from loci.planning.language.deeds import Deed, deeds_of, understand
+from loci.planning.language.deeds import Deed, deeds_of
+from loci.planning.language.readings import understand
 from loci.query import Evidence
 from loci_sim.evaluation.day import Carried, PickPlace, draw_day
 from loci_sim.evaluation.phrasings import MIN_PHRASINGS, PHRASINGS

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from recall_day import DEEDS, wanted
 
 from loci.perception.text import MiniLMTextEncoder
-from loci.planning.language.deeds import understand
+from loci.planning.language.readings import understand
 from loci.planning.orders import parse_instruction
 from loci.planning.parsing import parse
 
@@ -68,7 +68,7 @@ def question_is_right(template: str, text: str, k: int) -> bool:
 
 def recall_is_right(template: str, text: str, k: int) -> bool:
     blanks, expected = wanted(template, k)
-    return understand(text.format(**blanks), DEEDS) == expected
+    return understand(text.format(**blanks), DEEDS, encoder()) == expected
 
 
 CHECKS: Mapping[str, tuple[Sequence[str], Callable[[str, str, int], bool]]] = {

@@ -102,7 +102,7 @@ _FIRST_TIME = re.compile(
 _AT_FIRST = (
     r"\bat first\b|\bin the (?:first place|beginning)\b|\bfirst of all\b|\bat the (?:start|beginning|outset)[\w ]*"
 )
-_SECONDS = re.compile(r"\b(?P<n>\d+) (?P<unit>seconds?|secs?|s|minutes?|min)\b")
+SECONDS = re.compile(r"\b(?P<n>\d+) (?P<unit>seconds?|secs?|s|minutes?|min)\b")
 _LATER = re.compile(
     r"\b(?:later|more|longer|over|least|beyond|past|exceed\w*|than|any ?time|some ?time)\b|\bafter (?:the )?first \d"
 )
@@ -146,19 +146,19 @@ _IF = re.compile(r"\b(?:if|in case|provided|assuming|should you|should there|had
 _ORDINAL = re.compile(rf"\b(?:{'|'.join(sorted(ORDINAL_OF, key=len, reverse=True))})\b(?! (?:time|seconds|minutes|\d))")
 
 
-def understand(text: str, deeds: Sequence[Deed]) -> Wish | None:
+def understand_by_cues(text: str, deeds: Sequence[Deed]) -> Wish | None:
     """What a request asks for, given what was done; None: it is not understood, or nothing done answers it."""
     q = " ".join(w for w in plain(text).split() if w != ".")
     told = _DEED.intersection(q.split()) or any(cue.search(q) for cue in (_SOURCE, _TARGET, _UNTOUCHED))
     if not deeds or not told:
         return None
-    return _conditional(q, deeds) or (None if _is_conditional(q) else _unconditional(q, deeds))
+    return _conditional(q, deeds) or (None if is_conditional(q) else _unconditional(q, deeds))
 
 
 # --- names of what was carried ----------------------------------------------------------------------------------------
 
 
-def _named(q: str, labels: Sequence[str]) -> list[tuple[int, str]]:
+def named(q: str, labels: Sequence[str]) -> list[tuple[int, str]]:
     """Labels that a text names, with their places in it [words], by their order; the longest name wins."""
     tokens = q.split()
     wanted: dict[str, list[str]] = {}
@@ -181,7 +181,7 @@ def _named(q: str, labels: Sequence[str]) -> list[tuple[int, str]]:
     return [found[i] for i in sorted(found)]
 
 
-def _alike(deeds: Sequence[Deed], label: str) -> tuple[Deed, ...]:
+def alike(deeds: Sequence[Deed], label: str) -> tuple[Deed, ...]:
     return tuple(d for d in deeds if d.label == label) or tuple(
         d for d in deeds if canonical(d.label) == canonical(label)
     )
@@ -189,21 +189,21 @@ def _alike(deeds: Sequence[Deed], label: str) -> tuple[Deed, ...]:
 
 def _thing(q: str, deeds: Sequence[Deed]) -> str:
     """Label of a carried thing that a text names; empty: none."""
-    named = _named(q, [d.label for d in deeds])
-    return named[0][1] if named else ""
+    carried = named(q, [d.label for d in deeds])
+    return carried[0][1] if carried else ""
 
 
 # --- if and else ------------------------------------------------------------------------------------------------------
 
 
-def _is_conditional(q: str) -> bool:
+def is_conditional(q: str) -> bool:
     return "unless" in q.split() or (_IF.search(q) is not None and _ELSE.search(q) is not None)
 
 
 def _conditional(q: str, deeds: Sequence[Deed]) -> Wish | None:
     if "unless" in q.split():
         other, _, condition = q.partition("unless")
-    elif _is_conditional(q):
+    elif is_conditional(q):
         cut = next((m for m in _ELSE.finditer(q) if m.start() > 8), None)
         if cut is None:
             return None
@@ -222,11 +222,32 @@ def _conditional(q: str, deeds: Sequence[Deed]) -> Wish | None:
         into = [d for d in deeds if canonical(d.placed.room_name) == canonical(rooms[0])]
         return Wish("moved", (tuple(into),)) if into else Wish("named", label=label) if label else None
     if thing:
-        return Wish("moved", (_alike(deeds, thing),))
+        return Wish("moved", (alike(deeds, thing),))
     return Wish("named", label=label) if label else None
 
 
 # --- everything else --------------------------------------------------------------------------------------------------
+
+
+def without_first_times(q: str) -> str:
+    """The text without the "first" that counts nothing: "at first", "your first pick"."""
+    rest = rf"{_AT_FIRST}|\bfirst things first\b|\bfirst(?= (?:to|the|go|visit|drive|head|find)\b)"
+    return re.sub(rest, " ", _FIRST_TIME.sub(" ", q))
+
+
+def ordinal_words(q: str) -> list[str]:
+    """Ordinals of a text, as they stand in it."""
+    return [m[0] for m in _ORDINAL.finditer(q)]
+
+
+def ordinals(q: str) -> list[int]:
+    """Ordinals of a text from 0; -1 is the last."""
+    return [ORDINAL_OF[word] for word in ordinal_words(q)]
+
+
+def nanoseconds(time: re.Match[str]) -> int:
+    """A time that `SECONDS` found [ns]."""
+    return int(time["n"]) * (60 if time["unit"].startswith("min") else 1) * 10**9
 
 
 def _unconditional(q: str, deeds: Sequence[Deed]) -> Wish | None:
@@ -236,12 +257,11 @@ def _unconditional(q: str, deeds: Sequence[Deed]) -> Wish | None:
         wanted = "furniture"
     timed = _timed(q, deeds) if wanted == "thing" else None
     if timed is not None:
-        return _wish("moved", [timed]) if timed else None
+        return wish("moved", [timed]) if timed else None
+    counting = ordinals(without_first_times(q))
     q = _FIRST_TIME.sub(" ", q)
-    counted = re.sub(rf"{_AT_FIRST}|\bfirst things first\b|\bfirst(?= (?:to|the|go|visit|drive|head|find)\b)", " ", q)
-    ordinals = [ORDINAL_OF[m[0]] for m in _ORDINAL.finditer(counted)]
-    if wanted == "thing" and len(ordinals) > 1:
-        goals = [_nth(deeds, i) for i in ordinals[:2]]
+    if wanted == "thing" and len(counting) > 1:
+        goals = [nth(deeds, i) for i in counting[:2]]
         return Wish("moved", tuple(goals), ordered=True) if all(goals) else None
     thing = _thing(q, deeds)
     if _UNTOUCHED.search(q) and not re.search(r"\bno longer\b", q):
@@ -249,18 +269,18 @@ def _unconditional(q: str, deeds: Sequence[Deed]) -> Wish | None:
         label = thing or (names[0].words if names else "")
         return Wish("untouched", (tuple(deeds),), label=label) if label else None
     if thing and _is_beside(q):
-        return _wish("beside", [_alike(deeds, thing)])
-    chosen = _chosen(q, deeds, thing, ordinals)
+        return wish("beside", [alike(deeds, thing)])
+    chosen = _chosen(q, deeds, thing, counting)
     if wanted == "thing":
         # "The last thing before the mug" counts from the mug.
-        beside = thing and ordinals == [-1 if _BEFORE.search(q) else 0] and (_BEFORE.search(q) or _AFTER.search(q))
-        return _things(q, deeds, thing, chosen, bool(ordinals) and not beside, ordered, backwards)
+        beside = thing and counting == [-1 if _BEFORE.search(q) else 0] and (_BEFORE.search(q) or _AFTER.search(q))
+        return _things(q, deeds, thing, chosen, bool(counting) and not beside, ordered, backwards)
     end = _end(q)
     what = end if wanted == "furniture" else f"{end}_room"
-    if wanted == "room" and not thing and not ordinals and _MOST.search(q):
-        return _fullest(deeds, end)
+    if wanted == "room" and not thing and not counting and _MOST.search(q):
+        return fullest(deeds, end)
     if chosen is not None:
-        return _wish(what, [chosen])
+        return wish(what, [chosen])
     each = [(d,) for d in (reversed(deeds) if backwards else deeds)]
     return Wish(what, tuple(each), ordered=ordered or backwards)
 
@@ -278,31 +298,31 @@ def _things(
     if thing and not counted:
         places = [
             p
-            for i, p in _named(q, [x for d in deeds for x in (d.source, d.target)])
+            for i, p in named(q, [x for d in deeds for x in (d.source, d.target)])
             if p != thing and re.search(rf"\b(?:on|from|off|at|onto|upon|of|in|to|into) (?:the )?{re.escape(p)}\b", q)
         ]
         if places:
             end = _end(q)
-            there = [d for d in _alike(deeds, thing) if canonical(getattr(d, end)) == canonical(places[0])]
+            there = [d for d in alike(deeds, thing) if canonical(getattr(d, end)) == canonical(places[0])]
             other: End = "target" if end == "source" else "source"
-            there = there or [d for d in _alike(deeds, thing) if canonical(getattr(d, other)) == canonical(places[0])]
-            return _wish("moved", [tuple(there)])
+            there = there or [d for d in alike(deeds, thing) if canonical(getattr(d, other)) == canonical(places[0])]
+            return wish("moved", [tuple(there)])
         if _WHERE.search(q) and (
             _SOURCE.search(q) or re.search(rf"\bwhere (?:had )?you (?:had |have )?(?:{_TAKING})\b", q)
         ):
-            return _wish("source", [_alike(deeds, thing)])
+            return wish("source", [alike(deeds, thing)])
         step = 1 if _AFTER.search(q) else -1 if _BEFORE.search(q) else 0
         if _BEFORE.search(q) and _AFTER.search(q) and re.search(r"\bbefore the\b|\bbefore (?:it|that)\b", q):
             step = -1
         if step:
-            found = [i + step for i, d in enumerate(deeds) if d in _alike(deeds, thing)]
-            return _wish("moved", [tuple(deeds[i] for i in found if 0 <= i < len(deeds))])
+            found = [i + step for i, d in enumerate(deeds) if d in alike(deeds, thing)]
+            return wish("moved", [tuple(deeds[i] for i in found if 0 <= i < len(deeds))])
     color = next((w for w in q.split() if w in COLORS), "")
     if color and color not in thing.split():
         color = "gray" if color == "grey" else color
-        return Wish("moved", (_alike(deeds, thing) if thing else tuple(deeds),), color=color)
+        return Wish("moved", (alike(deeds, thing) if thing else tuple(deeds),), color=color)
     if chosen is not None:
-        return _wish("moved", [chosen])
+        return wish("moved", [chosen])
     if ordered or backwards or _ALL.search(q):
         return Wish(
             "moved", tuple((d,) for d in (reversed(deeds) if backwards else deeds)), ordered=ordered or backwards
@@ -310,7 +330,7 @@ def _things(
     return None
 
 
-def _wish(what: str, goals: Sequence[Sequence[Deed]]) -> Wish | None:
+def wish(what: str, goals: Sequence[Sequence[Deed]]) -> Wish | None:
     return Wish(what, tuple(tuple(g) for g in goals)) if goals and all(goals) else None
 
 
@@ -327,31 +347,31 @@ def _order(q: str) -> tuple[bool, bool, str]:
 
 def _timed(q: str, deeds: Sequence[Deed]) -> tuple[Deed, ...] | None:
     """Deeds at, or later than, a time after the first pick; None: no such time is told."""
-    m = _SECONDS.search(q)
+    m = SECONDS.search(q)
     if m is None or not (_FIRST_TIME.search(q) or re.search(r"\b(?:first|start|began|beginning)\b", q)):
         return None
-    at = deeds[0].picked.stamp_ns + int(m["n"]) * (60 if m["unit"].startswith("min") else 1) * 10**9
+    at = deeds[0].picked.stamp_ns + nanoseconds(m)
     if _LATER.search(q):
         return tuple(d for d in deeds if d.picked.stamp_ns > at)
     return tuple(d for d in deeds if d.picked.stamp_ns <= at <= d.placed.stamp_ns)
 
 
-def _nth(deeds: Sequence[Deed], i: int) -> tuple[Deed, ...]:
+def nth(deeds: Sequence[Deed], i: int) -> tuple[Deed, ...]:
     return (deeds[i],) if -len(deeds) <= i < len(deeds) else ()
 
 
-def _chosen(q: str, deeds: Sequence[Deed], thing: str, ordinals: Sequence[int]) -> tuple[Deed, ...] | None:
+def _chosen(q: str, deeds: Sequence[Deed], thing: str, counting: Sequence[int]) -> tuple[Deed, ...] | None:
     """Deeds told by number, by how long they took, or by name; None: nothing tells."""
-    among = _alike(deeds, thing) if thing else tuple(deeds)
-    if ordinals:
-        return _nth(among, ordinals[0])
+    among = alike(deeds, thing) if thing else tuple(deeds)
+    if counting:
+        return nth(among, counting[0])
     ranked = sorted(deeds, key=lambda d: d.duration_ns)
     if _LONGEST.search(q):
         return (ranked[-1],)
     if _SHORTEST.search(q):
         return (ranked[0],)
-    if m := _SECONDS.search(q):
-        wanted = int(m["n"]) * (60 if m["unit"].startswith("min") else 1) * 10**9
+    if m := SECONDS.search(q):
+        wanted = nanoseconds(m)
         return tuple(sorted(deeds, key=lambda d: abs(d.duration_ns - wanted))[:1])
     return among if thing else None
 
@@ -379,10 +399,10 @@ def _end(q: str) -> End:
     return "source" if re.search(rf"\b(?:{_TAKING})\b|\bwas\b|\bpickups?\b", q) else "target"
 
 
-def _fullest(deeds: Sequence[Deed], end: End) -> Wish | None:
+def fullest(deeds: Sequence[Deed], end: End) -> Wish | None:
     """The room from (or into) which most was carried."""
     rooms = [(d.picked if end == "source" else d.placed).room for d in deeds]
     most = Counter(r for r in rooms if r).most_common(1)
     if not most:
         return None
-    return _wish(f"{end}_room", [[d for d, r in zip(deeds, rooms, strict=True) if r == most[0][0]]])
+    return wish(f"{end}_room", [[d for d, r in zip(deeds, rooms, strict=True) if r == most[0][0]]])
