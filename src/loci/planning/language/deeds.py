@@ -139,6 +139,11 @@ _ALL = re.compile(
 _WHERE = re.compile(
     r"\bwhere\b|\b(?:place|spot|location|position|home|origin)\b|\b(?:came|come|comes) from\b|\bused to (?:be|lie|stand|sit)\b"
 )
+_FURNITURE = re.compile(
+    r"\bfurni\w+\b|\b(?:surfaces?|receptacles?|supports?|furnishings?|tables? or|shelf or|shelves or)\b|\b(?:places|spots|locations)\b|"
+    r"\b(?:what|whatever|which) (?:did |was |had |is )?(?:the |an? )?[\w ]{1,25}? (?:stood|stand|standing|lay|lie|lying|lain|sat|sit|sitting|rested|rest|resting|been|placed|kept)(?: \w+)? (?:on|upon)\b"
+)
+_ROOM = re.compile(r"\brooms?\b|\b(?:area|areas|space|spaces)\b|\bparts? of the (?:home|house|flat)\b")
 _ELSE = re.compile(
     r"\b(?:otherwise|or else|else|if not|if you (?:did not|have not|had not|never did)|if (?:that|this) is not (?:so|the case|true)|if there (?:is|was|were) (?:none|nothing|no such \w+|not)(?: (?:like|of) (?:that|this|it|the) ?\w*)?|if (?:none|nothing|no)(?: \w+)?|failing that|in the other case)\b"
 )
@@ -252,9 +257,7 @@ def nanoseconds(time: re.Match[str]) -> int:
 
 def _unconditional(q: str, deeds: Sequence[Deed]) -> Wish | None:
     ordered, backwards, q = _order(q)
-    wanted = "room" if re.search(r"\brooms?\b", q) else "furniture" if "furniture" in q else "thing"
-    if wanted == "room" and re.search(r"\bfurniture\b", q):
-        wanted = "furniture"
+    wanted = "furniture" if _FURNITURE.search(q) else "room" if _ROOM.search(q) else "thing"
     timed = _timed(q, deeds) if wanted == "thing" else None
     if timed is not None:
         return wish("moved", [timed]) if timed else None
@@ -382,7 +385,7 @@ def _is_beside(q: str) -> bool:
 
 def _end(q: str) -> End:
     """Whether it is about where things were taken from, or where they were put: by what is said first about it."""
-    at = re.search(r"\b(?:furniture|rooms?)\b", q)
+    at = _FURNITURE.search(q) or _ROOM.search(q)
     source, target = _SOURCE.search(q), _TARGET.search(q)
     if source and target:
         return "source" if source.start() < target.start() and source[0] != "before you" else "target"
