@@ -106,7 +106,13 @@ class SimulatorNode(ManagedNode):
             day = plan_day(simulator.scene, v["seed"], v["person_day"], v["person_events"])
             simulator.add_person(day, v["seed"])
         simulator.observe()  # compiles the renderer, so that the first step is as quick as the others
-        self._detector = SimulatedDetector(simulator.instance_labels, seed=v["seed"], min_pixels=v["min_mask_pixels"])
+        world = getattr(simulator, "world", None)  # only of Loci's own scenes
+        self._detector = SimulatedDetector(
+            simulator.instance_labels,
+            seed=v["seed"],
+            min_pixels=v["min_mask_pixels"],
+            attributes=world.visible_states if world is not None else None,
+        )
         self._sightings = Sightings(v["min_mask_pixels"])
         self._simulator, self._velocity_left = simulator, 0.0
         self.get_logger().info(f"scene {v['scene']}: map {simulator.map_id}")

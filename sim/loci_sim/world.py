@@ -257,6 +257,11 @@ class World:
     def _change(self, identity: str, **changes: Any) -> None:
         self._states[identity] = replace(self._states[identity], **changes)
 
+    def visible_states(self) -> dict[int, tuple[str, ...]]:
+        """Whether what can be opened stands open, by instance: what a detector of states would see of it."""
+        opened = ((o.instance, self.state(o.id).is_open) for o in self.scene.objects)
+        return {instance: ("open" if is_open else "closed",) for instance, is_open in opened if is_open is not None}
+
     def as_dict(self) -> dict[str, Any]:
         """Poses and states of all things and the light of all rooms, for a JSON file."""
         objects = []

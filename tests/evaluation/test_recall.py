@@ -10,12 +10,13 @@ import pytest
 
 pytest.importorskip("open3d", reason="open3d cannot be imported: run `make setup`")
 
+from loci.planning.language.deeds import Deed, deeds_of
+from loci.planning.language.readings import understand
 from loci.query import Evidence
 from loci_sim.evaluation.day import Carried, PickPlace, draw_day
 from loci_sim.evaluation.phrasings import MIN_PHRASINGS, PHRASINGS
 from loci_sim.evaluation.recall import KINDS, chosen_id, draw_revisits, shortest_tour
 from loci_sim.evaluation.recall_templates import MAX_GOALS, TEMPLATES, DayTruth
-from loci_sim.evaluation.recollection import Deed, deeds_of, understand
 from loci_sim.evaluation.tasks import Choice, Revisit
 from loci_sim.scenes import Scene, SceneThing, generate_scene, load_scene
 

@@ -58,3 +58,14 @@ def test_frames_are_looked_up_and_checked():
         SimulatedDetector(LABELS, lambda _: image[:5]).detect(frame)
     with pytest.raises(ValueError, match="of integers, got"):
         detections_from_instances(np.zeros((4, 4)), LABELS, np.random.default_rng(0))  # type: ignore[arg-type]
+
+
+def test_what_opens_is_told_to_be_open_or_closed_as_it_is_now():
+    instances = np.zeros((20, 20), dtype=np.int32)
+    instances[:, :10], instances[:, 10:] = 1, 2
+    states = {1: ("closed",)}
+    detector = SimulatedDetector({1: "fridge", 2: "mug"}, attributes=lambda: states)
+    told = {d.label: d.attributes for d in detector.detect_instances(instances)}
+    assert told == {"fridge": ("closed",), "mug": ()}
+    states[1] = ("open",)
+    assert {d.label: d.attributes for d in detector.detect_instances(instances)}["fridge"] == ("open",)

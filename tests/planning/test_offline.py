@@ -276,3 +276,18 @@ def test_real_questions_get_an_answer_or_an_honest_do_not_know(kitchen: Path) ->
         assert answer.evidence
         if AEQA_KINDS[item["question"]] == {"open"}:
             assert not answer.known, answer  # nothing is claimed about what was not understood
+
+
+def test_what_serves_a_purpose_is_told_from_common_sense() -> None:
+    answer = ask("I want to drink some water, what should I take?")
+    assert answer.known
+    assert "mug" in answer.answer
+    assert ids(answer)[0] == "object/2"
+    assert not ask("what can I use to put out a fire?").known
+
+
+def test_a_room_is_told_by_what_is_done_there() -> None:
+    answer = ask("In which room do people cook dinner?")
+    assert answer.known
+    assert "kitchen" in answer.answer
+    assert ids(answer) == ["room/1"]

@@ -61,7 +61,7 @@ UNDERSTOOD: dict[str, tuple[str, str, str, dict[str, str]]] = {
     "What have you seen?": ("contents", "", "", {}),
     "Is the television on or off?": ("state", "television", "", {}),
     "Is the toilet seat open or closed?": ("state", "toilet seat", "", {}),
-    "How can I clean my hands?": ("open", "how can i clean hand", "", {}),
+    "How can I clean my hands?": ("use_for", "clean my hands", "", {}),
 }
 
 #: Kinds of the A-EQA questions, judged by reading them; what needs eyes or reasoning is "open".

@@ -32,9 +32,15 @@ _WALK: tuple[Action, ...] = ("move_forward", "move_forward", "turn_left", "turn_
 
 
 @cache
+def text_encoder() -> MiniLMTextEncoder:
+    """The text model of this process, loaded once."""
+    return MiniLMTextEncoder()
+
+
+@cache
 def offline_planner() -> OfflinePlanner:
-    """The planner of this process, with its text model loaded once."""
-    return OfflinePlanner(MiniLMTextEncoder())
+    """The planner of this process."""
+    return OfflinePlanner(text_encoder())
 
 
 class Policy(Protocol):
@@ -191,7 +197,7 @@ class RememberingPolicy:
         return self._ordered(chore.text, max_steps, told)
 
     def _ordered(self, text: str, max_steps: int, told: Callable[[Recall], None] = lambda _: None) -> Stop:
-        orders = parse_instruction(text)
+        orders = parse_instruction(text, text_encoder())
         if not orders:
             return Stop(False, f"I do not understand {text!r}", "understanding")
         return self._stop(self._executor(told).carry_out(orders), max_steps)

@@ -10,12 +10,13 @@ import numpy as np
 
 from loci.nodes.client import MemoryClient
 from loci.planning.driving import Driver, bearing, distance, drive_to
+from loci.planning.language.deeds import Deed, Wish, deeds_of
+from loci.planning.language.readings import understand
 from loci.planning.protocols import KnownObject, Planner, Point
 from loci.query import MAX_LIMIT, Evidence, Query
 from loci_sim.evaluation.carrying import SOURCE
-from loci_sim.evaluation.policies import RandomPolicy
+from loci_sim.evaluation.policies import RandomPolicy, text_encoder
 from loci_sim.evaluation.recall import shortest_tour
-from loci_sim.evaluation.recollection import Deed, Wish, deeds_of, understand
 from loci_sim.evaluation.robot import SimulatedRobot, TrueMap
 from loci_sim.evaluation.tasks import Choice, Goal, MemoryUse, Revisit, Stop
 
@@ -118,7 +119,7 @@ class RememberingRevisitor:
         stamp = driver.act("look").stamp_ns
         self._memory.statistics(min_stamp_ns=stamp)
         deeds = deeds_of(self._records())
-        wish = understand(task.text, deeds)
+        wish = understand(task.text, deeds, text_encoder())
         if wish is None:
             return Stop(
                 False,

@@ -149,6 +149,9 @@ class TaskExecutor:
         """Objects that words mean, best first."""
         self._memory.wait_for(self._stamp_ns)
         if words.startswith("something"):
+            served = self._planner.ask(f"is there {words}", self._memory)
+            if served.known:
+                return [e for e in served.evidence if e.kind == "object" and e.state != "missing"]
             return list(self._memory.recall(Query(text=words, kinds=("object",), limit=5)).evidence)
         answer = self._planner.ask(f"where is the {words}", self._memory)
         self._look_at = answer.look_at

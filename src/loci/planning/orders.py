@@ -7,9 +7,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
+from loci.planning.language.commands import understand_commands
 from loci.planning.parsing import MAX_QUESTION_LENGTH
+
+if TYPE_CHECKING:
+    from loci.perception.text import TextEncoder
 
 Verb = Literal["find", "pick", "place", "open", "close", "switch_on", "switch_off", "clean", "answer"]
 VERBS: tuple[Verb, ...] = get_args(Verb)
@@ -28,24 +32,11 @@ class Order:
     words: str
 
 
-_POLITE = r"^(?:please |go and )*"
-_FIND = re.compile(
-    rf"{_POLITE}(?:find|go to|drive to|navigate to|move to|look for|search for|take me to|bring me to|show me|locate) (?P<thing>.*\w.*)$"
-)
-_ARTICLE = re.compile(r"^(?:the|a|an|my|your|our|this|that) ")
-_CARRY = (
-    re.compile(rf"{_POLITE}(?:bring|carry|move|take) (?:the )?(?P<thing>.+) to the (?P<place>.+)$"),
-    re.compile(rf"{_POLITE}(?:put|place|set|lay) (?:the )?(?P<thing>.+) on(?:to)? the (?P<place>.+)$"),
-    re.compile(rf"{_POLITE}(?:put|place) (?:the )?(?P<thing>.+) in(?:to)? the (?P<place>.+)$"),
-)
-_SWITCH = re.compile(rf"{_POLITE}(?:switch|turn) (?:(?P<before>on|off) the (?P<a>.+)|the (?P<b>.+) (?P<after>on|off))$")
-_OPEN = re.compile(rf"{_POLITE}(?:open(?: up)? the (?P<a>.+)|pull the (?P<b>.+) open)$")
-_CLOSE = re.compile(rf"{_POLITE}(?:close|shut) the (?P<a>.+)$")
-_CLEAN = re.compile(rf"{_POLITE}(?:clean|wash|wipe|scrub) the (?P<a>.+)$")
-
-
-def parse_instruction(text: str) -> tuple[Order, ...]:
+def parse_instruction(text: str, encoder: TextEncoder | None = None) -> tuple[Order, ...]:
     """Orders of an instruction, e.g. pick "red mug", then place "sink"; empty if a part is not understood.
+
+    Args:
+        encoder: decides what no cue word tells; None: that is not understood.
 
     Raises:
         ValueError: it has no word, or more than `MAX_QUESTION_LENGTH` characters.
@@ -55,27 +46,9 @@ def parse_instruction(text: str) -> tuple[Order, ...]:
     if len(text) > MAX_QUESTION_LENGTH:
         raise ValueError(f"expected an instruction of at most {MAX_QUESTION_LENGTH} characters, got {len(text)}")
     orders: list[Order] = []
-    for part in re.split(r",? (?:and )?then ", text.strip().rstrip(".!").strip().lower()):
-        understood = _parse_part(part)
-        if not understood:
-            return ()
-        orders += understood
+    for command in understand_commands(text, encoder) or ():
+        if command.deed == "carry":
+            orders += [Order("pick", command.thing), Order("place", command.place)]
+        else:
+            orders.append(Order(command.deed, command.place or command.thing))
     return tuple(orders)
-
-
-def _parse_part(part: str) -> list[Order]:
-    if found := _FIND.match(part):
-        return [Order("find", _ARTICLE.sub("", found["thing"]).strip())]
-    for pattern in _CARRY:
-        if found := pattern.match(part):
-            return [Order("pick", found["thing"]), Order("place", found["place"])]
-    if found := _SWITCH.match(part):
-        verb: Verb = "switch_on" if "on" in (found["before"], found["after"]) else "switch_off"
-        return [Order(verb, found["a"] or found["b"])]
-    if found := _OPEN.match(part):
-        return [Order("open", found["a"] or found["b"])]
-    if found := _CLOSE.match(part):
-        return [Order("close", found["a"])]
-    if found := _CLEAN.match(part):
-        return [Order("clean", found["a"])]
-    return []

@@ -8,32 +8,27 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
+from loci.planning.language.asking import understand_question
+from loci.planning.language.vocabulary import MODALS, PRONOUNS, QUESTION_WORDS
+from loci.planning.names import ARTICLE, COLORS, ROOM, is_room_word
 from loci.planning.words import canonical, normalise
 from loci.time_words import FIRST as _FIRST
 from loci.time_words import LAST as _LAST
 from loci.time_words import SEE as _SEE
 
+if TYPE_CHECKING:
+    from loci.perception.text import TextEncoder
+
 QuestionKind = Literal[
-    "where", "relation", "rooms_with", "rooms", "recent", "seen", "exists", "count", "color", "when", "contents", "state", "open"
+    "where", "relation", "rooms_with", "rooms", "recent", "seen", "exists", "count", "color", "when", "contents", "state", "use_for", "room_for", "open"
 ]  # fmt: skip
 Relation = Literal["on", "in", "under", "above", "near"]
 
 MAX_QUESTION_LENGTH = 1000
 
-COLORS = frozenset(
-    "red green blue yellow orange purple pink brown black white grey gray beige cyan turquoise magenta violet gold silver".split()
-)
-_ROOMS = (
-    "living room|sitting room|family room|lounge|dining room|laundry room|utility room|storage room|storeroom|guest room|bathroom|bedroom|bath room|bed room|"
-    "kitchen|office|study|hallway|hall|corridor|entrance hall|entrance|entryway|foyer|restroom|washroom|toilet|pantry|garage|balcony|porch|terrace|nursery|attic|"
-    "basement|cellar|gym|library|closet"
-)
-_ROOM = rf"(?:room/\d+|(?:(?:first|second|third|master|main|guest|other|big|small|large) )?(?:{_ROOMS})s?|room \d+)"
-_ARTICLE = r"(?:(?:the|a|an|my|your|our|this|that) )?"
-_IN_ROOM = re.compile(rf"\b(?:in|inside|within|of|from|at|on) {_ARTICLE}(?P<room>{_ROOM})$")
-_ONLY_ROOM = re.compile(rf"^{_ARTICLE}(?P<room>{_ROOM})$")
+_IN_ROOM = re.compile(rf"\b(?:in|inside|within|of|from|at|on) {ARTICLE}(?P<room>{ROOM})$")
 _POLITE = re.compile(
     r"^(?:(?:please|hey|hi|hello|ok|okay|so|robot|and|now)\b,? ?|(?:can|could|would|will) you (?:please )?(?:tell me|say|show me)\b,? ?|"
     r"(?:tell me|do you (?:know|remember)|i (?:want|would like) to know)\b,? (?=where|what|which|how|when|if|whether)|(?:if|whether) )"
@@ -49,6 +44,14 @@ _RELATIONS: tuple[tuple[str, Relation], ...] = (
 _ARTICLES = frozenset("the a an my your our this that".split())
 #: Kinds of question about one thing, which may be told by what it lies next to.
 _ONE_THING = frozenset({"where", "seen", "exists", "count", "color", "when", "state"})
+#: Words that are part of no name: a rule that took them for one did not understand.
+_SUSPECT = (
+    PRONOUNS
+    | MODALS
+    | QUESTION_WORDS
+    | {"to", "and", "so", "if", "color", "colour", "did", "use", "open", "closed", "shut", "opened"}
+) | frozenset("standing lying painted coloured colored holding contain contains exist have sit sits".split())
+_STANDS = re.compile(r"\b(?<!tv )(?<!umbrella )(?<!coat )(?<!plant )(?<!night )(?<!music )(?<!shoe )stands?$")
 _BE = r"(?:is|are|was|were|lies|lie|stands|stand|sits|sit|does|do)"
 
 
@@ -59,7 +62,8 @@ class Question:
     Attributes:
         kind: "where" is X; "relation": what is on (in, under, above, near) X; "rooms_with": which rooms have X; "rooms": which rooms are there;
             "recent": what was seen last or first (``order``); "seen": have you seen X; "exists": is there X (in ``room``); "count": how many X;
-            "color" of X; "when" was X seen; "contents": what is in ``room``; "state" of X (open, on, clean ...); "open": anything else.
+            "color" of X; "when" was X seen; "contents": what is in ``room``; "state" of X (open, on, clean ...); "use_for": what serves the purpose ``words``;
+            "room_for": which room is for the activity ``words``; "open": anything else.
         words: the thing asked about, normalised and without colour; empty where none is named.
         room: name or id of a room, normalised; empty: anywhere.
         color: colour word that the thing must have; empty: any.
@@ -87,8 +91,11 @@ class Question:
     text: str = ""
 
 
-def parse(text: str) -> Question:
-    """Understand an English question.
+def parse(text: str, encoder: TextEncoder | None = None) -> Question:
+    """Understand an English question: by rules, then by cues, then by the nearest of example sentences.
+
+    Args:
+        encoder: for the last; None: what neither rules nor cues understand is "open".
 
     Raises:
         ValueError: it holds no word, or more than `MAX_QUESTION_LENGTH` characters.
@@ -101,15 +108,32 @@ def parse(text: str) -> Question:
     body, room = _split_room(plain)
     for candidate, where in ((body, room), (plain, "")) if room else ((plain, ""),):
         question = _match(candidate, where, text)
-        if question is not None:
+        if question is not None and not _is_doubtful(question, plain):
             return question
+    asked = understand_question(text, encoder)
+    if asked is not None:
+        if asked.kind in ("use_for", "room_for"):
+            return Question(asked.kind, asked.words, text=text)
+        more = {"relation": "on", "relation_words": "on"} if asked.kind == "relation" else {}
+        return _question(asked.kind, asked.words, _room(asked.room) if asked.room else "", text, **more)
     return Question("open", words=normalise(body), room=room, text=text)
+
+
+def _is_doubtful(question: Question, plain: str) -> bool:
+    """Whether a rule took words for names that are none, or left out the room."""
+    names = f"{question.words} {question.anchor}".strip()
+    if _SUSPECT.intersection(names.split()) or _STANDS.search(names):
+        return True
+    return (
+        question.kind == "count" and not question.room and re.search(rf"\b(?:the|our|my) {ROOM}\b", plain) is not None
+    )
 
 
 def _plain(text: str) -> str:
     """Lower case, single blanks, no punctuation, no politeness; "what's" becomes "what is"."""
     plain = re.sub(r"\b(what|where|which|who|how|that|there|it)['\u2019]s\b", r"\1 is", text.lower())
     plain = re.sub(r"\bi['\u2019]m\b", "i am", plain)
+    plain = re.sub(r"(?<=\w)['\u2019]s\b", "", plain)
     plain = re.sub(r"[^a-z0-9/ ]+", " ", plain)
     plain = re.sub(r"\bfrontdoor\b", "front door", re.sub(r"\s+", " ", plain)).strip()
     while (shorter := _POLITE.sub("", plain)) != plain and shorter:
@@ -157,28 +181,28 @@ def _thing(words: str) -> tuple[str, str]:
     ) if colors else ""
 
 
-def is_room_word(words: str) -> bool:
-    """Whether ``words`` name a kind of room."""
-    return _ONLY_ROOM.match(words) is not None or _ONLY_ROOM.match(canonical(words)) is not None
+def _question(kind: QuestionKind, words: str, room: str, text: str, **more: object) -> Question:
+    """A question about a thing with its colour, its room and what it lies next to told by ``words``."""
+    # "Which rooms have a chair in ..." never ends so, but "the mug in the kitchen that ..." may.
+    inner, inner_room = _split_room(words)
+    anchored = _split_anchor(inner) if kind in _ONE_THING else None
+    if anchored is not None:
+        inner, relation, how, anchor = anchored
+        name, anchor_color = _thing(anchor)
+        more |= {"anchor": name, "anchor_color": anchor_color, "anchor_relation": relation, "anchor_words": how}
+    thing, color = _thing(inner)
+    return Question(kind, words=thing, color=color, room=room or inner_room, text=text, **more)  # type: ignore[arg-type]
 
 
 def _match(q: str, room: str, text: str) -> Question | None:
     """The first rule that fits ``q``, a plain question without its room; None if none does."""
 
     def made(kind: QuestionKind, words: str = "", **more: object) -> Question:
-        inner, inner_room = _split_room(
-            words
-        )  # "which rooms have a chair in ..." never ends so, but "the mug in the kitchen that ..." may
-        anchored = _split_anchor(inner) if kind in _ONE_THING else None
-        if anchored is not None:
-            inner, relation, how, anchor = anchored
-            name, anchor_color = _thing(anchor)
-            more |= {"anchor": name, "anchor_color": anchor_color, "anchor_relation": relation, "anchor_words": how}
-        thing, color = _thing(inner)
-        return Question(kind, words=thing, color=color, room=room or inner_room, text=text, **more)  # type: ignore[arg-type]
+        return _question(kind, words, room, text, **more)
 
     m = re.fullmatch(
-        r"(?:how many|what is the number of|count) (?:of )?(.+?)(?: (?:are|is|were|do|did|have|can|does|in).*)?", q
+        r"(?:how many|what is the number of|count) (?:of )?(.+?)(?: (?:are|is|were|do|did|have|can (?=i|you|we|one|be)|does|in).*)?",
+        q,
     )
     if m:
         tail = re.fullmatch(rf"(?:{_BE})(?: there)? (.+)", q[m.end(1) :].strip())
@@ -224,7 +248,7 @@ def _match(q: str, room: str, text: str) -> Question | None:
     )
     if m:
         return _thing_question("seen", m[1], made)
-    m = re.fullmatch(rf"(?:do|does|did) {_ARTICLE}({_ROOM}) (?:have|has|contain) (.+)", q)
+    m = re.fullmatch(rf"(?:do|does|did) {ARTICLE}({ROOM}) (?:have|has|contain) (.+)", q)
     if m:
         return replace(_thing_question("exists", m[2], made), room=_room(m[1]))
     m = re.fullmatch(r"(?:is|are|was|were) there (.+)", q) or re.fullmatch(
@@ -249,7 +273,7 @@ def _match(q: str, room: str, text: str) -> Question | None:
     )
     if m:
         return made("state", m[1])
-    m = re.fullmatch(rf"(?:is|are) (.+?) {_ARTICLE}here", q) or (
+    m = re.fullmatch(rf"(?:is|are) (.+?) {ARTICLE}here", q) or (
         re.fullmatch(r"(?:is|are) (the .+)", q) if room else None
     )
     return made("exists", m[1]) if m else None
@@ -284,7 +308,7 @@ def _relation(q: str, room: str, made: Callable[..., Question]) -> Question | No
     lead = rf"(?:what|which|who)(?: (?:things?|objects?|items?|else))? (?:{_BE}|can (?:be|you|i|we))(?: (?:there|placed|kept|lying|standing|sitting|hanging|located|seen|see|shown|put|stored))?"
     for pattern, relation in _RELATIONS:
         m = re.fullmatch(rf"{lead} (?P<how>{pattern}) (?P<thing>.+)", q)
-        if m and not (relation in ("in", "on") and _ONLY_ROOM.match(m["thing"])):
+        if m and not (relation in ("in", "on") and is_room_word(m["thing"])):
             return made("relation", m["thing"], relation=relation, relation_words=m["how"])
     return None
 

@@ -1,0 +1,1 @@
+"""Understanding English: what people want of a robot, in words that nobody wrote down before."""

@@ -1,0 +1,411 @@
+"""Which of the robot's own deeds a request is about: "go back to where you took the mug from", "the second thing that you carried".
+
+A request is told by features, each found by itself: what is wanted (things, furniture, rooms), the end of the carrying that is meant, which deeds
+(by name, number, time, colour, all) and in which order. The records are those that the robot's skills told its memory.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from loci.planning.language.phrases import noun_phrases, plain
+from loci.planning.language.vocabulary import NUMBER_OF, ORDINAL_OF, forms_of
+from loci.planning.names import COLORS
+from loci.planning.words import canonical
+from loci.query import Evidence
+
+_PICKED = re.compile(r"^I picked up the (?P<thing>.+) from the (?P<place>.+)$")
+_PLACED = re.compile(r"^I put the (?P<thing>.+) on the (?P<place>.+)$")
+
+
+@dataclass(frozen=True)
+class Deed:
+    """A pick-and-place as the memory holds it.
+
+    Attributes:
+        label: what was carried; source, target: labels of what it was on before, and was put on.
+        picked, placed: the records.
+    """
+
+    label: str
+    source: str
+    target: str
+    picked: Evidence
+    placed: Evidence
+
+    @property
+    def duration_ns(self) -> int:
+        """For how long it was carried [ns]."""
+        return self.placed.stamp_ns - self.picked.stamp_ns
+
+
+def deeds_of(records: Sequence[Evidence]) -> list[Deed]:
+    """Pick-and-places from the robot's own records, oldest first; what was not put down is left out."""
+    deeds: list[Deed] = []
+    picked: tuple[str, str, Evidence] | None = None
+    for record in records:
+        if found := _PICKED.match(record.text):
+            picked = found["thing"], found["place"], record
+        elif (found := _PLACED.match(record.text)) and picked is not None and found["thing"] == picked[0]:
+            deeds.append(Deed(picked[0], picked[1], found["place"], picked[2], record))
+            picked = None
+    return deeds
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a request asks for.
+
+    Attributes:
+        what: "moved" things by themselves, "source" or "target" furniture or "source_room" and "target_room" of them, "untouched" or
+            "beside" things, or "named": the thing of the words ``label``.
+        deeds: which pick-and-places it is about; for each goal those any of which will do.
+        label: for "untouched" and "named".
+        color: that the thing must have; empty: any.
+        ordered: the goals have an order.
+    """
+
+    what: str
+    deeds: tuple[tuple[Deed, ...], ...] = ()
+    label: str = ""
+    color: str = ""
+    ordered: bool = False
+
+
+End = Literal["source", "target"]
+
+_DEED = forms_of("move carry transport relocate take pick grab lift remove fetch collect get put place set leave drop deposit deliver bring unload lay hold handle grasp touch transfer shift haul retrieve convey store stow") | frozenset("hand gripper pick pickup pickups picks transport carrying former original originally day found".split())  # fmt: skip
+_TAKING = "|".join(
+    sorted(forms_of("take pick grab lift remove fetch collect get retrieve obtain snatch lose clear") | {"found"})
+)
+_PUTTING = "|".join(sorted(forms_of("put place set leave drop deposit deliver bring unload lay store stow stick unpack add")))  # fmt: skip
+#: Order of several goals.
+_REVERSED = re.compile(
+    r"revers\w+(?: order| sequence)?|backwards?|(?:in )?(?:the )?(?:opposite|inverse|inverted) (?:order|sequence)|(?:from )?(?:the )?last (?:one |thing )?(?:back )?to (?:the )?first(?: one)?|"
+    r"(?:the )?(?:last|latest|newest|final|most recent)(?: one| thing| object| item)? first|(?:start|begin|starting|beginning|begun|started) (?:with|from|at) (?:the )?(?:last|latest|final|newest|most recent)(?: one| thing)?|the other way (?:a)?round|last in first out"
+)
+_IN_ANY_ORDER = re.compile(
+    r"(?:in )?(?:any|whichever|whatever|no particular|no special|arbitrary) (?:order|sequence)|(?:the )?(?:order|sequence) (?:does not|is not|is un|is ir|is of no|is up to you)[\w ]*|(?:no matter|never mind|regardless of|irrespective of|without regard to|ignoring)(?: in)?(?: the| which| what)? (?:order|sequence)"
+)
+_ORDERED = re.compile(
+    r"\b(?:order|sequence|chronolog\w+|succession)\b(?: in which you \w+ \w+)?|(?:the )?(?:earliest|oldest)(?: one| thing)? first|(?:the )?first (?:one |thing )?first|(?:from )?(?:the )?(?:very )?first (?:one |thing )?(?:through )?(?:to|until) (?:the )?last(?: one)?|"
+    r"(?:start|begin|starting|beginning|started) (?:with|from|at) (?:the )?(?:first|earliest|oldest)(?: one| thing)?|one (?:after|by) (?:the other|another|one),? (?:just )?(?:as|like|the way)[\w ]*|(?:just |exactly )?(?:as|like|the way) you (?:did|moved|carried|used)[\w ]*"
+)
+#: "First" that counts nothing.
+_FIRST_TIME = re.compile(
+    r"\b(?:your|the|my|that|a)? ?(?:very )?first (?:pick(?:\w+)?(?: up)?|grasp|grab|thing (?:was|had been) picked up|time you picked|took|started|carry)\b(?: something up| something| anything| up)?|(?:you )?(?:started|began|begin|start) (?:picking|carrying|moving|to pick|to carry|working|work)[\w ]*?(?=,|$|\?|\.)|(?:the )?(?:start|beginning) of (?:the|your) (?:work|day)"
+)
+_AT_FIRST = (
+    r"\bat first\b|\bin the (?:first place|beginning)\b|\bfirst of all\b|\bat the (?:start|beginning|outset)[\w ]*"
+)
+SECONDS = re.compile(r"\b(?P<n>\d+) (?P<unit>seconds?|secs?|s|minutes?|min)\b")
+_LATER = re.compile(
+    r"\b(?:later|more|longer|over|least|beyond|past|exceed\w*|than|any ?time|some ?time)\b|\bafter (?:the )?first \d"
+)
+_LONGEST = re.compile(
+    r"\blongest\b|\bmost time\b|\bmaximum\b|\blonger than (?:any|all|every|the (?:others|rest))|\b(?:greatest|largest|most) (?:time|duration|amount of time|number of seconds)|\bslowest\b|\bmost seconds\b"
+)
+_SHORTEST = re.compile(
+    r"\bshortest\b|\bleast time\b|\bminimum\b|\b(?:shorter|less|briefer)(?: time)? than (?:any|all|every|the (?:others|rest))|\bbriefest\b|\bleast (?:long|amount)|\b(?:smallest|lowest|fewest) (?:time|duration|amount|seconds)|\b(?:most )?(?:quickly|quickest|fastest|briefly)\b"
+)
+_MOST = re.compile(
+    r"\bmost (?:things|objects|items|often|of|pick\w*|stuff)\b|\bmore (?:\w+ )?(?:things|objects|items|often)? ?(?:\w+ )*than\b|\bmost (?:frequently|pickups)\b|\bthe (?:greatest|largest|highest) number\b|\bmost\b"
+)
+_SOURCE = re.compile(
+    rf"\bbefore (?:you|it|that|this|being|the)\b|\bbefore$|{_AT_FIRST}|\boriginal\w*\b|\binitial\w*\b|\bused to\b|\b(?:came|come|comes|coming|stems?|originat\w+) (?:from|out)\b|\bout of\b|\boff\b(?! at)|\bfrom (?:which|where|what|whose)\b|\bfrom\b(?! (?:there|first|last|then|here|your|you|the first)\b)|\blost\b|\bformer\w*\b|\bprevious (?:place|spot|location|position|home)\b|\bold (?:place|spot|location|position)\b|\bno longer\b|\bwent missing\b|\bgave up\b|\b(?:first|earlier) (?:was|lay|stood|sat)\b"
+)
+_TARGET = re.compile(
+    r"\binto\b|\bonto\b|\bend(?:ed|s)? up\b|\breceiv\w+\b|\bgot something from you\b|\bbecause of you\b|\bto which\b|\bnow\b|\boff at\b|\bfinal\w*\b|\bdestination\b|\bnew (?:place|spot|location|position|home)\b|\b(?:moved|carried|transported|brought|took|taken|shifted|relocated|delivered)(?: (?:the|a|an|any|some)?\w*){0,6} to\b"
+)
+_BESIDE = re.compile(
+    r"\b(?:something|anything|thing|object|item|what|things) else\b|\belse (?:is|lies|stands)\b|\b(?:another|other|different)\b(?! than)|\bneighbou?rs?\b|\bshar\w+\b|\bsame (?:piece of )?furniture (?:as|that|where|on)\b|\bon the same \w+ as\b|\btogether with\b|\b(?:next to|beside|alongside|along with|near|accompan\w+|company)\b"
+)
+_UNTOUCHED = re.compile(
+    r"\b(?:not|never|nobody|untouched|unmoved|without)\b|\bleft (?:\w+ )?(?:alone|untouched|in (?:its|their|the) place|where|there)\b|\balone\b|\bstay(?:ed|s)? (?:where|put|in place|at)\b|\bremained\b|\bkept its place\b|\bstill (?:is )?where\b|\bother than (?:the|what|those)\b|\bexcept\b"
+)
+_AFTER = re.compile(
+    r"\bafter\b|\bonce\b|\bfollow\w*\b|\bnext\b|\bsucceed\w*\b|\bsubsequent\w*\b|\bafterwards\b|\bas soon as\b|\bthen\b"
+)
+_BEFORE = re.compile(
+    r"\bbefore\b|\bprior\b|\bpreced\w+\b|\bprevious\w*\b|\bahead of\b|\bearlier than\b|\buntil\b|\bled up to\b|\bcame first,? then\b"
+)
+_ALL = re.compile(
+    r"\b(?:all|every|everything|each|both|whatever|everywhere|anything that|any of)\b|\b(?:things|objects|items|rooms|pieces|places)\b"
+)
+_WHERE = re.compile(
+    r"\bwhere\b|\b(?:place|spot|location|position|home|origin)\b|\b(?:came|come|comes) from\b|\bused to (?:be|lie|stand|sit)\b"
+)
+_FURNITURE = re.compile(
+    r"\bfurni\w+\b|\b(?:surfaces?|receptacles?|supports?|furnishings?|tables? or|shelf or|shelves or)\b|\b(?:places|spots|locations)\b|"
+    r"\b(?:what|whatever|which) (?:did |was |had |is )?(?:the |an? )?[\w ]{1,25}? (?:stood|stand|standing|lay|lie|lying|lain|sat|sit|sitting|rested|rest|resting|been|placed|kept)(?: \w+)? (?:on|upon)\b"
+)
+_ROOM = re.compile(r"\brooms?\b|\b(?:area|areas|space|spaces)\b|\bparts? of the (?:home|house|flat)\b")
+_ELSE = re.compile(
+    r"\b(?:otherwise|or else|else|if not|if you (?:did not|have not|had not|never did)|if (?:that|this) is not (?:so|the case|true)|if there (?:is|was|were) (?:none|nothing|no such \w+|not)(?: (?:like|of) (?:that|this|it|the) ?\w*)?|if (?:none|nothing|no)(?: \w+)?|failing that|in the other case)\b"
+)
+_IF = re.compile(r"\b(?:if|in case|provided|assuming|should you|should there|had you|did you|have you|when|whether)\b")
+_ORDINAL = re.compile(rf"\b(?:{'|'.join(sorted(ORDINAL_OF, key=len, reverse=True))})\b(?! (?:time|seconds|minutes|\d))")
+
+
+def understand_by_cues(text: str, deeds: Sequence[Deed]) -> Wish | None:
+    """What a request asks for, given what was done; None: it is not understood, or nothing done answers it."""
+    q = " ".join(w for w in plain(text).split() if w != ".")
+    told = _DEED.intersection(q.split()) or any(cue.search(q) for cue in (_SOURCE, _TARGET, _UNTOUCHED))
+    if not deeds or not told:
+        return None
+    return _conditional(q, deeds) or (None if is_conditional(q) else _unconditional(q, deeds))
+
+
+# --- names of what was carried ----------------------------------------------------------------------------------------
+
+
+def named(q: str, labels: Sequence[str]) -> list[tuple[int, str]]:
+    """Labels that a text names, with their places in it [words], by their order; the longest name wins."""
+    tokens = q.split()
+    wanted: dict[str, list[str]] = {}
+    for label in dict.fromkeys(labels):
+        wanted.setdefault(canonical(label), []).append(label)
+    found: dict[int, tuple[int, str]] = {}
+    taken: set[int] = set()
+    for n in (4, 3, 2, 1):
+        for i in range(len(tokens) - n + 1):
+            words = tokens[i : i + n]
+            if taken.intersection(range(i, i + n)) or not all(w[0].isalnum() for w in words):
+                continue
+            if words[0] in ("the", "a", "an"):
+                continue
+            labels_here = wanted.get(canonical(" ".join(words)))
+            if labels_here:
+                exact = [label for label in labels_here if label == " ".join(words)]
+                found[i] = (i, (exact or labels_here)[0])
+                taken.update(range(i, i + n))
+    return [found[i] for i in sorted(found)]
+
+
+def alike(deeds: Sequence[Deed], label: str) -> tuple[Deed, ...]:
+    return tuple(d for d in deeds if d.label == label) or tuple(
+        d for d in deeds if canonical(d.label) == canonical(label)
+    )
+
+
+def _thing(q: str, deeds: Sequence[Deed]) -> str:
+    """Label of a carried thing that a text names; empty: none."""
+    carried = named(q, [d.label for d in deeds])
+    return carried[0][1] if carried else ""
+
+
+# --- if and else ------------------------------------------------------------------------------------------------------
+
+
+def is_conditional(q: str) -> bool:
+    return "unless" in q.split() or (_IF.search(q) is not None and _ELSE.search(q) is not None)
+
+
+def _conditional(q: str, deeds: Sequence[Deed]) -> Wish | None:
+    if "unless" in q.split():
+        other, _, condition = q.partition("unless")
+    elif is_conditional(q):
+        cut = next((m for m in _ELSE.finditer(q) if m.start() > 8), None)
+        if cut is None:
+            return None
+        condition, other = q[: cut.start()], q[cut.end() :]
+    else:
+        return None
+    n = re.search(r"\b(?:more than|over|above|exceed\w*|greater than|beyond) (\w+)", condition)
+    if n and (n[1] in NUMBER_OF or n[1].isdigit()):
+        limit = NUMBER_OF.get(n[1], int(n[1]) if n[1].isdigit() else 0)
+        return Wish("moved", ((deeds[0 if len(deeds) > limit else -1],),))
+    names = noun_phrases(other.split())
+    label = names[0].words if names else ""
+    rooms = [p.words for p in noun_phrases(condition.split()) if p.is_room]
+    thing = _thing(condition, deeds)
+    if rooms and not thing:
+        into = [d for d in deeds if canonical(d.placed.room_name) == canonical(rooms[0])]
+        return Wish("moved", (tuple(into),)) if into else Wish("named", label=label) if label else None
+    if thing:
+        return Wish("moved", (alike(deeds, thing),))
+    return Wish("named", label=label) if label else None
+
+
+# --- everything else --------------------------------------------------------------------------------------------------
+
+
+def without_first_times(q: str) -> str:
+    """The text without the "first" that counts nothing: "at first", "your first pick"."""
+    rest = rf"{_AT_FIRST}|\bfirst things first\b|\bfirst(?= (?:to|the|go|visit|drive|head|find)\b)"
+    return re.sub(rest, " ", _FIRST_TIME.sub(" ", q))
+
+
+def ordinal_words(q: str) -> list[str]:
+    """Ordinals of a text, as they stand in it."""
+    return [m[0] for m in _ORDINAL.finditer(q)]
+
+
+def ordinals(q: str) -> list[int]:
+    """Ordinals of a text from 0; -1 is the last."""
+    return [ORDINAL_OF[word] for word in ordinal_words(q)]
+
+
+def nanoseconds(time: re.Match[str]) -> int:
+    """A time that `SECONDS` found [ns]."""
+    return int(time["n"]) * (60 if time["unit"].startswith("min") else 1) * 10**9
+
+
+def _unconditional(q: str, deeds: Sequence[Deed]) -> Wish | None:
+    ordered, backwards, q = _order(q)
+    wanted = "furniture" if _FURNITURE.search(q) else "room" if _ROOM.search(q) else "thing"
+    timed = _timed(q, deeds) if wanted == "thing" else None
+    if timed is not None:
+        return wish("moved", [timed]) if timed else None
+    counting = ordinals(without_first_times(q))
+    q = _FIRST_TIME.sub(" ", q)
+    if wanted == "thing" and len(counting) > 1:
+        goals = [nth(deeds, i) for i in counting[:2]]
+        return Wish("moved", tuple(goals), ordered=True) if all(goals) else None
+    thing = _thing(q, deeds)
+    if _UNTOUCHED.search(q) and not re.search(r"\bno longer\b", q):
+        names = noun_phrases(q.split())
+        label = thing or (names[0].words if names else "")
+        return Wish("untouched", (tuple(deeds),), label=label) if label else None
+    if thing and _is_beside(q):
+        return wish("beside", [alike(deeds, thing)])
+    chosen = _chosen(q, deeds, thing, counting)
+    if wanted == "thing":
+        # "The last thing before the mug" counts from the mug.
+        beside = thing and counting == [-1 if _BEFORE.search(q) else 0] and (_BEFORE.search(q) or _AFTER.search(q))
+        return _things(q, deeds, thing, chosen, bool(counting) and not beside, ordered, backwards)
+    end = _end(q)
+    what = end if wanted == "furniture" else f"{end}_room"
+    if wanted == "room" and not thing and not counting and _MOST.search(q):
+        return fullest(deeds, end)
+    if chosen is not None:
+        return wish(what, [chosen])
+    each = [(d,) for d in (reversed(deeds) if backwards else deeds)]
+    return Wish(what, tuple(each), ordered=ordered or backwards)
+
+
+def _things(
+    q: str,
+    deeds: Sequence[Deed],
+    thing: str,
+    chosen: tuple[Deed, ...] | None,
+    counted: bool,
+    ordered: bool,
+    backwards: bool,
+) -> Wish | None:
+    """Things by themselves, or where one of them was."""
+    if thing and not counted:
+        places = [
+            p
+            for i, p in named(q, [x for d in deeds for x in (d.source, d.target)])
+            if p != thing and re.search(rf"\b(?:on|from|off|at|onto|upon|of|in|to|into) (?:the )?{re.escape(p)}\b", q)
+        ]
+        if places:
+            end = _end(q)
+            there = [d for d in alike(deeds, thing) if canonical(getattr(d, end)) == canonical(places[0])]
+            other: End = "target" if end == "source" else "source"
+            there = there or [d for d in alike(deeds, thing) if canonical(getattr(d, other)) == canonical(places[0])]
+            return wish("moved", [tuple(there)])
+        if _WHERE.search(q) and (
+            _SOURCE.search(q) or re.search(rf"\bwhere (?:had )?you (?:had |have )?(?:{_TAKING})\b", q)
+        ):
+            return wish("source", [alike(deeds, thing)])
+        step = 1 if _AFTER.search(q) else -1 if _BEFORE.search(q) else 0
+        if _BEFORE.search(q) and _AFTER.search(q) and re.search(r"\bbefore the\b|\bbefore (?:it|that)\b", q):
+            step = -1
+        if step:
+            found = [i + step for i, d in enumerate(deeds) if d in alike(deeds, thing)]
+            return wish("moved", [tuple(deeds[i] for i in found if 0 <= i < len(deeds))])
+    color = next((w for w in q.split() if w in COLORS), "")
+    if color and color not in thing.split():
+        color = "gray" if color == "grey" else color
+        return Wish("moved", (alike(deeds, thing) if thing else tuple(deeds),), color=color)
+    if chosen is not None:
+        return wish("moved", [chosen])
+    if ordered or backwards or _ALL.search(q):
+        return Wish(
+            "moved", tuple((d,) for d in (reversed(deeds) if backwards else deeds)), ordered=ordered or backwards
+        )
+    return None
+
+
+def wish(what: str, goals: Sequence[Sequence[Deed]]) -> Wish | None:
+    return Wish(what, tuple(tuple(g) for g in goals)) if goals and all(goals) else None
+
+
+def _order(q: str) -> tuple[bool, bool, str]:
+    """Whether several goals have an order, whether it is backwards, and the text without the words for it."""
+    if _IN_ANY_ORDER.search(q):
+        return False, False, _IN_ANY_ORDER.sub(" ", q)
+    if _REVERSED.search(q):
+        return True, True, _ORDERED.sub(" ", _REVERSED.sub(" ", q))
+    if _ORDERED.search(q):
+        return True, False, _ORDERED.sub(" ", q)
+    return False, False, q
+
+
+def _timed(q: str, deeds: Sequence[Deed]) -> tuple[Deed, ...] | None:
+    """Deeds at, or later than, a time after the first pick; None: no such time is told."""
+    m = SECONDS.search(q)
+    if m is None or not (_FIRST_TIME.search(q) or re.search(r"\b(?:first|start|began|beginning)\b", q)):
+        return None
+    at = deeds[0].picked.stamp_ns + nanoseconds(m)
+    if _LATER.search(q):
+        return tuple(d for d in deeds if d.picked.stamp_ns > at)
+    return tuple(d for d in deeds if d.picked.stamp_ns <= at <= d.placed.stamp_ns)
+
+
+def nth(deeds: Sequence[Deed], i: int) -> tuple[Deed, ...]:
+    return (deeds[i],) if -len(deeds) <= i < len(deeds) else ()
+
+
+def _chosen(q: str, deeds: Sequence[Deed], thing: str, counting: Sequence[int]) -> tuple[Deed, ...] | None:
+    """Deeds told by number, by how long they took, or by name; None: nothing tells."""
+    among = alike(deeds, thing) if thing else tuple(deeds)
+    if counting:
+        return nth(among, counting[0])
+    ranked = sorted(deeds, key=lambda d: d.duration_ns)
+    if _LONGEST.search(q):
+        return (ranked[-1],)
+    if _SHORTEST.search(q):
+        return (ranked[0],)
+    if m := SECONDS.search(q):
+        wanted = nanoseconds(m)
+        return tuple(sorted(deeds, key=lambda d: abs(d.duration_ns - wanted))[:1])
+    return among if thing else None
+
+
+def _is_beside(q: str) -> bool:
+    return _BESIDE.search(q) is not None and not re.search(r"\bthan (?:from )?any other\b", q)
+
+
+def _end(q: str) -> End:
+    """Whether it is about where things were taken from, or where they were put: by what is said first about it."""
+    at = _FURNITURE.search(q) or _ROOM.search(q)
+    source, target = _SOURCE.search(q), _TARGET.search(q)
+    if source and target:
+        return "source" if source.start() < target.start() and source[0] != "before you" else "target"
+    if source:
+        return "source"
+    if target:
+        return "target"
+    tail = q[at.end() :] if at else q
+    taking, putting = re.search(rf"\b(?:{_TAKING})\b", tail), re.search(rf"\b(?:{_PUTTING})\b", tail)
+    if taking and (putting is None or taking.start() < putting.start()):
+        return "source"
+    if putting:
+        return "target"
+    return "source" if re.search(rf"\b(?:{_TAKING})\b|\bwas\b|\bpickups?\b", q) else "target"
+
+
+def fullest(deeds: Sequence[Deed], end: End) -> Wish | None:
+    """The room from (or into) which most was carried."""
+    rooms = [(d.picked if end == "source" else d.placed).room for d in deeds]
+    most = Counter(r for r in rooms if r).most_common(1)
+    if not most:
+        return None
+    return wish(f"{end}_room", [[d for d, r in zip(deeds, rooms, strict=True) if r == most[0][0]]])
