@@ -319,14 +319,15 @@ def test_a_second_task_is_refused_while_one_is_under_way_and_the_first_goes_on(r
 def test_time_is_bounded(rig: Rig, robot: RoomRobot) -> None:
     robot.broken = True
     result, _ = execute(rig, "find the plant, then find the sofa", max_time=1.0)
+    assert 0 < result.n_steps < 10
     assert not result.success
-    assert "not done within 1 s" in result.answer
+    assert result.answer == "Not done within 1 s."
     assert json.loads(result.task_tree)["status"] == "failed"
 
 
 def test_a_robot_that_does_not_move_is_given_up_and_told_to_stand(rig: Rig, robot: RoomRobot) -> None:
     robot.broken = True
-    result, _ = execute(rig, "go back to where you saw the plant")
+    result, _ = execute(rig, "find the plant", max_steps=5)
     assert not result.success
     assert "stood still" in result.answer
     np.testing.assert_allclose(robot.goals[-1][:2, 3], robot.position, atol=0.2)
@@ -357,14 +358,20 @@ def test_a_memory_that_is_cleared_ends_the_task(rig: Rig, robot: RoomRobot) -> N
     task = Task(rig, "find the elephant")
     assert until(lambda: "looking around" in task.stages, 60.0)
     robot.is_blind = robot.broken = True
+    time.sleep(0.2)  # the last image is on its way
+    assert until(lambda: rig.nodes[0].host.newest_stamp_ns == robot.stamp_ns, 60.0)
+    n_goals = len(robot.goals)
     with MemoryClient(timeout=20.0) as client:
         client.clear()
     result = task.result()
     assert not result.success
-    assert result.answer or result.error_msg
+    assert "the memory" in result.answer, result.error_msg
+    assert json.loads(result.task_tree)["status"] == "failed"
+    assert until(lambda: len(robot.goals) > n_goals), "it was not told to stand"
+    np.testing.assert_allclose(robot.goals[-1][:2, 3], robot.position, atol=0.2)
     empty, _ = execute(rig, "find the plant")
     assert not empty.success
-    assert "does the camera run" in empty.answer.lower()
+    assert "does the camera run" in empty.answer
 
 
 class DriveServer:
@@ -396,6 +403,13 @@ class DriveServer:
         return result
 
 
+def cancelled_while_driving(rig: Rig) -> None:
+    task = Task(rig, "find the sofa")
+    assert until(lambda: "driving" in task.stages, 60.0)
+    task.cancel()
+    assert Code(task.result().error_code) == Code.CANCELED
+
+
 def test_an_action_drives_the_robot_and_is_cancelled_with_the_task(
     own_domain: int, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -406,10 +420,7 @@ def test_an_action_drives_the_robot_and_is_cancelled_with_the_task(
             result, _ = execute(rig, "find the plant")
             assert result.success, (result.answer, result.error_msg)
             robot.broken = True
-            task = Task(rig, "find the sofa")
-            assert until(lambda: "driving" in task.stages, 60.0)
-            task.cancel()
-            assert Code(task.result().error_code) == Code.CANCELED
+            cancelled_while_driving(rig)
             assert driver.n_cancelled >= 1
             driver.says = "the wheels slip"
             failed, _ = execute(rig, "go back to where you saw the sofa")

@@ -28,6 +28,8 @@ from loci.query import Evidence, Query
 TOLERANCE = 1.5
 #: Actions of exploring between two questions to the memory.
 _EXPLORE_STEPS = 4
+#: Places where a thing was seen that are tried: who cannot get to these will not get to the next one.
+_MAX_SIGHTINGS = 3
 #: A remembered image is the one that was shown from this score on.
 _SAME_VIEW = 0.8
 
@@ -188,7 +190,7 @@ class TaskExecutor:
         yield from self._look()
         tries = Tries()
         for sighting in self._sightings(words):
-            if tries.is_spent(sighting):
+            if tries.is_spent(sighting) or len(tries.reasons) >= _MAX_SIGHTINGS:
                 continue
             at = sighting.position
             assert at is not None
