@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -375,13 +377,13 @@ def test_a_memory_that_is_cleared_ends_the_task(rig: Rig, robot: RoomRobot) -> N
 
 
 class DriveServer:
-    """Offers `drive_to` and drives a `RoomRobot`; ``says`` that it did not arrive, if that is not empty."""
+    """Offers an action like `drive_to` and drives a `RoomRobot`; ``says`` that it did not arrive, if that is not empty."""
 
-    def __init__(self, rig: Rig, robot: RoomRobot) -> None:
+    def __init__(self, rig: Rig, robot: RoomRobot, name: str) -> None:
         self.robot, self.says, self.n_cancelled = robot, "", 0
         node = Node("driver", context=rig.context)
         self._server = ActionServer(
-            node, action.DriveTo, "drive_to", self._drive, cancel_callback=lambda _: CancelResponse.ACCEPT
+            node, action.DriveTo, name, self._drive, cancel_callback=lambda _: CancelResponse.ACCEPT
         )
         rig.executor.add_node(node)
 
@@ -410,13 +412,18 @@ def cancelled_while_driving(rig: Rig) -> None:
     assert Code(task.result().error_code) == Code.CANCELED
 
 
+@pytest.mark.parametrize("name", ["drive_to", "navigate_to_pose"])
 def test_an_action_drives_the_robot_and_is_cancelled_with_the_task(
-    own_domain: int, tmp_path_factory: pytest.TempPathFactory
+    own_domain: int, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    for rig in a_rig(tmp_path_factory, drive_by="drive_to"):
+    # Nav2's interfaces are not in every installation: of its action, only the pose and the status count here.
+    nav2 = SimpleNamespace(NavigateToPose=action.DriveTo)
+    monkeypatch.setitem(sys.modules, "nav2_msgs", SimpleNamespace(action=nav2))
+    monkeypatch.setitem(sys.modules, "nav2_msgs.action", nav2)
+    for rig in a_rig(tmp_path_factory, drive_by=name):
         robot = RoomRobot(rig, hears_goals=False)
         try:
-            driver = DriveServer(rig, robot)
+            driver = DriveServer(rig, robot, name)
             result, _ = execute(rig, "find the plant")
             assert result.success, (result.answer, result.error_msg)
             robot.broken = True
@@ -425,13 +432,53 @@ def test_an_action_drives_the_robot_and_is_cancelled_with_the_task(
             driver.says = "the wheels slip"
             failed, _ = execute(rig, "go back to where you saw the sofa")
             assert not failed.success
-            assert "the wheels slip" in failed.answer
+            assert ("the wheels slip" if name == "drive_to" else "status 6") in failed.answer
+        finally:
+            robot.close()
+
+
+def test_a_task_goes_on_without_the_model_when_its_endpoint_is_down(
+    own_domain: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    pytest.importorskip("openai", reason="the openai client cannot be imported")
+    nobody = {"model": "any", "model_base_url": "http://127.0.0.1:9/v1", "model_retries": 0, "model_deadline": 5.0}
+    for rig in a_rig(tmp_path_factory, planner="vision_language", **nobody):
+        robot = RoomRobot(rig)
+        try:
+            result, _ = execute(rig, "find the plant")
+            assert result.success, (result.answer, result.error_msg)
+        finally:
+            robot.close()
+
+
+def test_a_service_is_the_robots_hand(own_domain: int, tmp_path_factory: pytest.TempPathFactory) -> None:
+    asked: list[Any] = []
+
+    def interact(request: Any, response: Any) -> Any:
+        asked.append(request)
+        response.done = request.interaction != "open"
+        response.reason = "" if response.done else "it is locked"
+        return response
+
+    for rig in a_rig(tmp_path_factory, manipulation_service="interact"):
+        rig.outside.create_service(srv.SimulatorInteract, "interact", interact)
+        rig.executor.wake()
+        robot = RoomRobot(rig)
+        try:
+            result, _ = execute(rig, "bring the book to the sofa")
+            assert result.success, (result.answer, result.error_msg)
+            assert [(r.interaction, r.label) for r in asked] == [("pick", "book"), ("place", "sofa")]
+            book = next(b for b in ROOM.boxes if b.label == "book").center
+            assert np.linalg.norm(np.array(c.from_point(asked[0].position)) - book) < 0.3
+            locked, _ = execute(rig, "open the sofa", max_steps=20)
+            assert not locked.success
+            assert "it is locked" in locked.answer
         finally:
             robot.close()
 
 
 def test_nav2_is_asked_for_where_it_is_not_installed(own_domain: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "nav2_msgs", None)
+    monkeypatch.setitem(sys.modules, "nav2_msgs", None)
     given = overrides(text_encoder=False, drive_by="navigate_to_pose")
     rig = Rig(lambda context: [PlannerNode(context, parameter_overrides=given)])
     try:

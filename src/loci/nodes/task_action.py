@@ -100,6 +100,8 @@ class TaskAction:
                         doing.close()
                         outcome = Outcome(False, f"not done within {seconds:g} s")
                         executor.tree.root.end("failed", outcome.reason, body.stamp_ns)
+                        body.stop()  # before anything is asked that may wait
+                        executor.remember(handle.request.instruction, outcome)
                         break
                     try:
                         telling.tell(next(doing))
