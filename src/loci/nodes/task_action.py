@@ -107,6 +107,10 @@ class TaskAction:
                         telling.tell(next(doing))
                     except StopIteration as end:
                         outcome = end.value
+            except Exception:
+                if handle.is_cancel_requested:  # also what it waited for was given up
+                    executor.tree.root.end("cancelled", f"cancelled while {telling.stage}", body.stamp_ns)
+                raise
             finally:
                 doing.close()
                 result.n_steps = body.n_steps - first_step

@@ -117,6 +117,9 @@ class TaskExecutor:
             instruction: that they are of.
         """
         self.tree = TaskTree(instruction, [phrase(order) for order in orders])
+        return self._carry_out(orders, instruction)
+
+    def _carry_out(self, orders: tuple[Order, ...], instruction: str) -> Generator[Motion, None, Outcome]:
         root = self.tree.root
         root.begin(self._body.stamp_ns)
         outcome = Outcome(False, "nothing was ordered")
@@ -351,8 +354,11 @@ class TaskExecutor:
         """
         newest_ns = self._memory.newest_stamp_ns
         if newest_ns < self._newest_ns:
-            raise MemoryLostError("the memory was cleared, or another one was loaded, while the task was under way")
-        self._memory.wait_for(self._stamp_ns)
+            raise MemoryLostError(
+                "the memory was cleared, another one was loaded, or the clock went back, while the task was under way"
+            )
+        if newest_ns < self._stamp_ns:
+            self._memory.wait_for(self._stamp_ns)
         self._newest_ns = max(newest_ns, self._stamp_ns)
         if self._newest_ns == 0:
             raise MemoryLostError("nothing was observed yet: does the camera run?")
