@@ -6,9 +6,10 @@ Commands as they are usually worded; what is not understood is said to be so, an
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, get_args
 
+from loci.planning.constraints import refuse_contradiction, without_moving
 from loci.planning.language.commands import understand_commands
 from loci.planning.parsing import MAX_QUESTION_LENGTH
 
@@ -26,10 +27,30 @@ class Order:
     Attributes:
         verb: "find": go to it; "answer": find out; "place": put what the hand holds there; the others are done to the thing.
         words: of the thing or place, without its article; the question itself for "answer".
+        last_seen: of "find": the place is meant where such a thing was seen last, whether it is still there or not.
+        stay: the robot must not move: what the memory knows is all that can be told.
     """
 
     verb: Verb
     words: str
+    last_seen: bool = False
+    stay: bool = False
+
+
+_GO_BACK = re.compile(
+    r"^(?:please |go and )*(?:go|drive|come|return|take me)(?: back)? to (?:the place )?where (?:you|we|i)(?: have)? (?:last )?"
+    r"(?:saw|seen|found|met|noticed) (?P<thing>.*\w.*?)(?: last| before| earlier)?$"
+)
+_ASKS = re.compile(
+    r"^(?:is|are|was|were|do|does|did|has|have|how|what|where|when|which|who|whose|why|can you see|tell me)\b|\?$"
+)
+#: A question about the world, in one clause; "is it possible to ..." asks for a deed.
+_ASKS_FIRST = re.compile(
+    r"^(?!is (?:it possible|there (?:a|any) (?:way|chance|possibility)))"
+    r"(?:is|are|was|were|does|did|how (?:many|much|often|long|far)|what|which|who|whose|why|when|where)\b[^,;.]*$"
+)
+_ARTICLE = re.compile(r"^(?:the|a|an|my|your|our|this|that) ")
+_THEN = re.compile(r",? (?:and )?then ")
 
 
 def parse_instruction(text: str, encoder: TextEncoder | None = None) -> tuple[Order, ...]:
@@ -39,12 +60,45 @@ def parse_instruction(text: str, encoder: TextEncoder | None = None) -> tuple[Or
         encoder: decides what no cue word tells; None: that is not understood.
 
     Raises:
+        ContradictionError: it orders at once what excludes one another ("open and close the window").
         ValueError: it has no word, or more than `MAX_QUESTION_LENGTH` characters.
     """
     if not re.search(r"\w", text):
         raise ValueError("expected an instruction such as 'find the mug', got an empty one")
     if len(text) > MAX_QUESTION_LENGTH:
         raise ValueError(f"expected an instruction of at most {MAX_QUESTION_LENGTH} characters, got {len(text)}")
+    plain, stay = without_moving(text.strip().rstrip(".!").strip().lower())
+    for part in _THEN.split(plain):
+        refuse_contradiction(part)
+    # As a whole first: a part may mean a thing of an earlier one ("it"), and "before that" turns their order round.
+    told_apart = any(_GO_BACK.match(part) or _ASKS_FIRST.match(part) for part in _THEN.split(plain))
+    orders = () if told_apart else _commands(plain, None)
+    if not orders:
+        for i, part in enumerate(_THEN.split(plain)):
+            understood = _understand(part, i > 0, encoder)
+            if not understood:
+                orders = _commands(plain, encoder)
+                break
+            orders += understood
+    return tuple(replace(order, stay=stay) for order in orders)
+
+
+def _understand(part: str, goes_on: bool, encoder: TextEncoder | None) -> tuple[Order, ...]:
+    """Orders of one part: by what its words say, as a question, or by likeness; empty if it is not understood."""
+    if found := _GO_BACK.match(part):
+        return (Order("find", _ARTICLE.sub("", found["thing"]).strip(), last_seen=True),)
+    if _ASKS_FIRST.match(part):
+        return (Order("answer", part),)
+    # "..., then to the bathroom": the way goes on.
+    command = ("go " if goes_on and part.startswith("to ") else "") + part
+    plain = _commands(command, None)
+    if not plain and _ASKS.search(part):
+        return (Order("answer", part),)
+    return plain or _commands(command, encoder)
+
+
+def _commands(text: str, encoder: TextEncoder | None) -> tuple[Order, ...]:
+    """Orders of a text by `understand_commands`; empty if it is not understood."""
     orders: list[Order] = []
     for command in understand_commands(text, encoder) or ():
         if command.deed == "carry":
