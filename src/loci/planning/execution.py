@@ -6,25 +6,23 @@ after every action: who runs a task can stop it, bound it, or tell how far it is
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from loci.planning.approach import approach
 from loci.planning.bodies import Body, Motion
 from loci.planning.orders import Order
 from loci.planning.protocols import Answer, MemoryReader, Planner, Point
-from loci.planning.words import normalise
+from loci.planning.seeking import pictured, things_meant
 from loci.query import Evidence, Query
 
 #: How near to a thing the way may end [m]: it may stand on furniture or against a wall.
 TOLERANCE = 1.5
 #: Actions of exploring between two questions to the memory.
 _EXPLORE_STEPS = 4
-#: A remembered image is the one that was shown from this score on.
-_SAME_VIEW = 0.8
 
 
 @dataclass(frozen=True)
@@ -94,7 +92,7 @@ class TaskExecutor:
         explored = False
         yield from self._look()
         while self._body.steps_left > 0:
-            found = self._pictured(image, explored) if image is not None else self._things(words)
+            found = self._pictured(image, explored) if image is not None else self._things(words, explored)
             target = self._first(words, found, rejected)
             if target is not None:
                 if (yield from self._reach(target)):
@@ -126,7 +124,7 @@ class TaskExecutor:
         explored, reason = False, "never seen"
         yield from self._look()
         while self._body.steps_left > 0:
-            target = self._first(order.words, self._things(order.words), rejected)
+            target = self._first(order.words, self._things(order.words, explored), rejected)
             if target is None:
                 if explored:
                     return Outcome(False, reason)
@@ -143,22 +141,15 @@ class TaskExecutor:
 
     # --- what the memory says -----------------------------------------------------------------------------------------
 
-    def _things(self, words: str) -> list[Evidence]:
-        """Objects that words mean, best first."""
+    def _things(self, words: str, desperate: bool = False) -> list[Evidence]:
+        """Objects that words mean, best first; looser where nothing is left to explore."""
         self._memory.wait_for(self._stamp_ns)
-        if words.startswith("something"):
-            return list(self._memory.recall(Query(text=words, kinds=("object",), limit=5)).evidence)
-        answer = self._planner.ask(f"where is the {words}", self._memory)
-        found = [e for e in answer.evidence if answer.known and e.kind in ("object", "room") and e.state != "missing"]
-        # "The mug on the table": the evidence names the table, too.
-        head = normalise(re.split(r" (?:on|in) the ", words)[0])
-        return [e for e in found if normalise(e.label) in head] or found
+        return things_meant(words, self._memory, self._planner, self._body.position(), desperate=desperate)
 
     def _pictured(self, image: npt.NDArray[np.uint8], desperate: bool) -> list[Evidence]:
         """Remembered images like a picture; any, where nothing is left to explore."""
         self._memory.wait_for(self._stamp_ns)
-        found = self._memory.recall(Query(image=image, kinds=("keyframe",), limit=10)).evidence
-        return [e for e in found if desperate or e.score >= _SAME_VIEW]
+        return pictured(self._memory, image, desperate=desperate)
 
     def _first(self, words: str, found: list[Evidence], rejected: set[str]) -> Evidence | None:
         """The first that can be driven to and was not tried yet."""
@@ -182,7 +173,10 @@ class TaskExecutor:
         """Drive to what is remembered and look at it; whether it is there."""
         assert target.position is not None
         at: Point = target.position
-        stuck = yield from self._body.drive(at, TOLERANCE)
+        if target.kind == "object":
+            stuck = yield from approach(self._memory, self._body, target, TOLERANCE)
+        else:
+            stuck = yield from self._body.drive(at, TOLERANCE)
         self._stamp_ns = max(self._stamp_ns, self._body.stamp_ns)
         if stuck:
             return False
