@@ -38,10 +38,12 @@ def approach(memory: MemoryReader, body: Body, target: Evidence, tolerance: floa
     known = next((o for o in memory.known_objects() if o.id == target.id), None)
     half = _half_extent(known)
     reason = yield from _drive(memory, body, target, at, half, max(tolerance, half + _BESIDE))
-    if reason:
+    if reason and level_distance(body.position(), at) - half > CLOSE:
         return reason
     stood = [body.position()]
     seen = yield from _face(memory, body, target)
+    if reason and not seen:
+        return reason
     while not seen and len(stood) <= _MAX_TRIES and body.steps_left > 0:
         spot = _next_spot(memory, body, at, half, stood)
         if spot is None:
