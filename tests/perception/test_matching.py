@@ -45,7 +45,11 @@ def seen_from(wall: np.ndarray, T_keyframe_picture: Array) -> np.ndarray:
 
 @settings(max_examples=12, deadline=None)
 @given(
-    x=st.floats(-0.6, 0.6), y=st.floats(-0.2, 0.2), z=st.floats(-0.5, 1.0), yaw=st.floats(-0.3, 0.3), seed=st.integers(0, 5)
+    x=st.floats(-0.6, 0.6),
+    y=st.floats(-0.2, 0.2),
+    z=st.floats(-0.5, 1.0),
+    yaw=st.floats(-0.3, 0.3),
+    seed=st.integers(0, 5),
 )
 def test_a_picture_is_placed_where_it_was_taken(x: float, y: float, z: float, yaw: float, seed: int) -> None:
     wall = texture(seed)
@@ -89,7 +93,9 @@ def test_correspondences_use_each_feature_at_most_once() -> None:
     assert all(len(np.unique(column)) == len(column) for column in pairs.T)
 
 
-@pytest.mark.parametrize("image", [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 3), np.float32), np.zeros((0, 4, 3), np.uint8)])
+@pytest.mark.parametrize(
+    "image", [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 3), np.float32), np.zeros((0, 4, 3), np.uint8)]
+)
 def test_what_is_no_image_is_refused(image: np.ndarray) -> None:
     with pytest.raises(ValueError, match="expected an image"):
         local_features(image)

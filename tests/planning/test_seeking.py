@@ -26,7 +26,9 @@ class StraightWays(TableMemory):
         return KnownPath(np.array([start or HERE, goal]), length + 20.0 * (goal == self.behind_wall))
 
 
-def ids(words: str, memory: TableMemory, *, desperate: bool = False, planner: OfflinePlanner | None = None) -> list[str]:
+def ids(
+    words: str, memory: TableMemory, *, desperate: bool = False, planner: OfflinePlanner | None = None
+) -> list[str]:
     return [e.id for e in things_meant(words, memory, planner or OfflinePlanner(), HERE, desperate=desperate)]
 
 
@@ -38,7 +40,9 @@ def test_a_thing_of_another_name_waits_until_nothing_is_left() -> None:
 
 
 def test_a_kind_of_it_and_a_synonym_do_not_wait() -> None:
-    memory = StraightWays([thing(1, "coffee table", KITCHEN, (1.0, 1.0, 0.4)), thing(2, "sofa", KITCHEN, (2.0, 1.0, 0.4))], ROOMS)
+    memory = StraightWays(
+        [thing(1, "coffee table", KITCHEN, (1.0, 1.0, 0.4)), thing(2, "sofa", KITCHEN, (2.0, 1.0, 0.4))], ROOMS
+    )
     assert ids("table", memory) == ["object/1"]
     assert ids("couch", memory) == ["object/2"]
     assert is_called("coffee table", "table")
@@ -48,7 +52,12 @@ def test_a_kind_of_it_and_a_synonym_do_not_wait() -> None:
 def test_of_several_the_nearest_by_path_comes_first() -> None:
     near, far, farther = (1.0, 0.0, 0.4), (3.0, 0.0, 0.4), (4.0, 0.0, 0.4)
     memory = StraightWays(
-        [thing(1, "mug", KITCHEN, farther, confidence=1.0), thing(2, "mug", KITCHEN, far), thing(3, "mug", BEDROOM, near)], ROOMS
+        [
+            thing(1, "mug", KITCHEN, farther, confidence=1.0),
+            thing(2, "mug", KITCHEN, far),
+            thing(3, "mug", BEDROOM, near),
+        ],
+        ROOMS,
     )
     memory.behind_wall = near
     assert ids("mug", memory) == ["object/2", "object/1", "object/3"]
@@ -61,7 +70,9 @@ def test_a_thing_that_is_mostly_red_comes_before_one_with_a_red_spot() -> None:
     assert ids("red mug", memory) == ["object/2", "object/1"]
 
 
-@pytest.mark.parametrize("words", ["blue mug", "red mug on the shelf", "mug in the bedroom", "blue mug on the shelf in the bedroom"])
+@pytest.mark.parametrize(
+    "words", ["blue mug", "red mug on the shelf", "mug in the bedroom", "blue mug on the shelf in the bedroom"]
+)
 def test_words_are_taken_less_strictly_only_when_nothing_is_left(words: str) -> None:
     memory = StraightWays(
         [

@@ -547,6 +547,32 @@ PLANNER: tuple[Parameter, ...] = (
         0.0,
         10.0,
     ),
+    Parameter(
+        "drive_by",
+        "goal_pose",
+        "How the robot is driven. goal_pose: the topic; navigate_to_pose: Nav2's action; drive_to: the action of the simulator's follower.",
+        choices=("goal_pose", "navigate_to_pose", "drive_to"),
+    ),
+    Parameter(
+        "robot_pose",
+        "memory",
+        "Where the robot is. memory: where the newest keyframe was taken, with a camera that looks ahead; tf: base_frame in map_frame.",
+        choices=("memory", "tf"),
+    ),
+    Parameter("base_frame", "base_link", "With robot_pose tf: frame of the robot's base."),
+    Parameter(
+        "arrival_distance", 0.4, "A robot that stands so near to its goal has arrived (goal_pose).", "m", 0.05, 5.0
+    ),
+    Parameter("slowest_speed", 0.1, "A robot that is slower on the whole way is given up.", "m/s", 0.005, 10.0),
+    Parameter("standing_time", 10.0, "A robot that stands still so long before its goal is given up.", "s", 1.0, 600.0),
+    Parameter("look_time", 2.0, "Longest wait for an image where the robot has stopped to look.", "s", 0.1, 60.0),
+    Parameter(
+        "manipulation_service",
+        "",
+        "Service of type SimulatorInteract that does things with what is in view and in reach (the simulator's interact). Empty: no hand.",
+    ),
+    Parameter("manipulation_timeout", 60.0, "Longest wait for that service.", "s", 0.5, 600.0),
+    Parameter("plan_memory", True, "Remember what came of tasks, and try later what failed before."),
     Parameter("text_encoder", True, "Find labels by meaning (loads the text model once); false: by words only."),
     Parameter(
         "planner",

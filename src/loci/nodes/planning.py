@@ -1,7 +1,8 @@
-"""The node `planner`: answers questions from the memory, and sends the robot to what it remembers."""
+"""The node `planner`: answers questions from the memory, and carries out tasks with it."""
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,33 +10,54 @@ from typing import TYPE_CHECKING, Any
 
 from geometry_msgs.msg import PoseStamped
 from loci_ros import action, srv
-from rclpy.action import ActionServer, CancelResponse
+from loci_ros.srv import SimulatorInteract
+from rclpy.action import ActionClient, ActionServer, CancelResponse
 from rclpy.context import Context
 
 from loci.nodes.client import MemoryClient, MemoryServiceError
-from loci.nodes.conversions import to_evidence, to_ns, to_pose
+from loci.nodes.conversions import to_evidence, to_ns
 from loci.nodes.errors import Code, RequestError
 from loci.nodes.lifecycle import RELIABLE_QOS, ManagedNode
+from loci.nodes.navigation import (
+    GoalTopic,
+    MemoryPose,
+    ServiceHand,
+    TfPose,
+    drive_to_navigation,
+    nav2_navigation,
+    stamped_pose,
+)
 from loci.nodes.parameters import PLANNER
-from loci.nodes.tasks import plan_task
+from loci.nodes.task_action import TaskAction
+from loci.nodes.tf import TfPoses
 from loci.perception.text import MiniLMTextEncoder
+from loci.planning.execution import TaskExecutor
+from loci.planning.navigated import NavigatedBody, NavigationLimits
 from loci.planning.offline import OfflinePlanner
+from loci.planning.plan_memory import PlanMemory
 from loci.planning.protocols import Planner
 from loci.query import check_limit
 
 if TYPE_CHECKING:
     from loci.planning.vision_language import VisionLanguagePlanner
 
-MAX_STEPS = 10_000
+
+#: A task has so long to stop the robot when the node is deactivated [s].
+_STOP_TIME = 10.0
 
 
 class PlannerNode(ManagedNode):
-    """Service `ask`, action `execute_task`, topic `goal_pose`."""
+    """Service `ask`, action `execute_task`; drives by the topic `goal_pose` or an action."""
 
     def __init__(self, context: Context | None = None, **options: Any) -> None:
         self._client: MemoryClient | None = None
         self._planner: Planner | None = None
         self._vision_language: VisionLanguagePlanner | None = None
+        self._tasks: TaskAction | None = None
+        self._body: NavigatedBody | None = None
+        self._navigation: Any = None
+        self._tf: TfPoses | None = None
+        self._hand_client: Any = None
         super().__init__("planner", PLANNER, context=context, **options)
         self.serve(srv.Ask, "ask", self._ask)
         self.action_servers.append(
@@ -56,6 +78,63 @@ class PlannerNode(ManagedNode):
             namespace, timeout=self.values["service_timeout"], node_name=f"{self.get_name()}_memory_client"
         )
         self._goals = self.create_lifecycle_publisher(PoseStamped, "goal_pose", RELIABLE_QOS)
+        self._body = self._make_body(self._client)
+        self._tasks = TaskAction(self._new_task, lambda: self.active, self.values["map_frame"])
+
+    def _make_body(self, memory: MemoryClient) -> NavigatedBody:
+        v = self.values
+
+        def stamped(T: Any) -> Any:
+            return stamped_pose(T, v["map_frame"], self.get_clock().now().to_msg())
+
+        if v["drive_by"] == "goal_pose":
+            self._navigation = GoalTopic(self._goals.publish, stamped)
+        elif v["drive_by"] == "navigate_to_pose":
+            self._navigation = nav2_navigation(self._action_client, stamped)
+        else:
+            self._navigation = drive_to_navigation(self._action_client, stamped)
+        where: MemoryPose | TfPose = MemoryPose(memory)
+        if v["robot_pose"] == "tf":
+            self._tf = TfPoses(self)
+            where = TfPose(self._tf, v["map_frame"], v["base_frame"])
+        hand = None
+        if v["manipulation_service"]:
+            self._hand_client = self.create_client(SimulatorInteract, v["manipulation_service"])
+            hand = ServiceHand(self._hand_client, v["manipulation_timeout"])
+        limits = NavigationLimits(
+            arrival_distance=v["arrival_distance"],
+            slowest_speed=v["slowest_speed"],
+            standing_time=v["standing_time"],
+            look_time=v["look_time"],
+        )
+        return NavigatedBody(memory, self._navigation, where, limits, hand=hand)
+
+    def _action_client(self, action_type: Any, name: str) -> ActionClient:
+        """A client made by the executor's own thread: another one would show the executor a client that is only half made."""
+
+        def make() -> ActionClient:
+            return ActionClient(self, action_type, name, callback_group=self.requests_group)
+
+        if self.executor is None:
+            return make()
+        made = self.executor.create_task(make)
+        done = threading.Event()
+        made.add_done_callback(lambda _: done.set())
+        if not done.wait(self.values["service_timeout"]):
+            raise RequestError(Code.UNAVAILABLE, f"the client of {name} could not be made: does the node spin?")
+        return made.result()
+
+    def _new_task(self) -> tuple[TaskExecutor, NavigatedBody]:
+        planner, memory = self._parts()
+        assert self._body is not None
+        plans = PlanMemory(memory) if self.values["plan_memory"] else None
+        tolerance = self.values["goal_tolerance"]
+        return TaskExecutor(memory, planner, self._body, plans=plans, tolerance=tolerance), self._body
+
+    def deactivate(self) -> None:
+        # The robot is stopped while goals can still be sent.
+        if self._tasks is not None and not self._tasks.wait_until_idle(_STOP_TIME):
+            self.get_logger().warning("a task is still waiting for an answer, and will be stopped after it")
 
     def _make_planner(self) -> Planner:
         offline = OfflinePlanner(self._text_encoder())
@@ -92,7 +171,14 @@ class PlannerNode(ManagedNode):
             self._vision_language.close()
         if self._client is not None:
             self._client.close()
+        if self._navigation is not None:
+            self._navigation.close()
+        if self._tf is not None:
+            self._tf.close()
+        if self._hand_client is not None:
+            self.destroy_client(self._hand_client)
         self._client = self._planner = self._vision_language = None
+        self._tasks = self._body = self._navigation = self._tf = self._hand_client = None
         self.destroy_lifecycle_publisher(self._goals)
 
     def _parts(self) -> tuple[Planner, MemoryClient]:
@@ -118,35 +204,17 @@ class PlannerNode(ManagedNode):
                 self.require_active()
                 self._carry_out(handle, result)
             except Exception as error:
-                result = action.ExecuteTask.Result()
+                result = action.ExecuteTask.Result(n_steps=result.n_steps, task_tree=result.task_tree)
                 self.report("execute_task", error, result)
-                (handle.canceled if result.error_code == Code.CANCELED else handle.abort)()
+                (handle.canceled if handle.is_cancel_requested else handle.abort)()
         self.monitor.took("execute_task", time.perf_counter() - began)
         return result
 
     def _carry_out(self, handle: Any, result: Any) -> None:
-        goal = handle.request
-        check_limit(int(goal.max_steps), MAX_STEPS)
-        planner, memory = self._parts()
-        handle.publish_feedback(action.ExecuteTask.Feedback(stage="recalling"))
+        if self._tasks is None:
+            raise RequestError(Code.UNAVAILABLE, "the planner is not configured")
         with _reported():
-            plan = plan_task(goal.instruction, planner, memory, self.values["goal_tolerance"])
-        if handle.is_cancel_requested:
-            raise RequestError(Code.CANCELED, "cancelled before a goal was sent")
-        result.answer = plan.answer
-        result.evidence = [to_evidence(e, self.values["map_frame"]) for e in plan.evidence]
-        if plan.T_map_goal is None:
-            # Not an error of the request: the answer says what is missing.
-            handle.abort()
-            return
-        pose = PoseStamped()
-        pose.header.frame_id = self.values["map_frame"]
-        pose.header.stamp = self.get_clock().now().to_msg()
-        pose.pose = to_pose(plan.T_map_goal)
-        self._goals.publish(pose)
-        handle.publish_feedback(action.ExecuteTask.Feedback(step=1, stage="goal sent", goal=pose))
-        result.success, result.n_steps = True, 1
-        handle.succeed()
+            self._tasks.carry_out(handle, result)
 
 
 @contextmanager

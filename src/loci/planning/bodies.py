@@ -13,6 +13,7 @@ from typing import Protocol
 from loci.planning.driving import GOAL_TOLERANCE, Driver, bearing, drive_to
 from loci.planning.exploration import ExplorationParameters, ExplorationProgress, explore
 from loci.planning.orders import Verb
+from loci.planning.plan_memory import Failure
 from loci.planning.protocols import Action, MemoryReader, Point, Robot, StepResult
 
 
@@ -31,10 +32,21 @@ class Motion:
 
 @dataclass(frozen=True)
 class Handled:
-    """Whether something was done with a thing, and why not."""
+    """Whether something was done with a thing, and why not.
+
+    Attributes:
+        done: whether it was.
+        reason: why not, in plain words.
+        failure: what a lesson would be about; None: this says nothing about the thing.
+    """
 
     done: bool
     reason: str = ""
+    failure: Failure | None = None
+
+
+class BodyError(RuntimeError):
+    """The robot cannot act: nobody knows where it is, or what moves it does not answer."""
 
 
 class Hand(Protocol):
@@ -51,11 +63,18 @@ class Body(Protocol):
         n_steps: actions so far.
         n_explorations: visits to places only to look for something.
         stamp_ns: of the newest image [ns].
+        has_hand: whether it can do more with things than drive to them.
+
+    Raises (every method):
+        BodyError: the robot cannot act.
     """
 
     n_steps: int
     n_explorations: int
     stamp_ns: int
+
+    @property
+    def has_hand(self) -> bool: ...
 
     @property
     def steps_left(self) -> int:
@@ -125,6 +144,10 @@ class SteppedBody:
     @property
     def steps_left(self) -> int:
         return self._last_step - self.n_steps
+
+    @property
+    def has_hand(self) -> bool:
+        return self._hand is not None
 
     # --- what tasks ask for -------------------------------------------------------------------------------------------
 

@@ -7,22 +7,41 @@ after every action: who runs a task can stop it, bound it, or tell how far it is
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from loci.planning.approach import approach
-from loci.planning.bodies import Body, Motion
+from loci.planning.bodies import Body, BodyError, Handled, Motion
 from loci.planning.orders import Order
+from loci.planning.phrases import time_phrase
+from loci.planning.plan_memory import SOURCE as PLAN_SOURCE
+from loci.planning.plan_memory import PlanMemory, with_lessons
 from loci.planning.protocols import Answer, MemoryReader, Planner, Point
 from loci.planning.seeking import pictured, things_meant
+from loci.planning.task_tree import Status, TaskTree
+from loci.planning.tries import Tries
+from loci.planning.words import normalise
 from loci.query import Evidence, Query
 
-#: How near to a thing the way may end [m]: it may stand on furniture or against a wall.
+#: How near to a thing the way may end, if nothing else is said [m].
 TOLERANCE = 1.5
 #: Actions of exploring between two questions to the memory.
 _EXPLORE_STEPS = 4
+
+#: What is said of a thing with which something was done.
+_DONE: dict[str, str] = {
+    "pick": "picked",
+    "place": "placed at",
+    "open": "opened",
+    "close": "closed",
+    "switch_on": "switched on",
+    "switch_off": "switched off",
+    "clean": "cleaned",
+}
+#: Work on a candidate: what came of it.
+Work = Callable[[Evidence], Generator[Motion, None, Handled]]
 
 
 @dataclass(frozen=True)
@@ -33,6 +52,10 @@ class Outcome:
     reason: str
     evidence: tuple[Evidence, ...] = ()
     answer: Answer | None = None
+
+
+class MemoryLostError(RuntimeError):
+    """What the task rests on is gone: the memory was cleared or exchanged, or never saw anything."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +80,11 @@ class TaskExecutor:
         body: what drives.
         may_use: what of the memory may be used; for evaluations.
         told: is told of every question to the memory.
+        plans: what came of past tasks; None: it is neither consulted nor kept.
+        tolerance: how near to a thing the way may end [m]: it may stand on furniture or against a wall.
+
+    Attributes:
+        tree: of the task under way, or of the last one.
     """
 
     def __init__(
@@ -67,96 +95,255 @@ class TaskExecutor:
         *,
         may_use: Callable[[Evidence], bool] = lambda _: True,
         told: Callable[[Recall], None] = lambda _: None,
+        plans: PlanMemory | None = None,
+        tolerance: float = TOLERANCE,
     ) -> None:
         self._memory, self._planner, self._body = memory, planner, body
         self._may_use, self._told = may_use, told
+        self._plans, self._tolerance = plans, tolerance
         self._stamp_ns = 0
+        self._newest_ns = 0
+        self.tree = TaskTree("")
+        self._node = self.tree.root
 
-    def carry_out(self, orders: tuple[Order, ...]) -> Generator[Motion, None, Outcome]:
-        """One order after the other; the first that fails ends it."""
+    def carry_out(self, orders: tuple[Order, ...], instruction: str = "") -> Generator[Motion, None, Outcome]:
+        """One order after the other; the first that fails ends it. The tree tells how far it is.
+
+        Args:
+            orders: in their order.
+            instruction: that they are of.
+        """
+        self.tree = TaskTree(instruction, [phrase(order) for order in orders])
+        root = self.tree.root
+        root.begin(self._body.stamp_ns)
+        if instruction and self._plans is not None:
+            root.evidence = tuple(past.id for past in self._plans.similar(instruction))
         outcome = Outcome(False, "nothing was ordered")
-        for order in orders:
-            if order.verb == "find":
-                outcome = yield from self.find(order.words)
-            elif order.verb == "answer":
-                outcome = yield from self.find_out(order.words)
-            else:
-                outcome = yield from self.handle(order)
-            if not outcome.done:
-                return Outcome(False, f"{order.verb} {order.words}: {outcome.reason}", outcome.evidence, outcome.answer)
-        return outcome
+        evidence: tuple[Evidence, ...] = ()
+        try:
+            for order, node in zip(orders, root.children, strict=True):
+                self._node = node
+                node.begin(self._body.stamp_ns)
+                try:
+                    outcome = yield from self._order(order)
+                except (BodyError, MemoryLostError) as error:
+                    outcome = Outcome(False, str(error))
+                status: Status = "done" if outcome.done else "failed"
+                node.end(status, outcome.reason, self._body.stamp_ns, (e.id for e in outcome.evidence))
+                evidence += tuple(e for e in outcome.evidence if e not in evidence)
+                if not outcome.done:
+                    outcome = replace(outcome, reason=f"{phrase(order)}: {outcome.reason}")
+                    break
+        except GeneratorExit:
+            root.end("cancelled", "cancelled", self._body.stamp_ns)
+            raise
+        except Exception as error:
+            root.end("failed", str(error) or type(error).__name__, self._body.stamp_ns)
+            raise
+        root.end("done" if outcome.done else "failed", outcome.reason, self._body.stamp_ns)
+        if instruction and self._plans is not None:
+            self._plans.remember_task(instruction, outcome.done, outcome.reason)
+        return replace(outcome, evidence=evidence)
+
+    def _order(self, order: Order) -> Generator[Motion, None, Outcome]:
+        if order.stay and order.verb not in ("find", "answer"):
+            return Outcome(False, "that cannot be done without moving")
+        if order.verb == "answer":
+            return (yield from self.find_out(order.words, stay=order.stay))
+        if order.stay:
+            return (yield from self.find_out(f"where is the {order.words}", stay=True))
+        if order.verb == "find" and order.last_seen:
+            return (yield from self.go_back(order.words))
+        if order.verb == "find":
+            return (yield from self.find(order.words))
+        return (yield from self.handle(order))
 
     def find(self, words: str = "", image: npt.NDArray[np.uint8] | None = None) -> Generator[Motion, None, Outcome]:
         """Go to what is called so, or to what a picture (H, W, 3) RGB shows, and look whether it is there."""
-        rejected: set[str] = set()
-        explored = False
-        yield from self._look()
-        while self._body.steps_left > 0:
-            found = self._pictured(image, explored) if image is not None else self._things(words, explored)
-            target = self._first(words, found, rejected)
-            if target is not None:
-                if (yield from self._reach(target)):
-                    return Outcome(True, target.text or target.id, (target,))
-                rejected.add(target.id)
-            elif explored:
-                return Outcome(False, "everything reachable was explored, and nothing like it is known")
-            else:
-                explored = not (yield from self._explore())
-        return Outcome(False, "not found within the steps allowed")
 
-    def find_out(self, question: str) -> Generator[Motion, None, Outcome]:
-        """Ask after every few steps of exploring, until the memory knows or nothing is left to explore."""
-        yield from self._look()
-        explored = False
-        while True:
-            self._memory.wait_for(self._stamp_ns)
-            answer = self._planner.ask(question, self._memory)
-            if answer.known and all(self._may_use(e) for e in answer.evidence if e.kind == "object"):
-                return Outcome(True, "the memory knows", answer.evidence, answer)
-            if explored or self._body.steps_left <= 0:
-                reason = "nothing reachable is left to explore" if explored else "not known within the steps allowed"
-                return Outcome(False, reason, answer.evidence, answer)
-            explored = not (yield from self._explore())
+        def found(desperate: bool) -> list[Evidence]:
+            return self._pictured(image, desperate) if image is not None else self._things(words, desperate)
+
+        return (yield from self._try(words, found, self._look_for, "found"))
 
     def handle(self, order: Order) -> Generator[Motion, None, Outcome]:
         """Find a thing and do something with it. What fails once is tried with the next best thing."""
-        rejected: set[str] = set()
-        explored, reason = False, "never seen"
+        if not self._body.has_hand:
+            return Outcome(False, "this robot has no hand that could do it")
+
+        def work(target: Evidence) -> Generator[Motion, None, Handled]:
+            looked = yield from self._look_for(target)
+            if not looked.done:
+                return looked
+            assert target.position is not None
+            handled = self._body.handle(order.verb, target.label, target.position)
+            self._stamp_ns = max(self._stamp_ns, self._body.stamp_ns)
+            return handled if handled.done else replace(handled, failure="not done")
+
+        return (
+            yield from self._try(
+                order.words, lambda desperate: self._things(order.words, desperate), work, _DONE[order.verb]
+            )
+        )
+
+    def go_back(self, words: str) -> Generator[Motion, None, Outcome]:
+        """Go to where such a thing was seen last, whether it is still there or not. Nothing is explored: it was seen, or it was not."""
         yield from self._look()
-        while self._body.steps_left > 0:
-            target = self._first(order.words, self._things(order.words, explored), rejected)
-            if target is None:
-                if explored:
-                    return Outcome(False, reason)
-                explored = not (yield from self._explore())
+        tries = Tries()
+        for sighting in self._sightings(words):
+            if tries.is_spent(sighting):
                 continue
-            rejected.add(target.id)
-            if (yield from self._reach(target)):
-                assert target.position is not None
-                handled = self._body.handle(order.verb, target.label, target.position)
+            at = sighting.position
+            assert at is not None
+            node = self._node.begin_try(
+                f"go to where it was seen {time_phrase(sighting.stamp_ns)}", *self._basis(sighting)
+            )
+            stuck = yield from self._body.drive(at, self._tolerance)
+            self._stamp_ns = max(self._stamp_ns, self._body.stamp_ns)
+            node.end("failed" if stuck else "done", stuck, self._body.stamp_ns)
+            if not stuck:
+                return Outcome(True, f"here the {words} was seen last, {time_phrase(sighting.stamp_ns)}", (sighting,))
+            tries.add(sighting, stuck, reached=False)
+        if tries.reasons:
+            return Outcome(False, f"where the {words} was seen cannot be reached ({tries.summary()})")
+        return Outcome(False, f"the memory knows of no {words} that was seen")
+
+    def find_out(self, question: str, *, stay: bool = False) -> Generator[Motion, None, Outcome]:
+        """Ask after every few steps of exploring, until the memory knows or nothing is left to explore.
+
+        Where the thing is known, but not what was asked, it is driven to and looked at first.
+
+        Args:
+            question: in plain words.
+            stay: do not move.
+        """
+        if not stay:
+            yield from self._look()
+        tries = Tries()
+        explored = False
+        while True:
+            self._up_to_date()
+            answer = self._planner.ask(question, self._memory)
+            if answer.known and all(self._may_use(e) for e in answer.evidence if e.kind == "object"):
+                return Outcome(True, answer.answer, answer.evidence, answer)
+            if stay:
+                return Outcome(
+                    False, f"{answer.answer} Without moving nothing more can be told.", answer.evidence, answer
+                )
+            if self._body.steps_left <= 0:
+                return Outcome(False, "not known within the steps allowed", answer.evidence, answer)
+            target = self._unclear(answer, tries)
+            if target is not None:
+                looked = yield from self._tried(target, f"look at {_name(target)}", self._look_for)
+                tries.add(target, looked.reason or "looked at", reached=True)
+            elif explored:
+                return Outcome(False, "nothing reachable is left to explore", answer.evidence, answer)
+            else:
+                explored = not (yield from self._explore())
+
+    def _try(
+        self, words: str, candidates: Callable[[bool], list[Evidence]], work: Work, success: str
+    ) -> Generator[Motion, None, Outcome]:
+        """Work on one candidate after the other, and explore where none is left, until one is a success.
+
+        Args:
+            words: that the candidates are for.
+            candidates: of the memory as it is, best first; True: nothing is left to explore.
+            work: on one of them.
+            success: what is then said of it.
+        """
+        tries = Tries()
+        explored = False
+        yield from self._look()
+        lessons = self._plans.lessons(words) if self._plans is not None else []
+        while self._body.steps_left > 0:
+            target = self._first(words, with_lessons(candidates(explored), lessons), tries)
+            if target is not None:
+                handled = yield from self._tried(target, f"try {_name(target)}", work)
                 if handled.done:
-                    return Outcome(True, f"{order.verb} {target.text or target.id}", (target,))
-                reason = handled.reason
-        return Outcome(False, f"not done within the steps allowed ({reason})")
+                    return Outcome(True, f"{success}: {_name(target)}", (target,))
+                tries.add(target, handled.reason, reached=handled.failure != "not reached")
+                if self._plans is not None and handled.failure:
+                    self._plans.remember_failure(words, target, handled.failure, handled.reason, self._body.stamp_ns)
+            elif not explored:
+                explored = not (yield from self._explore())
+            elif not tries.allow_unreached():
+                nothing = "everything reachable was explored, and nothing like it is known"
+                return Outcome(False, f"{tries.summary()}; {nothing} besides" if tries.reasons else nothing)
+        return Outcome(False, "not done within the steps allowed" + (f" ({tries.summary()})" if tries.reasons else ""))
+
+    def _tried(self, target: Evidence, what: str, work: Work) -> Generator[Motion, None, Handled]:
+        """Work on a candidate, in the tree."""
+        node = self._node.begin_try(what, *self._basis(target))
+        handled = yield from work(target)
+        node.end("done" if handled.done else "failed", handled.reason, self._body.stamp_ns)
+        return handled
+
+    def _basis(self, target: Evidence) -> tuple[int, tuple[str, ...]]:
+        return self._body.stamp_ns, (target.id,)
 
     # --- what the memory says -----------------------------------------------------------------------------------------
 
     def _things(self, words: str, desperate: bool = False) -> list[Evidence]:
         """Objects that words mean, best first; looser where nothing is left to explore."""
-        self._memory.wait_for(self._stamp_ns)
+        self._up_to_date()
         return things_meant(words, self._memory, self._planner, self._body.position(), desperate=desperate)
 
     def _pictured(self, image: npt.NDArray[np.uint8], desperate: bool) -> list[Evidence]:
         """Remembered images like a picture; any, where nothing is left to explore."""
-        self._memory.wait_for(self._stamp_ns)
+        self._up_to_date()
         return pictured(self._memory, image, desperate=desperate)
 
-    def _first(self, words: str, found: list[Evidence], rejected: set[str]) -> Evidence | None:
+    def _sightings(self, words: str) -> list[Evidence]:
+        """Where such a thing was seen, newest first: the thing, also where it is gone by now, what was noted about it, and the images of it.
+
+        What moves by itself is no object: of it there are images only, and the place is where they were taken from.
+        """
+        self._up_to_date()
+        answer = self._planner.ask(f"when did you last see the {words}", self._memory)
+        found = [e for e in answer.evidence if answer.known and e.kind == "object"]
+        for kind in ("episode", "keyframe"):
+            query = Query(labels=(normalise(words),), kinds=(kind,), order="newest", limit=10)
+            found += [e for e in self._memory.recall(query).evidence if e.source != PLAN_SOURCE]
+        maps = {e.map_id for e in self._memory.recall(Query(kinds=("keyframe",), order="newest", limit=1)).evidence}
+        placed = []
+        for e in found:
+            if e.position is None and e.T_map_camera is not None:
+                x, y, z = e.T_map_camera[:3, 3].tolist()
+                e = replace(e, position=(x, y, z))
+            # What is gone is no goal, but its place is one where the map is that of today.
+            if e.position is not None and self._may_use(e) and (e.is_goal or e.map_id in maps):
+                placed.append(e)
+        return sorted(placed, key=lambda e: (e.kind != "object", -e.stamp_ns))
+
+    def _unclear(self, answer: Answer, tries: Tries) -> Evidence | None:
+        """The thing that a question is about, where it is known and what was asked is not; looked at once."""
+        if answer.known or any(e.kind == "frontier" for e in answer.evidence):
+            return None
+        return next(
+            (e for e in answer.evidence[:1] if e.kind == "object" and e.is_goal and not tries.is_spent(e)), None
+        )
+
+    def _first(self, words: str, found: list[Evidence], tries: Tries) -> Evidence | None:
         """The first that can be driven to and was not tried yet."""
-        usable = (e for e in found if e.is_goal and e.position is not None and e.id not in rejected)
+        usable = (e for e in found if e.is_goal and e.position is not None and not tries.is_spent(e))
         target = next((e for e in usable if self._may_use(e)), None)
         self._told(Recall(words, target))
         return target
+
+    def _up_to_date(self) -> None:
+        """Wait until the memory knows the newest image.
+
+        Raises:
+            MemoryLostError: it was cleared or exchanged, or has seen nothing at all.
+        """
+        newest_ns = self._memory.newest_stamp_ns
+        if newest_ns < self._newest_ns:
+            raise MemoryLostError("the memory was cleared, or another one was loaded, while the task was under way")
+        self._memory.wait_for(self._stamp_ns)
+        self._newest_ns = max(newest_ns, self._stamp_ns)
+        if self._newest_ns == 0:
+            raise MemoryLostError("nothing was observed yet: does the camera run?")
 
     # --- what the robot does ------------------------------------------------------------------------------------------
 
@@ -169,23 +356,38 @@ class TaskExecutor:
         self._stamp_ns = max(self._stamp_ns, self._body.stamp_ns)
         return left
 
-    def _reach(self, target: Evidence) -> Generator[Motion, None, bool]:
-        """Drive to what is remembered and look at it; whether it is there."""
+    def _look_for(self, target: Evidence) -> Generator[Motion, None, Handled]:
+        """Drive to what is remembered and look whether it is there."""
         assert target.position is not None
         at: Point = target.position
         if target.kind == "object":
-            stuck = yield from approach(self._memory, self._body, target, TOLERANCE)
+            stuck = yield from approach(self._memory, self._body, target, self._tolerance)
         else:
-            stuck = yield from self._body.drive(at, TOLERANCE)
+            stuck = yield from self._body.drive(at, self._tolerance)
         self._stamp_ns = max(self._stamp_ns, self._body.stamp_ns)
         if stuck:
-            return False
+            return Handled(False, stuck, "not reached")
         if target.kind != "object":
-            return True
+            return Handled(True)
         yield from self._body.face(at)
         if self._body.steps_left <= 0:
-            return True  # it stands before it; looking once more would be a step too many
+            return Handled(True)  # it stands before it; looking once more would be a step too many
         yield from self._look()
-        self._memory.wait_for(self._stamp_ns)
+        self._up_to_date()
         now = self._memory.recall(Query(object_id=target.id, kinds=("object",), limit=1)).evidence
-        return bool(now) and now[0].state != "missing"
+        if not now:
+            return Handled(False, "the memory does not know it any more")
+        return Handled(False, "it is not there", "not there") if now[0].state == "missing" else Handled(True)
+
+
+def phrase(order: Order) -> str:
+    """An order in plain words, for people."""
+    if order.verb == "answer":
+        return order.words
+    if order.last_seen:
+        return f"go back to where the {order.words} was seen"
+    return f"{order.verb.replace('_', ' ')} {order.words}" + (" without moving" if order.stay else "")
+
+
+def _name(e: Evidence) -> str:
+    return e.text or e.label or e.id

@@ -14,8 +14,8 @@ import numpy as np
 
 from loci.geometry import Array
 from loci.planning.driving import GOAL_TOLERANCE, SAME_FLOOR, Drive, Driver, bearing, distance, level_distance, wrap
+from loci.planning.frontier_choice import choose_frontier, frontier_cost
 from loci.planning.protocols import (
-    STEP_LENGTH,
     TURN_ANGLE,
     Action,
     KnownFrontier,
@@ -162,14 +162,7 @@ class _Explorer:
             self._target = None
             return None
         costs = [self._cost(f, position) for f in self._frontiers]
-        best = int(np.argmin(costs))
-        if self._target is not None:
-            for f, cost in zip(self._frontiers, costs, strict=True):
-                same = f.id == self._target.id or distance(f.position, self._target.position) < 0.5
-                if same and cost - costs[best] < self._p.switch_gain:
-                    best = self._frontiers.index(f)
-                    break
-        self._target = self._frontiers[best]
+        self._target = choose_frontier(self._frontiers, costs, self._target, self._p.switch_gain)
         return self._target
 
     def _choose_again(self) -> KnownFrontier | None:
@@ -182,13 +175,8 @@ class _Explorer:
         return self._choose_frontier()
 
     def _cost(self, f: KnownFrontier, position: Point) -> float:
-        bonus = min(self._p.size_bonus * f.area, self._p.max_size_bonus)
-        turn = (
-            abs(wrap(bearing(position, f.position) - self._robot.heading()))
-            if level_distance(position, f.position) > 0.3
-            else 0.0
-        )
-        return f.path_length - bonus + STEP_LENGTH * turn / TURN_ANGLE
+        heading = self._robot.heading()
+        return frontier_cost(f, position, heading, self._p.size_bonus, self._p.max_size_bonus)
 
     def _is_done(self, f: KnownFrontier) -> bool:
         """Whether a frontier was given up: not reached, or already looked at from where it is best seen, and still there.

@@ -1,0 +1,60 @@
+"""What a task tried already, so that it does not try the same for ever: things by their ids, and places, where ids change."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from loci.planning.driving import distance
+from loci.planning.protocols import Point
+from loci.query import Evidence
+
+#: Things nearer to one another than this are tried as one place [m]: what is seen anew gets a new id.
+_SAME_PLACE = 0.3
+#: So often a place is driven to for one order.
+_TRIES_AT_A_PLACE = 2
+
+
+@dataclass
+class Tries:
+    """Candidates of one order that were no success.
+
+    Attributes:
+        unreached: those that could not be driven to: worth another try from elsewhere.
+        reasons: why each was no success, in plain words, oldest first.
+    """
+
+    unreached: dict[str, Evidence] = field(default_factory=dict)
+    reasons: list[str] = field(default_factory=list)
+    _rejected: set[str] = field(default_factory=set)
+    _again: set[str] = field(default_factory=set)
+    _places: list[Point] = field(default_factory=list)
+
+    def add(self, candidate: Evidence, reason: str, *, reached: bool) -> None:
+        """A candidate was no success."""
+        self._rejected.add(candidate.id)
+        self.reasons.append(f"{candidate.text or candidate.label or candidate.id}: {reason}")
+        if candidate.position is not None:
+            self._places.append(candidate.position)
+        if not reached and candidate.id not in self._again:
+            self.unreached[candidate.id] = candidate
+
+    def is_spent(self, candidate: Evidence) -> bool:
+        """Whether it would be the same try again."""
+        if candidate.id in self._rejected or candidate.position is None:
+            return True
+        near = sum(distance(candidate.position, place) < _SAME_PLACE for place in self._places)
+        return near >= _TRIES_AT_A_PLACE
+
+    def allow_unreached(self) -> bool:
+        """Each that was not reached may be tried once more; whether there are some."""
+        if not self.unreached:
+            return False
+        self._again |= set(self.unreached)
+        self._rejected -= set(self.unreached)
+        self.unreached = {}
+        return True
+
+    def summary(self) -> str:
+        """The newest reasons in one line; empty: nothing was tried."""
+        shown = list(dict.fromkeys(self.reasons))[-3:]
+        return "; ".join(shown)
