@@ -45,7 +45,7 @@ class WorldWithThing(GridWorld):
         #: Floor (H, W) that a low table of so many metres takes before the thing: no place to stand, but nothing hides behind it.
         self.table = np.zeros_like(blocked)
         first = int(columns.max()) + 1
-        self.table[rows.min() - 3 : rows.max() + 4, first : first + round(table / CELL)] = True
+        self.table[rows.min() - 9 : rows.max() + 10, first : first + round(table / CELL)] = True
         self._sight = self.walls
         self.walls = self.walls | self.table
         self._body = ndimage.distance_transform_edt(~self.walls) * CELL > 0.2
@@ -66,10 +66,17 @@ class WorldWithThing(GridWorld):
         return bool(away < self._range and abs(turn) < np.radians(40) and not np.any(self._sight[self._cell(xs, ys)]))
 
     @property
+    def T_map_best_view(self) -> np.ndarray:
+        """From the right, where nothing is between."""
+        T = np.eye(4)
+        T[:3, 3] = self.center[0] + 1.6, self.center[1], 1.2
+        return T
+
+    @property
     def thing(self) -> KnownObject:
         evidence = Evidence(
             id="object/1", kind="object", text="box", score=1.0, origin="scene", stamp_ns=self.last_seen_ns, label="box",
-            state="present" if self.is_there else "missing", position=self.center, is_goal=True,
+            state="present" if self.is_there else "missing", position=self.center, is_goal=True, T_map_camera=self.T_map_best_view,
         )  # fmt: skip
         return KnownObject(evidence, size=(0.3, 0.3, 0.8))
 

@@ -10,7 +10,7 @@ from collections.abc import Generator
 import numpy as np
 
 from loci.planning.bodies import Body, Motion
-from loci.planning.driving import level_distance
+from loci.planning.driving import bearing, level_distance
 from loci.planning.protocols import KnownObject, MemoryReader, Point
 from loci.query import Evidence, Query
 
@@ -18,6 +18,8 @@ from loci.query import Evidence, Query
 CLOSE = 0.9
 #: Where it does not, it tries from points so far from the thing's side [m] (3D-Mem, "going there"), in so many directions, so often.
 _BESIDE, _N_DIRECTIONS, _MAX_TRIES = 0.75, 8, 3
+#: Metres of way that the side from which it was seen best is worth more than the far side.
+_SEEN_SIDE = 4.0
 #: Paths to such points may end this far from them [m], and are not tried so near to where the robot stood before.
 _SPOT_TOLERANCE, _SAME_SPOT = 0.3, 0.6
 
@@ -44,8 +46,10 @@ def approach(memory: MemoryReader, body: Body, target: Evidence, tolerance: floa
     seen = yield from _face(memory, body, target)
     if reason and not seen:
         return reason
-    while not seen and len(stood) <= _MAX_TRIES and body.steps_left > 0:
-        spot = _next_spot(memory, body, at, half, stood)
+    for _ in range(_MAX_TRIES):
+        if seen or body.steps_left <= 0:
+            break
+        spot = _next_spot(memory, body, target, half, stood)
         if spot is None:
             break
         yield from _drive(memory, body, target, spot, half, _SPOT_TOLERANCE)
@@ -95,9 +99,12 @@ def _half_extent(known: KnownObject | None) -> float:
     return 0.0 if known is None else float(np.mean(known.size[:2])) / 2
 
 
-def _next_spot(memory: MemoryReader, body: Body, at: Point, half: float, stood: list[Point]) -> Point | None:
-    """The nearest point by path beside a thing where the robot did not stand yet."""
-    here = body.position()
+def _next_spot(memory: MemoryReader, body: Body, target: Evidence, half: float, stood: list[Point]) -> Point | None:
+    """A point beside a thing where the robot did not stand yet: near by path, and on the side from which it was seen best."""
+    assert target.position is not None
+    here, at = body.position(), target.position
+    T = target.T_map_camera
+    seen_from = None if T is None else bearing(at, (float(T[0, 3]), float(T[1, 3])))
     best: tuple[float, Point] | None = None
     for angle in np.arange(_N_DIRECTIONS) * 2 * np.pi / _N_DIRECTIONS:
         reach = half + _BESIDE
@@ -108,6 +115,9 @@ def _next_spot(memory: MemoryReader, body: Body, at: Point, half: float, stood: 
         ex, ey, ez = (float(v) for v in path.points[-1])
         if any(level_distance((ex, ey, ez), p) < _SAME_SPOT for p in stood):
             continue
-        if best is None or path.length < best[0]:
-            best = path.length, (ex, ey, ez)
+        cost = path.length
+        if seen_from is not None:
+            cost += _SEEN_SIDE / 2 * (1.0 - float(np.cos(angle - seen_from)))
+        if best is None or cost < best[0]:
+            best = cost, (ex, ey, ez)
     return None if best is None else best[1]

@@ -6,15 +6,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
+
+from loci.geometry import Array
 from loci.planning.driving import GOAL_TOLERANCE, Driver, bearing, drive_to
 from loci.planning.exploration import ExplorationParameters, ExplorationProgress, explore
 from loci.planning.orders import Verb
 from loci.planning.plan_memory import Failure
 from loci.planning.protocols import Action, MemoryReader, Point, Robot, StepResult
+from loci.planning.relevance import Interest
 
 
 @dataclass(frozen=True)
@@ -92,8 +96,13 @@ class Body(Protocol):
     def face(self, point: Point) -> Generator[Motion, None, None]:
         """Turn towards a point."""
 
-    def explore(self, n_steps: int) -> Generator[Motion, None, bool]:
-        """So many actions of exploring; returns whether something is left to explore."""
+    def explore(self, n_steps: int, interest: Interest | None = None) -> Generator[Motion, None, bool]:
+        """So many actions of exploring; returns whether something is left to explore.
+
+        Args:
+            n_steps: actions.
+            interest: metres of way that looking at points is worth; None: all are worth the same.
+        """
 
     def handle(self, verb: Verb, label: str, position: Point) -> Handled:
         """Do something with a thing before the robot."""
@@ -112,6 +121,7 @@ class SteppedBody:
         self._memory, self._robot, self._hand = memory, robot, hand
         self._driver = Driver(memory, self, max_steps=0)
         self._exploration: Iterator[ExplorationProgress] | None = None
+        self._interest: Interest | None = None  # of the task under way
         self._exploring_to: Point | None = None
         self._last_step = 0
         self.n_steps = 0
@@ -166,10 +176,11 @@ class SteppedBody:
         for _ in self._driver.face(bearing(self.position(), point)):
             yield Motion("looking", point)
 
-    def explore(self, n_steps: int) -> Generator[Motion, None, bool]:
+    def explore(self, n_steps: int, interest: Interest | None = None) -> Generator[Motion, None, bool]:
+        self._interest = interest
         if self._exploration is None:
             everything = ExplorationParameters(max_steps=1_000_000_000)
-            self._exploration = explore(self._memory, self, everything)
+            self._exploration = explore(self._memory, self, everything, self._worth)
         for _ in range(min(n_steps, self.steps_left)):
             progress = next(self._exploration, None)
             if progress is None or progress.outcome:
@@ -184,6 +195,9 @@ class SteppedBody:
         if self._hand is None:
             return Handled(False, "the robot has no hand")
         return self._hand(verb, label, position)
+
+    def _worth(self, points: Sequence[Point]) -> Array:
+        return np.zeros(len(points)) if self._interest is None else self._interest(points)
 
     def _sync(self) -> None:
         """Exploring has taken steps of the same budget."""

@@ -19,6 +19,7 @@ from loci.planning.phrases import time_phrase
 from loci.planning.plan_memory import SOURCE as PLAN_SOURCE
 from loci.planning.plan_memory import PlanMemory, with_lessons
 from loci.planning.protocols import Answer, MemoryReader, Planner, Point
+from loci.planning.relevance import Interest, KnowsWords, Relevance
 from loci.planning.seeking import pictured, things_meant
 from loci.planning.task_tree import Status, TaskTree
 from loci.planning.tries import Tries
@@ -256,6 +257,7 @@ class TaskExecutor:
         explored = False
         yield from self._look()
         lessons = self._plans.lessons(words) if self._plans is not None else []
+        interest = self._interest(words)
         while self._body.steps_left > 0:
             target = self._first(words, with_lessons(candidates(explored), lessons), tries)
             if target is not None:
@@ -266,7 +268,7 @@ class TaskExecutor:
                 if self._plans is not None and handled.failure:
                     self._plans.remember_failure(words, target, handled.failure, handled.reason, self._body.stamp_ns)
             elif not explored:
-                explored = not (yield from self._explore())
+                explored = not (yield from self._explore(interest))
             elif not tries.allow_unreached():
                 nothing = "everything reachable was explored, and nothing like it is known"
                 return Outcome(False, f"{tries.summary()}; {nothing} besides" if tries.reasons else nothing)
@@ -351,8 +353,14 @@ class TaskExecutor:
         self._stamp_ns = self._body.look()
         yield Motion("looking")
 
-    def _explore(self) -> Generator[Motion, None, bool]:
-        left = yield from self._body.explore(_EXPLORE_STEPS)
+    def _interest(self, words: str) -> Interest | None:
+        """Where such a thing is likely, if the planner can tell."""
+        if not words or not isinstance(self._planner, KnowsWords):
+            return None
+        return Relevance(words, self._memory, self._planner)
+
+    def _explore(self, interest: Interest | None = None) -> Generator[Motion, None, bool]:
+        left = yield from self._body.explore(_EXPLORE_STEPS, interest)
         self._stamp_ns = max(self._stamp_ns, self._body.stamp_ns)
         return left
 

@@ -24,6 +24,7 @@ from loci.planning.protocols import (
     Point,
     Robot,
 )
+from loci.planning.relevance import Interest
 
 Outcome = Literal["", "complete", "out of steps", "nothing seen"]
 
@@ -103,7 +104,10 @@ class ExplorationProgress:
 
 
 def explore(
-    memory: MemoryReader, robot: Robot, parameters: ExplorationParameters | None = None
+    memory: MemoryReader,
+    robot: Robot,
+    parameters: ExplorationParameters | None = None,
+    interest: Interest | None = None,
 ) -> Iterator[ExplorationProgress]:
     """Explore step by step; every action yields its progress, the last one has an ``outcome``. Stop early by not asking for more.
 
@@ -111,12 +115,16 @@ def explore(
         memory: that takes in the images of ``robot``.
         robot: that is driven.
         parameters: how.
+        interest: metres of way that looking at points is worth; None: all are worth the same.
     """
-    return _Explorer(memory, robot, parameters or ExplorationParameters()).run()
+    return _Explorer(memory, robot, parameters or ExplorationParameters(), interest).run()
 
 
 class _Explorer:
-    def __init__(self, memory: MemoryReader, robot: Robot, parameters: ExplorationParameters) -> None:
+    def __init__(
+        self, memory: MemoryReader, robot: Robot, parameters: ExplorationParameters, interest: Interest | None
+    ) -> None:
+        self._interest = interest
         self._memory = memory
         self._robot = robot
         self._p = parameters
@@ -162,6 +170,8 @@ class _Explorer:
             self._target = None
             return None
         costs = [self._cost(f, position) for f in self._frontiers]
+        if self._interest is not None and costs:
+            costs = list(np.array(costs) - self._interest([f.centroid for f in self._frontiers]))
         self._target = choose_frontier(self._frontiers, costs, self._target, self._p.switch_gain)
         return self._target
 

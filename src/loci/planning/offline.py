@@ -80,6 +80,10 @@ class OfflinePlanner:
     def __init__(self, encoder: TextEncoder | None = None, threshold: float = SAME_THING) -> None:
         self._words = WordMatcher(encoder, threshold)
 
+    def similarities(self, words: str, labels: Sequence[str]) -> np.ndarray:
+        """Cosines of ``words`` with ``labels``, (N,); zeros without an encoder."""
+        return self._words.similarities(words, labels)
+
     def ask(self, question: str, memory: MemoryReader, limit: int = 10, with_images: bool = False) -> Answer:
         """Answer with at most ``limit`` pieces of evidence; see `loci.planning.protocols.Planner`.
 
