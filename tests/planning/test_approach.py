@@ -141,6 +141,13 @@ def test_a_thing_that_is_gone_is_reached_all_the_same_and_the_search_ends() -> N
     assert go(world, target) == ""
 
 
+def test_stamps_of_an_earlier_session_are_no_sightings() -> None:
+    world = WorldWithThing((1.0, 2.0, 0.0), table=0.7)
+    world.last_seen_ns = 10**15
+    assert go(world, world.thing.evidence) == ""
+    assert world.sees_thing()
+
+
 def test_what_cannot_be_reached_is_told() -> None:
     world = WorldWithThing((5.0, 2.0, 0.0))
     assert "unreachable" in go(world, replace(world.thing.evidence, position=(40.0, 40.0, 0.4)))

@@ -88,10 +88,10 @@ def _face(memory: MemoryReader, body: Body, target: Evidence) -> Generator[Motio
 
 
 def _is_seen(memory: MemoryReader, target: Evidence, since_ns: int, newest_ns: int) -> bool:
-    """Whether an image taken since then shows the target."""
+    """Whether an image taken since then shows the target. Stamps beyond the newest one are of an earlier session."""
     memory.wait_for(newest_ns)
     now = memory.recall(Query(object_id=target.id, kinds=("object",), limit=1)).evidence
-    return bool(now) and now[0].stamp_ns >= since_ns and now[0].state != "missing"
+    return bool(now) and since_ns <= now[0].stamp_ns <= newest_ns and now[0].state != "missing"
 
 
 def _half_extent(known: KnownObject | None) -> float:

@@ -20,6 +20,7 @@ from loci.planning.plan_memory import SOURCE as PLAN_SOURCE
 from loci.planning.plan_memory import PlanMemory, with_lessons
 from loci.planning.protocols import Answer, MemoryReader, Planner, Point
 from loci.planning.relevance import Interest, KnowsWords, Relevance
+from loci.planning.searching import SecondLook
 from loci.planning.seeking import pictured, things_meant
 from loci.planning.task_tree import Status, TaskTree
 from loci.planning.tries import Tries
@@ -249,17 +250,18 @@ class TaskExecutor:
 
         Args:
             words: that the candidates are for.
-            candidates: of the memory as it is, best first; True: nothing is left to explore.
+            candidates: of the memory as it is, best first; True: nothing is left to explore, and everything was looked at again.
             work: on one of them.
             success: what is then said of it.
         """
         tries = Tries()
-        explored = False
+        explored = searched = False
         yield from self._look()
         lessons = self._plans.lessons(words) if self._plans is not None else []
         interest = self._interest(words)
+        second_look = SecondLook(self._memory, self._body, interest)
         while self._body.steps_left > 0:
-            target = self._first(words, with_lessons(candidates(explored), lessons), tries)
+            target = self._first(words, with_lessons(candidates(searched), lessons), tries)
             if target is not None:
                 handled = yield from self._tried(target, f"try {_name(target)}", work)
                 if handled.done:
@@ -269,6 +271,9 @@ class TaskExecutor:
                     self._plans.remember_failure(words, target, handled.failure, handled.reason, self._body.stamp_ns)
             elif not explored:
                 explored = not (yield from self._explore(interest))
+            elif not searched:
+                searched = not (yield from second_look.next())
+                self._stamp_ns = max(self._stamp_ns, self._body.stamp_ns)
             elif not tries.allow_unreached():
                 nothing = "everything reachable was explored, and nothing like it is known"
                 return Outcome(False, f"{tries.summary()}; {nothing} besides" if tries.reasons else nothing)
