@@ -11,6 +11,7 @@ import pytest
 pytest.importorskip("loci_ros", reason="loci_ros cannot be imported: run `make setup`, or source ROS 2 and build it")
 
 from geometry_msgs.msg import PoseStamped
+from loci.nodes.tasks import thing_to_find
 from loci_ros import action, srv
 from loci_ros import msg as m
 from rclpy.action import ActionClient
@@ -22,7 +23,6 @@ from loci.nodes.client import MemoryClient, MemoryServiceError
 from loci.nodes.errors import Code
 from loci.nodes.facade import make_nodes
 from loci.nodes.planning import PlannerNode
-from loci.nodes.tasks import thing_to_find
 from synthetic import ROOM, tour
 
 TOUR = tour()

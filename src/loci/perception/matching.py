@@ -78,7 +78,7 @@ def local_features(color: npt.NDArray[np.uint8]) -> LocalFeatures:
     if rows is None or not len(points):
         return LocalFeatures(np.empty((0, 2), np.float32), np.empty((0, 128), np.float32), (width, height))
     roots = np.sqrt(rows / np.maximum(rows.sum(axis=1, keepdims=True), 1e-9))
-    pixels = np.array([p.pt for p in points], dtype=np.float32) / _WIDTH
+    pixels = (np.array([p.pt for p in points]) / _WIDTH).astype(np.float32)
     return LocalFeatures(pixels, np.asarray(roots, dtype=np.float32), (width, height))
 
 
