@@ -82,6 +82,7 @@ class TaskAction:
 
     def _run(self, handle: Any, result: Any, orders: tuple[Order, ...], seconds: float) -> None:
         executor, body = self._make()
+        first_step = body.n_steps
         body.begin(int(handle.request.max_steps))
         began = time.monotonic()
         telling = _Feedback(handle, executor, body, self._map_frame)
@@ -99,6 +100,8 @@ class TaskAction:
                         doing.close()
                         outcome = Outcome(False, f"not done within {seconds:g} s")
                         executor.tree.root.end("failed", outcome.reason, body.stamp_ns)
+                        body.stop()  # before anything is asked that may wait
+                        executor.remember(handle.request.instruction, outcome)
                         break
                     try:
                         telling.tell(next(doing))
@@ -106,7 +109,7 @@ class TaskAction:
                         outcome = end.value
             finally:
                 doing.close()
-                result.n_steps = body.n_steps
+                result.n_steps = body.n_steps - first_step
                 result.task_tree = executor.tree.to_json()
         assert outcome is not None
         result.success = outcome.done
@@ -121,6 +124,7 @@ class _Feedback:
 
     def __init__(self, handle: Any, executor: TaskExecutor, body: NavigatedBody, map_frame: str) -> None:
         self._handle, self._executor, self._body, self._map_frame = handle, executor, body, map_frame
+        self._first_step = body.n_steps
         self._told: tuple[Any, ...] = ()
         self._told_at = 0.0
         self.stage = "recalling"
@@ -128,12 +132,13 @@ class _Feedback:
     def tell(self, motion: Motion) -> None:
         self.stage = motion.stage
         tree = self._executor.tree.to_json()
-        state = (motion.stage, motion.goal, self._body.n_steps, tree)
+        step = self._body.n_steps - self._first_step
+        state = (motion.stage, motion.goal, step, tree)
         now = time.monotonic()
         if state == self._told and now - self._told_at < _FEEDBACK_PERIOD:
             return
         self._told, self._told_at = state, now
-        feedback = ExecuteTask.Feedback(step=self._body.n_steps, stage=motion.stage, task_tree=tree)
+        feedback = ExecuteTask.Feedback(step=step, stage=motion.stage, task_tree=tree)
         if motion.goal is not None:
             feedback.goal.header.frame_id = self._map_frame
             feedback.goal.pose.position = to_point(motion.goal)

@@ -31,6 +31,8 @@ from loci.query import Evidence, Query
 TOLERANCE = 1.5
 #: Actions of exploring between two questions to the memory.
 _EXPLORE_STEPS = 4
+#: Places where a thing was seen that are tried: who cannot get to these will not get to the next one.
+_MAX_SIGHTINGS = 3
 
 #: What is said of a thing with which something was done.
 _DONE: dict[str, str] = {
@@ -118,21 +120,22 @@ class TaskExecutor:
         self.tree = TaskTree(instruction, [phrase(order) for order in orders])
         root = self.tree.root
         root.begin(self._body.stamp_ns)
-        if instruction and self._plans is not None:
-            root.evidence = tuple(past.id for past in self._plans.similar(instruction))
         outcome = Outcome(False, "nothing was ordered")
-        evidence: tuple[Evidence, ...] = ()
+        evidence: dict[str, Evidence] = {}
+        is_lost = False
         try:
+            if instruction and self._plans is not None:
+                root.evidence = tuple(past.id for past in self._plans.similar(instruction))
             for order, node in zip(orders, root.children, strict=True):
                 self._node = node
                 node.begin(self._body.stamp_ns)
                 try:
                     outcome = yield from self._order(order)
                 except (BodyError, MemoryLostError) as error:
-                    outcome = Outcome(False, str(error))
+                    outcome, is_lost = Outcome(False, str(error)), isinstance(error, MemoryLostError)
                 status: Status = "done" if outcome.done else "failed"
                 node.end(status, outcome.reason, self._body.stamp_ns, (e.id for e in outcome.evidence))
-                evidence += tuple(e for e in outcome.evidence if e not in evidence)
+                evidence |= {e.id: e for e in outcome.evidence}
                 if not outcome.done:
                     outcome = replace(outcome, reason=f"{phrase(order)}: {outcome.reason}")
                     break
@@ -143,9 +146,14 @@ class TaskExecutor:
             root.end("failed", str(error) or type(error).__name__, self._body.stamp_ns)
             raise
         root.end("done" if outcome.done else "failed", outcome.reason, self._body.stamp_ns)
-        if instruction and self._plans is not None:
+        if instruction and not is_lost:
+            self.remember(instruction, outcome)
+        return replace(outcome, evidence=tuple(evidence.values()))
+
+    def remember(self, instruction: str, outcome: Outcome) -> None:
+        """Keep what came of a task; `carry_out` does so for those that it ends itself."""
+        if self._plans is not None:
             self._plans.remember_task(instruction, outcome.done, outcome.reason)
-        return replace(outcome, evidence=evidence)
 
     def _order(self, order: Order) -> Generator[Motion, None, Outcome]:
         if order.stay and order.verb not in ("find", "answer"):
@@ -193,7 +201,7 @@ class TaskExecutor:
         yield from self._look()
         tries = Tries()
         for sighting in self._sightings(words):
-            if tries.is_spent(sighting):
+            if tries.is_spent(sighting) or len(tries.reasons) >= _MAX_SIGHTINGS:
                 continue
             at = sighting.position
             assert at is not None

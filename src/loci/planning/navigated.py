@@ -119,7 +119,8 @@ class NavigatedBody:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._memory, self._navigation, self._where = memory, navigation, where
+        self._memory, self._navigation, self._find = memory, navigation, where
+        self._last_known: Array | None = None
         self._limits, self._p = limits or NavigationLimits(), exploration or ExplorationParameters()
         self._hand, self._clock, self._sleep = hand, clock, sleep
         self._last_step = 0
@@ -147,10 +148,10 @@ class NavigatedBody:
             return
         self._way = None
         try:
-            here: Array | None = self._on_floor(self._where())
+            here: Array | None = self._where()
         except BodyError:
-            here = None
-        self._navigation.stop(here)
+            here = self._last_known
+        self._navigation.stop(None if here is None else self._on_floor(here))
 
     @property
     def steps_left(self) -> int:
@@ -159,6 +160,10 @@ class NavigatedBody:
     @property
     def has_hand(self) -> bool:
         return self._hand is not None
+
+    def _where(self) -> Array:
+        self._last_known = self._find()
+        return self._last_known
 
     def position(self) -> Point:
         x, y, z = self._where()[:3, 3].tolist()

@@ -139,7 +139,9 @@ def with_lessons(candidates: Sequence[Evidence], lessons: Sequence[Lesson]) -> l
 
 def _is_about(lesson: Lesson, candidate: Evidence) -> bool:
     note = lesson.note
-    if note.position is None or candidate.position is None or note.map_id != candidate.map_id:
+    if note.position is None or candidate.position is None:
+        return False
+    if note.map_id and candidate.map_id and note.map_id != candidate.map_id:
         return False
     if not lesson.is_way and note.stamp_ns < candidate.stamp_ns:
         return False

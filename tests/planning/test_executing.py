@@ -1,0 +1,331 @@
+"""Tasks are carried out in a world that can be driven, by a robot with discrete actions and by one that is sent goals, and each ends."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+from task_world import Clock, FlickeringFrontiers, GridNavigation, TablePlanner, TaskWorld, Thing
+
+from loci.planning.bodies import Handled, Motion, SteppedBody
+from loci.planning.driving import distance
+from loci.planning.execution import Outcome, TaskExecutor
+from loci.planning.navigated import NavigatedBody, NavigationLimits
+from loci.planning.orders import Order, parse_instruction
+from loci.planning.plan_memory import PlanMemory
+
+MUG = (14.0, 2.0, 0.0)
+NEAR_MUG = (6.0, 2.0, 0.0)
+
+
+@dataclass
+class Run:
+    world: TaskWorld
+    executor: TaskExecutor
+    body: Any
+    navigation: GridNavigation | None
+    outcome: Outcome | None = None
+    n_motions: int = 0
+
+    def go(self, instruction: str, max_steps: int = 1000, stop: Callable[[Run], bool] = lambda _: False) -> Outcome:
+        """Carry it out; ``stop`` cancels."""
+        orders = parse_instruction(instruction)
+        assert orders
+        self.body.begin(max_steps)
+        doing: Generator[Motion, None, Outcome] = self.executor.carry_out(orders, instruction)
+        while True:
+            assert self.n_motions < 30_000, "it never ends"
+            try:
+                next(doing)
+            except StopIteration as end:
+                self.outcome = end.value
+                return end.value
+            self.n_motions += 1
+            if stop(self):
+                doing.close()
+                return Outcome(False, "cancelled")
+
+    @property
+    def tree(self) -> dict[str, Any]:
+        return dict(json.loads(self.executor.tree.to_json()))
+
+
+def stepped(world: TaskWorld, planner: TablePlanner | None = None, hand: Any = None, **options: Any) -> Run:
+    body = SteppedBody(world, world, hand)
+    world.step("look")
+    return Run(world, TaskExecutor(world, planner or TablePlanner(world), body, **options), body, None)
+
+
+def navigated(
+    world: TaskWorld, planner: TablePlanner | None = None, hand: Any = None, says: bool = False, **options: Any
+) -> Run:
+    navigation, clock = GridNavigation(world, says), Clock()
+    body = NavigatedBody(
+        world, navigation, navigation.where, NavigationLimits(look_time=0.2), hand=hand, clock=clock, sleep=clock.sleep
+    )
+    world.step("look")
+    return Run(world, TaskExecutor(world, planner or TablePlanner(world), body, **options), body, navigation)
+
+
+BODIES = pytest.mark.parametrize("run", [stepped, navigated], ids=["stepped", "navigated"])
+
+
+def tries(run: Run, order: int = 0) -> list[tuple[str, str]]:
+    return [(t["evidence"][0], t["status"]) for t in run.tree["children"][order]["children"]]
+
+
+@BODIES
+def test_a_thing_that_nobody_has_seen_is_explored_for_and_found(run: Callable[..., Run]) -> None:
+    r = run(TaskWorld([Thing("object/1", "mug", MUG)]))
+    outcome = r.go("find the mug")
+    assert outcome.done, outcome.reason
+    assert outcome.evidence[0].id == "object/1"
+    assert distance(r.world.position()[:2], MUG[:2]) < 1.8
+    assert r.tree["status"] == "done"
+    assert tries(r) == [("object/1", "done")]
+
+
+@BODIES
+def test_what_was_carried_away_is_looked_for_elsewhere(run: Callable[..., Run]) -> None:
+    gone = Thing("object/1", "mug", NEAR_MUG, is_there=False, known=True)
+    r = run(TaskWorld([gone, Thing("object/2", "mug", MUG)]))
+    assert r.go("find the mug").done
+    assert tries(r) == [("object/1", "failed"), ("object/2", "done")]
+    assert r.tree["children"][0]["retries"] == 1
+
+
+@BODIES
+def test_what_does_not_exist_ends_when_everything_is_explored(run: Callable[..., Run]) -> None:
+    r = run(TaskWorld())
+    outcome = r.go("find the unicorn")
+    assert not outcome.done
+    assert "everything reachable was explored" in outcome.reason
+    assert r.body.steps_left > 0
+
+
+@BODIES
+def test_a_thing_that_cannot_be_reached_is_tried_twice_and_no_more(run: Callable[..., Run]) -> None:
+    world = TaskWorld([Thing("object/1", "mug", MUG, known=True)], sight=0.5)
+    world.unreachable = [MUG]
+    r = run(world)
+    outcome = r.go("find the mug")
+    assert not outcome.done
+    assert "a closed door is in the way" in outcome.reason
+    assert tries(r) == [("object/1", "failed")] * 2
+
+
+@BODIES
+def test_steps_are_bounded(run: Callable[..., Run]) -> None:
+    r = run(TaskWorld([Thing("object/1", "mug", MUG)]))
+    before = r.body.n_steps
+    outcome = r.go("find the mug", max_steps=3)
+    assert not outcome.done
+    assert "within the steps allowed" in outcome.reason
+    assert r.body.n_steps - before <= 4
+
+
+@BODIES
+def test_phantoms_with_ever_new_names_at_one_place_are_not_chased_for_ever(run: Callable[..., Run]) -> None:
+    class Haunted(TablePlanner):
+        def ask(self, question: str, memory: Any, limit: int = 10, with_images: bool = False) -> Any:
+            n = len(self.world.things)
+            self.world.things[f"object/{n}"] = Thing(f"object/{n}", "mug", NEAR_MUG, is_there=False, known=True)
+            return super().ask(question, memory, limit, with_images)
+
+    world = TaskWorld()
+    r = run(world, Haunted(world))
+    outcome = r.go("find the mug")
+    assert not outcome.done
+    assert len(tries(r)) == 2
+
+
+@BODIES
+def test_parts_are_done_in_their_order_and_the_first_that_fails_ends_it(run: Callable[..., Run]) -> None:
+    r = run(TaskWorld([Thing("object/1", "mug", MUG), Thing("object/2", "sink", NEAR_MUG)], sight=2.5))
+    assert r.go("find the sink, then find the mug").done
+    assert [o["status"] for o in r.tree["children"]] == ["done", "done"]
+    assert {e.id for e in r.outcome.evidence} == {"object/1", "object/2"}
+    assert not r.go("find the unicorn, then find the mug").done
+    assert [o["status"] for o in r.tree["children"]] == ["failed", "waiting"]
+
+
+@BODIES
+def test_a_question_is_answered_by_going_to_the_thing_and_looking(run: Callable[..., Run]) -> None:
+    world = TaskWorld([Thing("object/1", "window", MUG, known=True)])
+    world.known[:] = True
+    r = run(world, TablePlanner(world, {"object/1": "It is closed."}))
+    outcome = r.go("is the window closed?")
+    assert outcome.done
+    assert outcome.answer is not None
+    assert outcome.answer.answer == "It is closed."
+    assert distance(r.world.position()[:2], MUG[:2]) < 1.7
+    assert r.tree["children"][0]["children"][0]["what"].startswith("look at window")
+
+
+@BODIES
+def test_a_question_that_looking_does_not_answer_is_given_up(run: Callable[..., Run]) -> None:
+    world = TaskWorld([Thing("object/1", "window", NEAR_MUG, known=True)])
+    r = run(world)
+    outcome = r.go("is the window closed?")
+    assert not outcome.done
+    assert outcome.answer is not None
+    assert len(tries(r)) == 1
+
+
+@BODIES
+def test_without_moving_only_what_is_known_is_told(run: Callable[..., Run]) -> None:
+    r = run(TaskWorld([Thing("object/1", "mug", MUG, known=True)]))
+    before = r.world.position()
+    assert r.go("find the mug but do not move").done
+    unknown = r.go("find the unicorn but do not move")
+    assert not unknown.done
+    assert "Without moving" in unknown.reason
+    assert not r.go("bring the mug to the sink without moving").done
+    assert r.world.position() == before
+
+
+@BODIES
+def test_the_place_where_something_was_seen_is_gone_back_to_though_it_is_gone(run: Callable[..., Run]) -> None:
+    world = TaskWorld([Thing("object/1", "dog", NEAR_MUG, is_there=False, known=True, state="missing", stamp_ns=5)])
+    r = run(world)
+    world.known[:] = True
+    outcome = r.go("go back to where you saw the dog")
+    assert outcome.done, outcome.reason
+    assert distance(world.position()[:2], NEAR_MUG[:2]) < 1.8
+    assert not r.go("go back to where you saw the unicorn, then find the dog").done
+    assert [o["status"] for o in r.tree["children"]] == ["failed", "waiting"]
+
+
+@BODIES
+def test_things_are_handled_by_the_hand_and_declined_without_one(run: Callable[..., Run]) -> None:
+    done: list[tuple[str, str]] = []
+
+    def hand(verb: str, label: str, position: Any) -> Handled:
+        done.append((verb, label))
+        return Handled(len(done) != 1, "it slipped")
+
+    things = [Thing("object/1", "mug", NEAR_MUG), Thing("object/2", "mug", MUG), Thing("object/3", "sink", MUG)]
+    r = run(TaskWorld(things), hand=hand)
+    assert r.go("bring the mug to the sink").done
+    assert done == [("pick", "mug"), ("pick", "mug"), ("place", "sink")]
+    without = run(TaskWorld(things))
+    outcome = without.go("bring the mug to the sink")
+    assert not outcome.done
+    assert "no hand" in outcome.reason
+
+
+@BODIES
+def test_a_memory_that_is_cleared_on_the_way_ends_the_task(run: Callable[..., Run]) -> None:
+    r = run(TaskWorld([Thing("object/1", "mug", MUG)]))
+
+    def clear(r: Run) -> bool:
+        if r.n_motions == 40:
+            r.world.clear()
+        return False
+
+    outcome = r.go("find the mug", stop=clear)
+    assert not outcome.done
+    assert "cleared" in outcome.reason
+    assert r.tree["status"] == "failed"
+
+
+def test_an_empty_memory_ends_the_task_at_once() -> None:
+    r = navigated(TaskWorld([Thing("object/1", "mug", MUG)]))
+    r.world.clear()
+    outcome = r.go("find the mug")
+    assert not outcome.done
+    assert "nothing was observed yet" in outcome.reason
+    assert not r.navigation.sent
+
+
+@BODIES
+@pytest.mark.parametrize("after", [0, 1, 5, 30, 60])
+def test_a_task_can_be_cancelled_after_any_motion(run: Callable[..., Run], after: int) -> None:
+    r = run(TaskWorld([Thing("object/1", "mug", MUG)]))
+    r.go("find the mug", stop=lambda r: r.n_motions > after)
+    assert r.tree["status"] == "cancelled"
+    assert r.tree["children"][0]["status"] == "cancelled"
+    if r.navigation is not None:
+        r.body.stop()
+        assert r.navigation.stands
+
+
+def test_a_robot_that_does_not_come_on_is_given_up() -> None:
+    for says in (False, True):
+        world = TaskWorld([Thing("object/1", "mug", NEAR_MUG, known=True)])
+        world.known[:] = True
+        r = navigated(world, says=says)
+        r.navigation.broken = True
+        outcome = r.go("find the mug")
+        assert not outcome.done
+        assert "stood still" in outcome.reason
+        assert r.navigation.stands
+
+
+def test_what_the_navigation_says_is_passed_on() -> None:
+    world = TaskWorld([Thing("object/1", "mug", NEAR_MUG, known=True)], sight=0.5)
+    r = navigated(world, says=True)
+    hidden = np.zeros_like(world.walls)
+    hidden[:, 45:48] = True  # nobody sees why the way is barred
+    barred = TaskWorld([Thing("object/1", "mug", NEAR_MUG, known=True)], hidden=hidden, sight=0.5)
+    barred.known[:] = True
+    r = navigated(barred, says=True)
+    outcome = r.go("find the mug")
+    assert not outcome.done
+    assert "the wheels slip" in outcome.reason
+
+
+def test_frontiers_that_flicker_do_not_make_the_robot_turn_back_for_ever() -> None:
+    world = FlickeringFrontiers((2.0, 4.2, 0.0), (14.0, 4.2, 0.0))
+    r = navigated(world)
+    outcome = r.go("find the unicorn")
+    assert not outcome.done
+    assert "everything reachable was explored" in outcome.reason
+    assert len(r.navigation.sent) < 30
+
+
+def test_a_second_try_takes_the_candidate_last_that_failed_in_the_first() -> None:
+    shelf = Thing("object/1", "mug", NEAR_MUG, is_there=False, known=True)
+    table = Thing("object/2", "mug", MUG, known=True)
+    world = TaskWorld([shelf, table])
+    world.known[:] = True
+    plans = PlanMemory(world)
+    first = stepped(world, plans=plans)
+    assert first.go("find the mug").done
+    assert tries(first) == [("object/1", "failed"), ("object/2", "done")]
+    shelf.state = "present"  # a memory that was told so; nobody has seen it since
+    second = stepped(world, plans=plans)
+    assert second.go("find the mug").done
+    assert tries(second) == [("object/2", "done")]
+    shelf.stamp_ns = world.newest_stamp_ns + 1  # now somebody has
+    third = stepped(world, plans=plans)
+    third.go("find the mug")
+    assert tries(third)[0][0] == "object/1"
+    assert second.tree["evidence"], "the first task is an example for the second"
+
+
+def test_a_way_that_could_not_be_driven_is_tried_later_though_the_thing_is_seen() -> None:
+    cellar, hall = Thing("object/1", "lamp", MUG, known=True), Thing("object/2", "lamp", NEAR_MUG, known=True)
+    world = TaskWorld([cellar, hall])
+    world.known[:] = True
+    world.unreachable = [MUG]
+    plans = PlanMemory(world)
+    assert stepped(world, plans=plans).go("find the lamp").done
+    cellar.stamp_ns = world.newest_stamp_ns + 10
+    again = stepped(world, plans=plans)
+    assert again.go("find the lamp").done
+    assert tries(again) == [("object/2", "done")]
+
+
+def test_without_an_instruction_nothing_is_kept() -> None:
+    r = stepped(TaskWorld([Thing("object/1", "mug", NEAR_MUG)]))
+    r.executor = TaskExecutor(r.world, TablePlanner(r.world), r.body, plans=PlanMemory(r.world))
+    r.body.begin(1000)
+    motions = list(r.executor.carry_out((Order("find", "mug"),)))
+    assert motions
+    assert r.tree["status"] == "done"
+    assert not r.world.notes.kept
