@@ -17,7 +17,6 @@ pytest.importorskip("loci_ros", reason="loci_ros cannot be imported: run `make s
 
 from builtin_interfaces.msg import Duration
 from geometry_msgs.msg import PoseStamped
-from loci.nodes.tasks import thing_to_find
 from loci_ros import action, srv
 from loci_ros import msg as m
 from rclpy.action import ActionClient, ActionServer, CancelResponse
