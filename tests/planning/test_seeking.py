@@ -9,7 +9,7 @@ from table_memory import BEDROOM, KITCHEN, ROOMS, TableMemory, thing
 from loci.perception.text import MiniLMTextEncoder
 from loci.planning.offline import OfflinePlanner
 from loci.planning.protocols import KnownPath, Point
-from loci.planning.seeking import is_called, relaxations, things_meant
+from loci.planning.seeking import is_called, purpose_of, relaxations, things_meant
 
 HERE: Point = (0.0, 0.0, 0.0)
 
@@ -99,3 +99,18 @@ def test_relaxations_keep_the_name() -> None:
     assert all("mug" in words for words in looser)
     assert len(set(looser)) == len(looser)
     assert list(relaxations("mug")) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "purpose"),
+    [
+        ("something that i can use to boil water", "boil water"),
+        ("something to read", "read"),
+        ("something which can be used for cutting paper", "cutting paper"),
+        ("anything I could use to dry my hair", "dry my hair"),
+        ("mug", ""),
+        ("something red", ""),
+    ],
+)
+def test_what_a_thing_is_for_is_told_from_its_name(words: str, purpose: str) -> None:
+    assert purpose_of(words) == purpose

@@ -15,6 +15,7 @@ import numpy as np
 from loci.geometry import Array
 from loci.planning.parsing import parse
 from loci.planning.protocols import KnownObject, MemoryReader, Point
+from loci.planning.seeking import purpose_of
 from loci.planning.words import canonical
 
 #: Things so near to a place say what it is like [m]; the most similar ones count.
@@ -45,7 +46,7 @@ class Relevance:
 
     def __init__(self, words: str, memory: MemoryReader, planner: KnowsWords) -> None:
         asked = parse(f"where is the {words}")
-        self._names = [name for name in (asked.words or words, asked.anchor) if name]
+        self._names = [name for name in (purpose_of(words) or asked.words or words, asked.anchor) if name]
         self._room = asked.room
         self._memory, self._planner = memory, planner
         self._known: dict[str, float] = {}
