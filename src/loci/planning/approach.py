@@ -27,7 +27,7 @@ _SPOT_TOLERANCE, _SAME_SPOT = 0.3, 0.6
 def approach(memory: MemoryReader, body: Body, target: Evidence, tolerance: float) -> Generator[Motion, None, str]:
     """Drive up to an object until it is close and in view, from another side if need be; faces it. Returns why it was not reached, or nothing.
 
-    An object that nowhere comes in view counts as reached all the same: whether it is still there is told by the memory.
+    An object that is gone counts as reached: that it is not there is told by the memory.
 
     Args:
         memory: that takes in the robot's images.
@@ -39,7 +39,10 @@ def approach(memory: MemoryReader, body: Body, target: Evidence, tolerance: floa
     at = target.position
     known = next((o for o in memory.known_objects() if o.id == target.id), None)
     half = _half_extent(known)
-    reason = yield from _drive(memory, body, target, at, half, max(tolerance, half + _BESIDE))
+    goal, within = at, max(tolerance, half + _BESIDE)
+    if _ends_behind(memory, body, target, within):
+        goal = _next_spot(memory, body, target, half, []) or at
+    reason = yield from _drive(memory, body, target, goal, half, within)
     if reason and level_distance(body.position(), at) - half > CLOSE:
         return reason
     stood = [body.position()]
@@ -55,7 +58,13 @@ def approach(memory: MemoryReader, body: Body, target: Evidence, tolerance: floa
         yield from _drive(memory, body, target, spot, half, _SPOT_TOLERANCE)
         stood += [spot, body.position()]
         seen = yield from _face(memory, body, target)
-    return ""
+    return "" if seen or body.steps_left <= 0 or _is_gone(memory, target) else "it did not come in view"
+
+
+def _is_gone(memory: MemoryReader, target: Evidence) -> bool:
+    """Whether the memory has noticed that the target is not there any more."""
+    now = memory.recall(Query(object_id=target.id, kinds=("object",), limit=1)).evidence
+    return not now or now[0].state == "missing"
 
 
 def _drive(
@@ -90,8 +99,21 @@ def _face(memory: MemoryReader, body: Body, target: Evidence) -> Generator[Motio
 def _is_seen(memory: MemoryReader, target: Evidence, since_ns: int, newest_ns: int) -> bool:
     """Whether an image taken since then shows the target. Stamps beyond the newest one are of an earlier session."""
     memory.wait_for(newest_ns)
+    newest_ns = max(newest_ns, memory.newest_stamp_ns)  # a robot that is sent goals does not know every image's
     now = memory.recall(Query(object_id=target.id, kinds=("object",), limit=1)).evidence
     return bool(now) and since_ns <= now[0].stamp_ns <= newest_ns and now[0].state != "missing"
+
+
+def _ends_behind(memory: MemoryReader, body: Body, target: Evidence, tolerance: float) -> bool:
+    """Whether the way ends on the far side of where the target was seen best from: there may be a wall between."""
+    assert target.position is not None
+    T = target.T_map_camera
+    path = memory.path_to(target.position, body.position(), tolerance, body.stamp_ns)
+    if T is None or path.reason or not len(path.points):
+        return False
+    to_view = np.asarray(T)[:2, 3] - target.position[:2]
+    to_end = np.asarray(path.points)[-1, :2] - target.position[:2]
+    return float(to_view @ to_end) < 0.0
 
 
 def _half_extent(known: KnownObject | None) -> float:
