@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
@@ -13,6 +14,7 @@ import numpy.typing as npt
 
 from loci.geometry import invert_pose, project, transform_points
 from loci.keyframes import Keyframes
+from loci.perception.matching import LocalFeatures, PicturePose, local_features, picture_pose
 from loci.perception.protocols import ImageEncoder
 from loci.scene.tracks import SceneObject
 from loci.store.errors import StoreError
@@ -24,6 +26,8 @@ T = TypeVar("T")
 #: Height of the images that a planner looks at (3D-Mem) [px].
 PLANNER_HEIGHT = 360
 _MAX_SCALED, _MAX_CROPS = 256, 20_000
+#: Features of an image take about 400 kB.
+_MAX_FEATURES, _MAX_POSES = 256, 20_000
 _JPEG_QUALITY = 85
 #: A point is hidden by what is nearer by more than this [m]; fewer points that are not hidden show nothing.
 _HIDDEN, _MIN_SHOWN = 0.1, 4
@@ -37,6 +41,8 @@ class Pictures:
         self._encoder = encoder
         self._scaled: OrderedDict[tuple[str, int], bytes] = OrderedDict()
         self._crops: OrderedDict[tuple[str, tuple[int, int, int, int]], Vector] = OrderedDict()
+        self._features: OrderedDict[str, LocalFeatures] = OrderedDict()  # by keyframe, or by a picture's digest
+        self._poses: OrderedDict[tuple[str, str], PicturePose | None] = OrderedDict()
         self._lock = threading.Lock()
 
     def scaled(self, keyframe_id: str, max_height: int) -> bytes:
@@ -86,11 +92,35 @@ class Pictures:
                 found[o.id] = float(crop @ vector)
         return found
 
+    def taken_from(self, picture: npt.NDArray[np.uint8], keyframe_id: str) -> PicturePose | None:
+        """From where a picture (H, W, 3) RGB was taken, as a keyframe tells by what both show; None: it does not tell.
+
+        Raises:
+            KeyError: no such keyframe.
+            StoreError: its files are missing or damaged.
+        """
+        digest = hashlib.sha256(picture.tobytes() + repr(picture.shape).encode()).hexdigest()
+        shown = self._kept(self._features, digest, _MAX_FEATURES, lambda: local_features(picture))
+        return self._kept(self._poses, (digest, keyframe_id), _MAX_POSES, lambda: self._pose_of(shown, keyframe_id))
+
+    def _pose_of(self, shown: LocalFeatures, keyframe_id: str) -> PicturePose | None:
+        remembered = self._kept(
+            self._features,
+            keyframe_id,
+            _MAX_FEATURES,
+            lambda: local_features(np.ascontiguousarray(self._decode(keyframe_id)[..., ::-1])),
+        )
+        return picture_pose(
+            shown, remembered, self._keyframes.depth(keyframe_id), self._keyframes.get(keyframe_id).camera
+        )
+
     def clear(self) -> None:
         """Let go of everything: what was forgotten must not lie about here."""
         with self._lock:
             self._scaled.clear()
             self._crops.clear()
+            self._features.clear()
+            self._poses.clear()
 
     def _encode(self, o: SceneObject, image: list[npt.NDArray[np.uint8]]) -> Vector:
         if not image:  # decoded once for all objects of a keyframe

@@ -17,6 +17,8 @@ Order = Literal["relevance", "newest", "oldest"]
 
 KINDS: tuple[Kind, ...] = ("object", "snapshot", "keyframe", "place", "room", "episode")
 MAX_LIMIT = 1000
+#: Score from which on a keyframe shows what a picture shows, confirmed by local features.
+SAME_VIEW = 0.9
 
 
 def check_limit(limit: int, maximum: int = MAX_LIMIT) -> int:
@@ -128,7 +130,7 @@ class Evidence:
         session, map_id: in which session, and the map that the poses refer to.
         place, room, room_name: where it is in the topological graph; empty: not known.
         object_id, keyframe_id: what it is about and hangs on; empty: none.
-        position: (3,) [m], map frame, or None.
+        position: (3,) [m], map frame, or None. Of a keyframe that was found by a picture and shows the same: where the picture was taken.
         T_map_camera: (4, 4) pose of the keyframe's camera, or None.
         is_goal: whether the robot may be sent there: its map is joined to the current one, and it is not known to be gone.
         is_quoted: ``text`` was written by somebody (``source``), not observed: to be quoted, not believed.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from loci.contradictions import with_contradictions
 from loci.episodic.long_term import EpisodeFilter
+from loci.episodic.records import Episode
 from loci.evidence import (
     Memories,
     attach_images,
@@ -25,12 +26,14 @@ from loci.evidence import (
     describe_snapshot,
     rooms_of_objects,
 )
+from loci.perception.matching import PicturePose
 from loci.perception.protocols import ImageTextEncoder
 from loci.perception.text import TextEncoder
-from loci.query import KINDS, Evidence, Kind, Order, Query
+from loci.query import KINDS, SAME_VIEW, Evidence, Kind, Order, Origin, Query
 from loci.scene.attributes import agreement, asked_attributes, attribute_words
 from loci.scene.objects import SceneObject
 from loci.spatial.regions import Room
+from loci.store.errors import StoreError
 from loci.understanding import narrowed
 
 Vector = npt.NDArray[np.float32]
@@ -42,6 +45,10 @@ _BELOW = 1e-5
 NAMED_SCORE, ATTRIBUTE_BONUS, ATTRIBUTE_PENALTY = 0.9, 0.1, 0.15
 #: Score of a thing that looks exactly like what is asked for: less than of one that is called so.
 LOOKS_SCORE = 0.85
+#: So many local features that agree leave no doubt that two images show the same. Only the first ones by likeness are compared so
+#: closely, and of those from nearly the same place [m] and direction (cosine) only the first.
+_SURE_INLIERS, _MAX_VERIFIED, _SAME_PLACE, _SAME_DIRECTION = 100, 64, 0.4, 0.9
+_MAX_CANDIDATES = 1000
 #: Of equal scores the most specific comes first: an object before the snapshot and the room that contain it.
 _PRIORITY = {"object": 0, "snapshot": 1, "room": 2, "place": 3, "frontier": 4, "episode": 5, "keyframe": 5}
 
@@ -154,21 +161,29 @@ def _recall(memories: Memories, query: Query) -> Recollection:
     if "place" in kinds and (image_embedding is not None or not ranked):
         found += _place_candidates(memories, query, image_embedding)
     if kinds & {"keyframe", "episode"}:
+        sought = None
+        if query.image is not None and kinds & {"keyframe", "episode"} == {"keyframe"}:
+            sought = _Picture(memories, query.image, order)
         episodes, n_total = memories.episodic.search(
             _episode_filter(memories, query, kinds),
             text_embedding=text_embedding,
             image_embedding=image_embedding,
             text=query.text,
             order=order,
-            limit=query.offset + query.limit,
+            limit=max(query.offset + query.limit, _MAX_CANDIDATES if sought else 0),
             pose_of=memories.keyframes.pose,
         )
+        if sought is not None:
+            episodes = sought.verified(episodes)
         rank = 1.0
         for e, score, origin in episodes:
             # They keep the order in which the episodic memory has them: its short term may come before better scores.
             rank = score if score <= rank else rank - _BELOW
             when = memories.episodic.time_key(e.session, e.stamp_ns)
-            found.append(_Candidate(e.kind, rank, when, partial(describe_episode, memories, e, score, origin)))
+            describe = partial(describe_episode, memories, e, score, origin)
+            if sought is not None:
+                describe = partial(sought.placed, e.keyframe_id, describe)
+            found.append(_Candidate(e.kind, rank, when, describe))
         n_more += n_total - len(episodes)
     page = _sorted(found, order)[query.offset : query.offset + query.limit]
     memories.scene.supports(c.object_id for c in page if c.object_id)  # all at once, for `describe_object`
@@ -185,6 +200,48 @@ def _rooms_by_id(memories: Memories, object_ids: Sequence[str]) -> dict[str, dic
     by_id = memories.scene.by_id()
     rooms = rooms_of_objects(memories, [by_id[i] for i in object_ids]) if object_ids else []
     return {i: {"room": room} for i, room in zip(object_ids, rooms, strict=True) if room is not None}
+
+
+class _Picture:
+    """A picture that is looked for: which keyframes show the same, by local features, and from where it was taken."""
+
+    def __init__(self, memories: Memories, image: npt.NDArray[np.uint8], order: Order) -> None:
+        self._memories, self._image, self._order = memories, image, order
+        self._positions: dict[str, tuple[float, float, float]] = {}
+
+    def verified(self, episodes: Sequence[tuple[Episode, float, Origin]]) -> list[tuple[Episode, float, Origin]]:
+        """The same, the first ones looked at closely: those that show the same place have `SAME_VIEW` or more, and come first."""
+        checked: list[tuple[Episode, float, Origin]] = []
+        views = np.empty((0, 6))  # positions and directions of those that were compared
+        for e, score, origin in episodes:
+            T_map_keyframe = self._memories.keyframes.pose(e.keyframe_id)
+            is_new = len(views) < _MAX_VERIFIED and not np.any(
+                (np.linalg.norm(views[:, :3] - T_map_keyframe[:3, 3], axis=1) < _SAME_PLACE)
+                & (views[:, 3:] @ T_map_keyframe[:3, 2] > _SAME_DIRECTION)
+            )
+            pose = None
+            if is_new:
+                views = np.vstack([views, [*T_map_keyframe[:3, 3], *T_map_keyframe[:3, 2]]])
+                pose = self._pose(e.keyframe_id)
+            if pose is not None:
+                T = T_map_keyframe @ pose.T_keyframe_picture
+                self._positions[e.keyframe_id] = (float(T[0, 3]), float(T[1, 3]), float(T[2, 3]))
+                score = max(score, SAME_VIEW + (1.0 - SAME_VIEW) * min(1.0, pose.n_inliers / _SURE_INLIERS))
+            checked.append((e, score, origin))
+        # Sorting is stable: among equals, and by time, the order stays.
+        return sorted(checked, key=lambda c: -c[1]) if self._order == "relevance" else checked
+
+    def placed(self, keyframe_id: str, describe: Callable[[], Evidence]) -> Evidence:
+        """Evidence whose position is where the picture was taken, if that is known."""
+        evidence = describe()
+        position = self._positions.get(keyframe_id)
+        return evidence if position is None else replace(evidence, position=position)
+
+    def _pose(self, keyframe_id: str) -> PicturePose | None:
+        try:
+            return self._memories.pictures.taken_from(self._image, keyframe_id)
+        except (KeyError, StoreError):
+            return None  # forgotten or damaged since: it is ranked by its embedding alone
 
 
 def _embeddings(memories: Memories, query: Query) -> tuple[Vector | None, Vector | None]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from task_world import Clock, FlickeringFrontiers, GridNavigation, TablePlanner, TaskWorld, Thing
+from task_world import START, Clock, FlickeringFrontiers, GridNavigation, TablePlanner, TaskWorld, Thing
 
 from loci.planning.bodies import Handled, Motion, SteppedBody
 from loci.planning.driving import distance
@@ -145,7 +145,7 @@ def test_phantoms_with_ever_new_names_at_one_place_are_not_chased_for_ever(run: 
 
 @BODIES
 def test_parts_are_done_in_their_order_and_the_first_that_fails_ends_it(run: Callable[..., Run]) -> None:
-    r = run(TaskWorld([Thing("object/1", "mug", MUG), Thing("object/2", "sink", NEAR_MUG)]))
+    r = run(TaskWorld([Thing("object/1", "mug", MUG), Thing("object/2", "sink", NEAR_MUG)], sight=2.5))
     assert r.go("find the sink, then find the mug").done
     assert [o["status"] for o in r.tree["children"]] == ["done", "done"]
     assert {e.id for e in r.outcome.evidence} == {"object/1", "object/2"}
@@ -209,7 +209,7 @@ def test_things_are_handled_by_the_hand_and_declined_without_one(run: Callable[.
         return Handled(len(done) != 1, "it slipped")
 
     things = [Thing("object/1", "mug", NEAR_MUG), Thing("object/2", "mug", MUG), Thing("object/3", "sink", MUG)]
-    r = run(TaskWorld(things), hand=hand)
+    r = run(TaskWorld(things, sight=2.5), hand=hand)
     assert r.go("bring the mug to the sink").done
     assert done == [("pick", "mug"), ("pick", "mug"), ("place", "sink")]
     without = run(TaskWorld(things))
@@ -298,10 +298,12 @@ def test_a_second_try_takes_the_candidate_last_that_failed_in_the_first() -> Non
     assert first.go("find the mug").done
     assert tries(first) == [("object/1", "failed"), ("object/2", "done")]
     shelf.state = "present"  # a memory that was told so; nobody has seen it since
+    world._position = START  # the shelf is nearer again
     second = stepped(world, plans=plans)
     assert second.go("find the mug").done
     assert tries(second) == [("object/2", "done")]
     shelf.stamp_ns = world.newest_stamp_ns + 1  # now somebody has
+    world._position = START
     third = stepped(world, plans=plans)
     third.go("find the mug")
     assert tries(third)[0][0] == "object/1"

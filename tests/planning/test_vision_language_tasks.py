@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import cv2
@@ -40,7 +41,13 @@ class FurnishedWorld(GridWorld):
         self.things = [thing(1, "hat", None, HAT), thing(2, "lamp", None, LAMP)]
 
     def _seen(self) -> list[KnownObject]:
-        return [o for o in self.things if self.known[self._cell(*(np.array(v) for v in o.evidence.position[:2]))]]
+        known = [o for o in self.things if self.known[self._cell(*(np.array(v) for v in o.evidence.position[:2]))]]
+        return [self._looked_at(o) for o in known]
+
+    def _looked_at(self, o: KnownObject) -> KnownObject:
+        """What is near is seen in the newest image."""
+        near = np.hypot(*np.subtract(self.position()[:2], o.evidence.position[:2])) < 2.0
+        return replace(o, evidence=replace(o.evidence, stamp_ns=self.newest_stamp_ns)) if near else o
 
     def known_objects(self) -> tuple[KnownObject, ...]:
         return tuple(self._seen())

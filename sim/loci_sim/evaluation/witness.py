@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from loci.planning.protocols import Answer, KnownObject, MemoryReader, Planner, Point
+from loci.planning.relevance import KnowsWords
 from loci.planning.words import normalise
 from loci_sim.evaluation.tasks import Asked, Chore, Facts, Goal, Match, Question, Reply, Revisit, Stop, Task
 
@@ -43,6 +44,23 @@ class WatchedPlanner:
         return answer
 
 
+class WatchedWords(WatchedPlanner):
+    """One that knows words: exploring asks it where a thing is likely."""
+
+    def __init__(self, planner: Planner, words: KnowsWords) -> None:
+        super().__init__(planner)
+        self._words = words
+
+    def similarities(self, words: str, labels: Sequence[str]) -> np.ndarray:
+        """As the planner's."""
+        return self._words.similarities(words, labels)
+
+
+def watched(planner: Planner) -> WatchedPlanner:
+    """A planner whose questions and answers are noted."""
+    return WatchedWords(planner, planner) if isinstance(planner, KnowsWords) else WatchedPlanner(planner)
+
+
 class Witness:
     """Follows the tasks of a row.
 
@@ -53,7 +71,7 @@ class Witness:
     """
 
     def __init__(self, robot: SimulatedRobot, memory: MemoryClient, planner: Planner, forgets: bool) -> None:
-        self.planner = WatchedPlanner(planner)
+        self.planner = watched(planner)
         self._robot, self._memory, self._forgets = robot, memory, forgets
         self._before: Mapping[str, int] = {}
         self._queries: list[Asked] = []

@@ -6,15 +6,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
+
+from loci.geometry import Array
 from loci.planning.driving import GOAL_TOLERANCE, Driver, bearing, drive_to
 from loci.planning.exploration import ExplorationParameters, ExplorationProgress, explore
 from loci.planning.orders import Verb
 from loci.planning.plan_memory import Failure
 from loci.planning.protocols import Action, MemoryReader, Point, Robot, StepResult
+from loci.planning.relevance import Interest
 
 
 @dataclass(frozen=True)
@@ -92,11 +96,14 @@ class Body(Protocol):
     def face(self, point: Point) -> Generator[Motion, None, None]:
         """Turn towards a point."""
 
-    def explore(self, n_steps: int, look_at: str = "") -> Generator[Motion, None, bool]:
+    def explore(
+        self, n_steps: int, interest: Interest | None = None, look_at: str = ""
+    ) -> Generator[Motion, None, bool]:
         """So many actions of exploring; returns whether something is left to explore.
 
         Args:
             n_steps: at most.
+            interest: metres of way that looking at points is worth; None: all are worth the same.
             look_at: id of the frontier to look at, if it is still there and can be reached; empty: any.
         """
 
@@ -117,6 +124,7 @@ class SteppedBody:
         self._memory, self._robot, self._hand = memory, robot, hand
         self._driver = Driver(memory, self, max_steps=0)
         self._exploration: Iterator[ExplorationProgress] | None = None
+        self._interest: Interest | None = None  # of the task under way
         self._exploring_to: Point | None = None
         self._look_at = ""
         self._last_step = 0
@@ -172,11 +180,13 @@ class SteppedBody:
         for _ in self._driver.face(bearing(self.position(), point)):
             yield Motion("looking", point)
 
-    def explore(self, n_steps: int, look_at: str = "") -> Generator[Motion, None, bool]:
-        self._look_at = look_at
+    def explore(
+        self, n_steps: int, interest: Interest | None = None, look_at: str = ""
+    ) -> Generator[Motion, None, bool]:
+        self._interest, self._look_at = interest, look_at
         if self._exploration is None:
             everything = ExplorationParameters(max_steps=1_000_000_000)
-            self._exploration = explore(self._memory, self, everything, lambda _: self._look_at)
+            self._exploration = explore(self._memory, self, everything, lambda _: self._look_at, self._worth)
         for _ in range(min(n_steps, self.steps_left)):
             progress = next(self._exploration, None)
             if progress is None or progress.outcome:
@@ -191,6 +201,9 @@ class SteppedBody:
         if self._hand is None:
             return Handled(False, "the robot has no hand")
         return self._hand(verb, label, position)
+
+    def _worth(self, points: Sequence[Point]) -> Array:
+        return np.zeros(len(points)) if self._interest is None else self._interest(points)
 
     def _sync(self) -> None:
         """Exploring has taken steps of the same budget."""

@@ -6,19 +6,22 @@ after every action: who runs a task can stop it, bound it, or tell how far it is
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
+from loci.planning.approach import approach
 from loci.planning.bodies import Body, BodyError, Handled, Motion
 from loci.planning.orders import Order
 from loci.planning.phrases import time_phrase
 from loci.planning.plan_memory import SOURCE as PLAN_SOURCE
 from loci.planning.plan_memory import PlanMemory, with_lessons
 from loci.planning.protocols import Answer, MemoryReader, Planner, Point
+from loci.planning.relevance import Interest, KnowsWords, Relevance
+from loci.planning.searching import SecondLook
+from loci.planning.seeking import pictured, things_meant
 from loci.planning.task_tree import Status, TaskTree
 from loci.planning.tries import Tries
 from loci.planning.words import normalise
@@ -30,8 +33,6 @@ TOLERANCE = 1.5
 _EXPLORE_STEPS = 4
 #: Places where a thing was seen that are tried: who cannot get to these will not get to the next one.
 _MAX_SIGHTINGS = 3
-#: A remembered image is the one that was shown from this score on.
-_SAME_VIEW = 0.8
 
 #: What is said of a thing with which something was done.
 _DONE: dict[str, str] = {
@@ -175,7 +176,7 @@ class TaskExecutor:
         """Go to what is called so, or to what a picture (H, W, 3) RGB shows, and look whether it is there."""
 
         def found(desperate: bool) -> list[Evidence]:
-            return self._pictured(image, desperate) if image is not None else self._things(words)
+            return self._pictured(image, desperate) if image is not None else self._things(words, desperate)
 
         return (yield from self._try(words, found, self._look_for, "found"))
 
@@ -193,7 +194,11 @@ class TaskExecutor:
             self._stamp_ns = max(self._stamp_ns, self._body.stamp_ns)
             return handled if handled.done else replace(handled, failure="not done")
 
-        return (yield from self._try(order.words, lambda _: self._things(order.words), work, _DONE[order.verb]))
+        return (
+            yield from self._try(
+                order.words, lambda desperate: self._things(order.words, desperate), work, _DONE[order.verb]
+            )
+        )
 
     def go_back(self, words: str) -> Generator[Motion, None, Outcome]:
         """Go to where such a thing was seen last, whether it is still there or not. Nothing is explored: it was seen, or it was not."""
@@ -258,16 +263,18 @@ class TaskExecutor:
 
         Args:
             words: that the candidates are for.
-            candidates: of the memory as it is, best first; True: nothing is left to explore.
+            candidates: of the memory as it is, best first; True: nothing is left to explore, and everything was looked at again.
             work: on one of them.
             success: what is then said of it.
         """
         tries = Tries()
-        explored = False
+        explored = searched = False
         yield from self._look()
         lessons = self._plans.lessons(words) if self._plans is not None else []
+        interest = self._interest(words)
+        second_look = SecondLook(self._memory, self._body, interest)
         while self._body.steps_left > 0:
-            target = self._first(words, with_lessons(candidates(explored), lessons), tries)
+            target = self._first(words, with_lessons(candidates(searched), lessons), tries)
             if target is not None:
                 handled = yield from self._tried(target, f"try {_name(target)}", work)
                 if handled.done:
@@ -276,7 +283,10 @@ class TaskExecutor:
                 if self._plans is not None and handled.failure:
                     self._plans.remember_failure(words, target, handled.failure, handled.reason, self._body.stamp_ns)
             elif not explored:
-                explored = not (yield from self._explore())
+                explored = not (yield from self._explore(interest))
+            elif not searched:
+                searched = not (yield from second_look.next())
+                self._stamp_ns = max(self._stamp_ns, self._body.stamp_ns)
             elif not tries.allow_unreached():
                 nothing = "everything reachable was explored, and nothing like it is known"
                 return Outcome(False, f"{tries.summary()}; {nothing} besides" if tries.reasons else nothing)
@@ -294,27 +304,17 @@ class TaskExecutor:
 
     # --- what the memory says -----------------------------------------------------------------------------------------
 
-    def _things(self, words: str) -> list[Evidence]:
-        """Objects that words mean, best first."""
+    def _things(self, words: str, desperate: bool = False) -> list[Evidence]:
+        """Objects that words mean, best first; looser where nothing is left to explore."""
         self._up_to_date()
-        if words.startswith("something"):
-            served = self._planner.ask(f"is there {words}", self._memory)
-            if served.known:
-                return [e for e in served.evidence if e.kind == "object" and e.state != "missing"]
-            return list(self._memory.recall(Query(text=words, kinds=("object",), limit=5)).evidence)
-        answer = self._planner.ask(f"where is the {words}", self._memory)
-        self._look_at = answer.look_at
-        kinds = ("object", "room", "snapshot")
-        found = [e for e in answer.evidence if answer.known and e.kind in kinds and e.state != "missing"]
-        # "The mug on the table": the evidence names the table, too.
-        head = normalise(re.split(r" (?:on|in) the ", words)[0])
-        return [e for e in found if normalise(e.label) in head] or found
+        meant = things_meant(words, self._memory, self._planner, self._body.position(), desperate=desperate)
+        self._look_at = meant.look_at
+        return meant.things
 
     def _pictured(self, image: npt.NDArray[np.uint8], desperate: bool) -> list[Evidence]:
         """Remembered images like a picture; any, where nothing is left to explore."""
         self._up_to_date()
-        found = self._memory.recall(Query(image=image, kinds=("keyframe",), limit=10)).evidence
-        return [e for e in found if desperate or e.score >= _SAME_VIEW]
+        return pictured(self._memory, image, desperate=desperate)
 
     def _sightings(self, words: str) -> list[Evidence]:
         """Where such a thing was seen, newest first: the thing, also where it is gone by now, what was noted about it, and the images of it.
@@ -376,8 +376,14 @@ class TaskExecutor:
         self._stamp_ns = self._body.look()
         yield Motion("looking")
 
-    def _explore(self) -> Generator[Motion, None, bool]:
-        left = yield from self._body.explore(_EXPLORE_STEPS, self._look_at)
+    def _interest(self, words: str) -> Interest | None:
+        """Where such a thing is likely, if the planner can tell."""
+        if not words or not isinstance(self._planner, KnowsWords):
+            return None
+        return Relevance(words, self._memory, self._planner)
+
+    def _explore(self, interest: Interest | None = None) -> Generator[Motion, None, bool]:
+        left = yield from self._body.explore(_EXPLORE_STEPS, interest, self._look_at)
         self._stamp_ns = max(self._stamp_ns, self._body.stamp_ns)
         return left
 
@@ -385,7 +391,10 @@ class TaskExecutor:
         """Drive to what is remembered and look whether it is there."""
         assert target.position is not None
         at: Point = target.position
-        stuck = yield from self._body.drive(at, self._tolerance)
+        if target.kind == "object":
+            stuck = yield from approach(self._memory, self._body, target, self._tolerance)
+        else:
+            stuck = yield from self._body.drive(at, self._tolerance)
         self._stamp_ns = max(self._stamp_ns, self._body.stamp_ns)
         if stuck:
             return Handled(False, stuck, "not reached")

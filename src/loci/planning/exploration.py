@@ -24,6 +24,7 @@ from loci.planning.protocols import (
     Point,
     Robot,
 )
+from loci.planning.relevance import Interest
 
 Outcome = Literal["", "complete", "out of steps", "nothing seen"]
 
@@ -111,6 +112,7 @@ def explore(
     robot: Robot,
     parameters: ExplorationParameters | None = None,
     choose: Choice = lambda frontiers: "",
+    interest: Interest | None = None,
 ) -> Iterator[ExplorationProgress]:
     """Explore step by step; every action yields its progress, the last one has an ``outcome``. Stop early by not asking for more.
 
@@ -119,12 +121,21 @@ def explore(
         robot: that is driven.
         parameters: how.
         choose: who says where to look next, asked whenever it is reconsidered. What is given up is not offered.
+        interest: metres of way that looking at points is worth; None: all are worth the same.
     """
-    return _Explorer(memory, robot, parameters or ExplorationParameters(), choose).run()
+    return _Explorer(memory, robot, parameters or ExplorationParameters(), choose, interest).run()
 
 
 class _Explorer:
-    def __init__(self, memory: MemoryReader, robot: Robot, parameters: ExplorationParameters, choose: Choice) -> None:
+    def __init__(
+        self,
+        memory: MemoryReader,
+        robot: Robot,
+        parameters: ExplorationParameters,
+        choose: Choice,
+        interest: Interest | None,
+    ) -> None:
+        self._interest = interest
         self._memory = memory
         self._choose = choose
         self._robot = robot
@@ -176,6 +187,8 @@ class _Explorer:
                 self._target = f
                 return f
         costs = [self._cost(f, position) for f in self._frontiers]
+        if self._interest is not None and costs:
+            costs = list(np.array(costs) - self._interest([f.centroid for f in self._frontiers]))
         self._target = choose_frontier(self._frontiers, costs, self._target, self._p.switch_gain)
         return self._target
 

@@ -20,6 +20,7 @@ from loci.planning.exploration import ExplorationParameters
 from loci.planning.frontier_choice import choose_frontier, frontier_cost
 from loci.planning.orders import Verb
 from loci.planning.protocols import KnownFrontier, MemoryReader, Point
+from loci.planning.relevance import Interest
 
 #: Frontiers nearer than this are the same place to look at [m].
 _SAME_PLACE = 0.4
@@ -195,11 +196,14 @@ class NavigatedBody:
             return
         yield from self._turn(here, to, "looking", point)
 
-    def explore(self, n_steps: int, look_at: str = "") -> Generator[Motion, None, bool]:
+    def explore(
+        self, n_steps: int, interest: Interest | None = None, look_at: str = ""
+    ) -> Generator[Motion, None, bool]:
         """Look around, then drive to one frontier after the other; returns now and then, on the way, too, so that the memory can be asked.
 
         Args:
             n_steps: goals sent at most.
+            interest: metres of way that looking at points is worth; None: all are worth the same.
             look_at: id of the frontier to look at, if it can be reached; empty: the cheapest.
         """
         if not self._looked_around:
@@ -208,7 +212,7 @@ class NavigatedBody:
             return True
         last_step = self.n_steps + n_steps
         while self.n_steps < last_step and self.steps_left > 0:
-            chosen = self._choose(look_at)
+            chosen = self._choose(look_at, interest)
             if chosen is None:
                 self._frontier = None
                 self.stop()  # what it drove to is explored
@@ -240,7 +244,7 @@ class NavigatedBody:
 
     # --- how it is done -----------------------------------------------------------------------------------------------
 
-    def _choose(self, look_at: str) -> KnownFrontier | None:
+    def _choose(self, look_at: str, interest: Interest | None) -> KnownFrontier | None:
         """The frontier to drive to; not one that was given up. After some changes of mind, the one under way is kept."""
         here = self._where()
         position = self.position()
@@ -251,6 +255,8 @@ class NavigatedBody:
         if kept is not None and self._n_switches >= _SWITCHES:
             return kept
         costs = [frontier_cost(f, position, _heading(here), self._p.size_bonus, self._p.max_size_bonus) for f in left]
+        if interest is not None and costs:
+            costs = list(np.array(costs) - interest([f.centroid for f in left]))
         best = choose_frontier(left, costs, kept, self._p.switch_gain)
         chosen = next((f for f in left if f.id == look_at), best)
         if kept is not None and chosen is not kept:

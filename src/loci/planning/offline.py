@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from loci.planning import answers_places, answers_things, answers_uses
 from loci.planning.finding import Finder, Scene, a_room
 from loci.planning.grounding import with_image
@@ -51,6 +53,10 @@ class OfflinePlanner:
 
     def __init__(self, encoder: TextEncoder | None = None, threshold: float = SAME_THING) -> None:
         self._finder = Finder(encoder, threshold)
+
+    def similarities(self, words: str, labels: Sequence[str]) -> np.ndarray:
+        """Cosines of ``words`` with ``labels``, (N,); zeros without an encoder."""
+        return self._finder.words.similarities(words, labels)
 
     def ask(self, question: str, memory: MemoryReader, limit: int = 10, with_images: bool = False) -> Answer:
         """Answer with at most ``limit`` pieces of evidence; see `loci.planning.protocols.Planner`.

@@ -32,6 +32,9 @@ _MODALS = frozenset("can could may might would should will must".split())
 _RELATING = re.compile(
     r"\b(?:on top of|on|upon|atop|onto|from|off)(?= (?:the|a|an|my|our|your|this|that) )|\bon top\b|\b(?:hold|holds|holding|carry|carries|carrying|bear|bears|bearing|covered|occupies|supports?)\b"
 )
+_KEEPING = re.compile(
+    r"\bwhere (?:can|could|may|might|should|shall|do|would) (?:i|we|you|one) (?:keep|store|put|leave|get)\b"
+)
 _OPEN_WORD = re.compile(r"\b(?:what|which|anything|something|object|objects|things?|items?|stuff|name|list)\b")
 
 
@@ -67,6 +70,8 @@ def understand_question(text: str, encoder: TextEncoder | None = None) -> Asked 
         return Asked("room_for" if any(t in _PLACE_CUES for t in outside) else "use_for", purpose)
     if not phrases:
         return None
+    if _KEEPING.search(whole):
+        return None  # where something may be put is no question of where it is
     if any(t in ("where", "whereabouts", "location", "place", "part") for t in outside):
         return Asked("where", phrases[0].words)
     if _RELATING.search(whole) and _OPEN_WORD.search(" ".join(outside)) and "room" not in outside:

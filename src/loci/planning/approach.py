@@ -1,0 +1,145 @@
+"""Going up to a thing until the robot stands close before it and sees it: near in a straight line may still be behind a wall.
+
+Seen is what the memory has recognised in an image taken from where the robot stands, so that arriving and looking are one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+import numpy as np
+
+from loci.planning.bodies import Body, Motion
+from loci.planning.driving import bearing, level_distance
+from loci.planning.protocols import KnownObject, MemoryReader, Point
+from loci.query import Evidence, Query
+
+#: So near to a thing's side the robot has arrived, if it sees it [m].
+CLOSE = 0.9
+#: Where it does not, it tries from points so far from the thing's side [m] (3D-Mem, "going there"), in so many directions, so often.
+_BESIDE, _N_DIRECTIONS, _MAX_TRIES = 0.75, 8, 3
+#: Metres of way that the side from which it was seen best is worth more than the far side.
+_SEEN_SIDE = 4.0
+#: Paths to such points may end this far from them [m], and are not tried so near to where the robot stood before.
+_SPOT_TOLERANCE, _SAME_SPOT = 0.3, 0.6
+
+
+def approach(memory: MemoryReader, body: Body, target: Evidence, tolerance: float) -> Generator[Motion, None, str]:
+    """Drive up to an object until it is close and in view, from another side if need be; faces it. Returns why it was not reached, or nothing.
+
+    An object that is gone counts as reached: that it is not there is told by the memory.
+
+    Args:
+        memory: that takes in the robot's images.
+        body: the robot.
+        target: an object with a position.
+        tolerance: the way may end so far from its middle [m].
+    """
+    assert target.position is not None
+    at = target.position
+    known = next((o for o in memory.known_objects() if o.id == target.id), None)
+    half = _half_extent(known)
+    goal, within = at, max(tolerance, half + _BESIDE)
+    if _ends_behind(memory, body, target, within):
+        goal = _next_spot(memory, body, target, half, []) or at
+    reason = yield from _drive(memory, body, target, goal, half, within)
+    if reason and level_distance(body.position(), at) - half > CLOSE:
+        return reason
+    stood = [body.position()]
+    seen = yield from _face(memory, body, target)
+    if reason and not seen:
+        return reason
+    for _ in range(_MAX_TRIES):
+        if seen or body.steps_left <= 0:
+            break
+        spot = _next_spot(memory, body, target, half, stood)
+        if spot is None:
+            break
+        yield from _drive(memory, body, target, spot, half, _SPOT_TOLERANCE)
+        stood += [spot, body.position()]
+        seen = yield from _face(memory, body, target)
+    return "" if seen or body.steps_left <= 0 or _is_gone(memory, target) else "it did not come in view"
+
+
+def _is_gone(memory: MemoryReader, target: Evidence) -> bool:
+    """Whether the memory has noticed that the target is not there any more."""
+    now = memory.recall(Query(object_id=target.id, kinds=("object",), limit=1)).evidence
+    return not now or now[0].state == "missing"
+
+
+def _drive(
+    memory: MemoryReader, body: Body, target: Evidence, goal: Point, half: float, tolerance: float
+) -> Generator[Motion, None, str]:
+    """Drive to a point, but only until the target is close and in view."""
+    assert target.position is not None
+    way = body.drive(goal, tolerance)
+    position, since_ns = body.position(), body.stamp_ns
+    while True:
+        try:
+            motion = next(way)
+        except StopIteration as end:
+            return str(end.value or "")
+        yield motion
+        if body.position() != position:
+            position, since_ns = body.position(), body.stamp_ns
+        is_close = level_distance(position, target.position) - half < CLOSE
+        if is_close and since_ns > 0 and _is_seen(memory, target, since_ns, body.stamp_ns):
+            way.close()
+            return ""
+
+
+def _face(memory: MemoryReader, body: Body, target: Evidence) -> Generator[Motion, None, bool]:
+    """Turn towards the target; whether it was seen from here."""
+    assert target.position is not None
+    since_ns = body.stamp_ns
+    yield from body.face(target.position)
+    return _is_seen(memory, target, since_ns, body.stamp_ns)
+
+
+def _is_seen(memory: MemoryReader, target: Evidence, since_ns: int, newest_ns: int) -> bool:
+    """Whether an image taken since then shows the target. Stamps beyond the newest one are of an earlier session."""
+    memory.wait_for(newest_ns)
+    newest_ns = max(newest_ns, memory.newest_stamp_ns)  # a robot that is sent goals does not know every image's
+    now = memory.recall(Query(object_id=target.id, kinds=("object",), limit=1)).evidence
+    return bool(now) and since_ns <= now[0].stamp_ns <= newest_ns and now[0].state != "missing"
+
+
+def _ends_behind(memory: MemoryReader, body: Body, target: Evidence, tolerance: float) -> bool:
+    """Whether the way ends on the far side of where the target was seen best from: there may be a wall between."""
+    assert target.position is not None
+    T = target.T_map_camera
+    path = memory.path_to(target.position, body.position(), tolerance, body.stamp_ns)
+    if T is None or path.reason or not len(path.points):
+        return False
+    to_view = np.asarray(T)[:2, 3] - target.position[:2]
+    to_end = np.asarray(path.points)[-1, :2] - target.position[:2]
+    return float(to_view @ to_end) < 0.0
+
+
+def _half_extent(known: KnownObject | None) -> float:
+    """From the middle of an object to its side [m], about."""
+    return 0.0 if known is None else float(np.mean(known.size[:2])) / 2
+
+
+def _next_spot(memory: MemoryReader, body: Body, target: Evidence, half: float, stood: list[Point]) -> Point | None:
+    """A point beside a thing where the robot did not stand yet: near by path, and on the side from which it was seen best."""
+    assert target.position is not None
+    here, at = body.position(), target.position
+    T = target.T_map_camera
+    seen_from = None if T is None else bearing(at, (float(T[0, 3]), float(T[1, 3])))
+    best: tuple[float, Point] | None = None
+    for angle in np.arange(_N_DIRECTIONS) * 2 * np.pi / _N_DIRECTIONS:
+        reach = half + _BESIDE
+        x, y = at[0] + reach * float(np.cos(angle)), at[1] + reach * float(np.sin(angle))
+        path = memory.path_to((x, y, here[2]), here, _SPOT_TOLERANCE, body.stamp_ns)
+        if path.reason or not len(path.points):
+            continue
+        ex, ey, ez = (float(v) for v in path.points[-1])
+        if any(level_distance((ex, ey, ez), p) < _SAME_SPOT for p in stood):
+            continue
+        cost = path.length
+        if seen_from is not None:
+            cost += _SEEN_SIDE / 2 * (1.0 - float(np.cos(angle - seen_from)))
+        if best is None or cost < best[0]:
+            best = cost, (ex, ey, ez)
+    return None if best is None else best[1]
