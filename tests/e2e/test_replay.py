@@ -49,7 +49,9 @@ def test_kitchen_holds_objects_that_persist_and_snapshots_that_show_them(loci, k
         objects = memory.objects()
         assert sum(o.n_detections >= 5 for o in objects) >= 10
         shown = [i for s in memory.snapshots() for i in s.object_ids]
-        assert sorted(shown) == sorted(o.id for o in objects)
+        # What is missing now is in no snapshot until it is seen again.
+        assert sorted(shown) == sorted(o.id for o in objects if o.state not in ("missing", "held"))
+        assert len(shown) >= 0.8 * len(objects)
 
 
 def test_kitchen_is_asked_what_it_saw_first(loci, kitchen_run: tuple[Path, str], tmp_path: Path) -> None:

@@ -60,6 +60,10 @@ _HARMLESS = re.compile(
 )
 #: What is taken for cleaning is no thing to be carried.
 _CLOTHS = ("cloth", "rag", "wet cloth", "duster", "mop")
+#: What is to be made is nowhere yet: no thing to be found.
+_MAKE = re.compile(
+    r"\b(?:make|cook|bake|brew|prepare|fix|build|buy|order) (?:(?:me|us|myself|him|her|them) (?:the|a|an|my|some|another)|some)\b"
+)
 _FOR_ME = re.compile(r"\b(?:bring|give|hand|get|fetch|pass)s? (?:me|us) (?:the|a|an|my|your|our|some)\b")
 _TO_ME = re.compile(r"\b(?:take|bring|lead|drive|get|carry|position|move|put|place|park|guide) (?:me|us|yourself|you) ")
 _ACTING = ACTIONS | IS_OPEN | IS_CLOSED | IS_ON | IS_OFF | IS_DIRTY | IS_CLEAN
@@ -217,7 +221,7 @@ def _clause(clause: str, last: Command | None, encoder: TextEncoder | None) -> l
     tokens = clause.split()
     pronoun = any(t in ("it", "that", "them", "there", "this") for t in tokens)
     simple = noun_phrases(tokens) or ([] if pronoun else noun_phrases(tokens, bare=True))
-    if _FOR_ME.search(clause) or (tokens[0].endswith("ing") and not noun_phrases(tokens)):
+    if _FOR_ME.search(clause) or _MAKE.search(clause) or (tokens[0].endswith("ing") and not noun_phrases(tokens)):
         return None  # nothing can be handed over, and "finding nemo" orders nothing
     named = {i for p in simple for i in range(p.start, p.end)}
     outside = [t if i not in named else "" for i, t in enumerate(tokens)]
