@@ -120,6 +120,8 @@ def _is_content(tokens: Sequence[str], i: int, begins: bool) -> bool:
         return False
     if word == "stand" and not begins:  # "tv stand", but "let the mug stand on it"
         return tokens[i - 1] in _STANDS or not {"let", "should", "must", "may", "does"} & set(tokens[:i])
+    if not begins and (word in ("stands", "lives") or (word == "wide" and "open" in tokens[i + 1 : i + 2])):
+        return tokens[i - 1] in _STANDS  # "the fridge stands open"
     if word in _VERBAL and word not in _ALSO_NOUNS:
         return begins
     return True

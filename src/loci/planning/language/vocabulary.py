@@ -105,7 +105,7 @@ NO_THINGS = frozenset(
     "wash wipe clean scrub rinse polish dusting cleaning washing look hand favour favor moment minute second way drive trip go dirt time try visit order "
     "robot bit lot good chance case ride hurry wiping scrubbing polishing job task sure mess grime stain stains front side vicinity direction "
     "location position place spot whereabouts top surface color colour hue shade tint number count amount total quantity state "
-    "power room rooms thing things object objects item items anything something everything one ones kind sort type day once home house flat apartment".split()
+    "destination goal target power room rooms thing things object objects item items anything something everything one ones kind sort type day once home house flat apartment".split()
 )
 
 # --- words without content --------------------------------------------------------------------------------------------
