@@ -153,7 +153,7 @@ def _clauses(part: str) -> list[str]:
         first = next((w for w in piece.split() if w not in ("please", "then", "also", "could", "can", "you", "just", "i", "would", "like", "to", "let", "us")), "")  # fmt: skip
         if not piece:
             continue
-        if clauses and clauses[-1].split()[0] in (*_TO, *_ON) and not _verbs(clauses[-1].split()):
+        if clauses and clauses[-1].split()[0] in (*_TO, *_ON) and {"on"}.issuperset(_verbs(clauses[-1].split())):
             clauses[-1] += f" {piece}"  # "on the desk, kindly set the mug"
         elif (
             clauses
@@ -245,7 +245,7 @@ def _clause(clause: str, last: Command | None, encoder: TextEncoder | None) -> l
         and not unknown
         and phrases[0].before in (*_TO, *_ON)
         and phrases[1].before == "with"
-        and not _verbs(tokens)
+        and {"on"}.issuperset(_verbs(tokens))
     ):
         return [Command("carry", phrases[1].words, phrases[0].words)]  # "onto the desk with the mug!"
     carried = _carried(tokens, outside, simple, phrases, last)
@@ -318,7 +318,7 @@ def _particle(tokens: Sequence[str], outside: Sequence[str]) -> str:
 
 #: What may be wished for a thing: to be somewhere.
 _WISHES = frozenset(
-    "belong belongs belonging goes go should must want wants need needs like prefer expect expects ought end ends home gets get supposed be do has have lands land lives stand stands".split()
+    "needed wanted belong belongs belonging goes go should must want wants need needs like prefer expect expects ought end ends home gets get supposed be do has have lands land lives stand stands".split()
 )
 #: The same of somebody who speaks.
 _FOND = frozenset("want wants need like prefer expect expects must have should do".split())
@@ -341,7 +341,14 @@ def _carried(
     )
     if not simple or not (carrying or wished) or _TO_ME.search(" ".join(tokens)):
         return None
-    if carrying and last is not None and any(w in ("it", "them", "that", "this") for w in words):
+    told = any(
+        w in ("belongs", "goes", "should", "must", "belong") for w in words
+    )  # "get the mug, it belongs on the desk"
+    if (
+        (carrying or (told and last is not None and last.deed == "pick"))
+        and last is not None
+        and any(w in ("it", "them", "that", "this") for w in words)
+    ):
         place = phrases[-1]
         return Command("place", last.thing, place.words) if place.before in (*_TO, *_ON) else None
     belonging = any(w in ("belong", "belongs", "goes", "should", "ought", "must", "need") for w in words) or bool(
@@ -385,6 +392,7 @@ def _destination(
     after = " ".join(tokens[phrases[0].end :])
     if len(phrases) > 1 and (
         re.match(r"(?:is|s|would be) (?:where|the (?:right )?(?:place|home|spot) (?:for|of))", after)
+        or (phrases[1].before == "with" and after.startswith(("could do with", "can do with")))
         or phrases[1].before in _LACKS - ({"get", "have", "need"} if carrying else set())
         or (simple[0].before in (*_TO, *_ON) and not (carrying and simple[0].start > 2))
     ):
