@@ -92,7 +92,7 @@ _REVERSED = re.compile(
 _AND_ENDS = re.compile(
     r"\b(?:and )?(?:end|finish|stop|conclud)\w* (?:with|at|on) (?:the )?(?:\w+ )?(?:first|last|earliest|latest|oldest|newest)(?: one| thing)?\b"
 )
-_IN_ANY_ORDER = re.compile(
+IN_ANY_ORDER = re.compile(
     r"(?:in )?(?:any|whichever|whatever|no particular|no special|arbitrary) (?:order|sequence)|(?:the )?(?:order|sequence) (?:does not|is not|is un|is ir|is of no|is up to you)[\w ]*|(?:no matter|whatever|never mind|regardless of|irrespective of|without regard to|ignoring)(?: in)?(?: the| which| what)? (?:order|sequence)"
 )
 _ORDERED = re.compile(
@@ -123,7 +123,7 @@ _SOURCE = re.compile(
     rf"\bbefore (?:you|it|that|this|being|the)\b|\bbefore$|{_AT_FIRST}|\boriginal\w*\b|\binitial\w*\b|\bused to\b|\b(?:came|come|comes|coming|stems?|originat\w+) (?:from|out)\b|\bout of\b|(?<!drop )(?<!dropped )(?<!dropping )(?<!drops )\boff\b(?! at)|\bfrom (?:which|where|what|whose)\b|\bfrom\b(?! (?:there|first|last|then|here|your|you|the first)\b)|\blost\b|\bformer\w*\b|\bprevious (?:place|spot|location|position|home)\b|\bold (?:place|spot|location|position)\b|\bno longer\b|\bwent missing\b|\bgave up\b|\b(?:first|earlier) (?:was|lay|stood|sat)\b"
 )
 _TARGET = re.compile(
-    r"\binto\b|\bonto\b|\bend(?:ed|s)? up\b|\breceiv\w+\b|\bg(?:o|e)t(?:s|ten)? (?:something|anything|things|it) from you\b|\bbecause of you\b|\bto (?:which|what|whose)\b|\bdrop\w* off\b|\bnow\b|\boff at\b|\bfinal\w*\b|\bdestination\b|\bnew (?:place|spot|location|position|home)\b|\b(?:moved|carried|transported|brought|took|taken|shifted|relocated|delivered)(?: (?:the|a|an|any|some)?\w*){0,6} to\b"
+    r"(?<!drive )(?<!go )(?<!head )(?<!walk )\binto\b|\bonto\b|\bend(?:ed|s)? up\b|\breceiv\w+\b|\bg(?:o|e)t(?:s|ten)? (?:something|anything|things|it) from you\b|\bbecause of you\b|\bto (?:which|what|whose)\b|\bdrop\w* off\b|\bnow\b|\boff at\b|\bfinal\w*\b|\bdestination\b|\bnew (?:place|spot|location|position|home)\b|\b(?:moved|carried|transported|brought|took|taken|shifted|relocated|delivered)(?: (?:the|a|an|any|some)?\w*){0,6} to\b"
 )
 _BESIDE = re.compile(
     r"\b(?:something|anything|thing|object|item|what|things) else\b|\belse (?:is|lies|stands)\b|\b(?:another|other|different)\b(?! than)|\bneighbou?rs?\b|\bshar\w+\b|\bsame (?:piece of )?furniture (?:as|that|where|on)\b|\bon the same \w+ as\b|\btogether with\b|\b(?:next to|beside|alongside|along with|near|accompan\w+|company)\b"
@@ -135,7 +135,7 @@ _AFTER = re.compile(
     r"\bafter\b|\bonce\b|\bfollow\w*\b|\bnext\b|\bsucceed\w*\b|\bsubsequent\w*\b|\bafterwards\b|\bas soon as\b|\bthen\b"
 )
 _BEFORE = re.compile(
-    r"\bbefore\b|\bprior\b|\bpreced\w+\b|\bprevious\w*\b|\bahead of\b|\bearlier than\b|\buntil\b|\bled up to\b|\bcame first,? then\b"
+    r"\bbefore\b|\bprior\b|\bpreced\w+\b|\bprevious\b|\bahead of\b|\bearlier than\b|\buntil\b|\bled up to\b|\bcame first,? then\b"
 )
 _ALL = re.compile(
     r"\b(?:all|every|everything|each|both|whatever|everywhere|anything that|any of)\b|\b(?:things|objects|items|rooms|pieces|places)\b"
@@ -347,8 +347,8 @@ def wish(what: str, goals: Sequence[Sequence[Deed]]) -> Wish | None:
 
 def _order(q: str) -> tuple[bool, bool, str]:
     """Whether several goals have an order, whether it is backwards, and the text without the words for it."""
-    if _IN_ANY_ORDER.search(q):
-        return False, False, _IN_ANY_ORDER.sub(" ", q)
+    if IN_ANY_ORDER.search(q):
+        return False, False, IN_ANY_ORDER.sub(" ", q)
     q = _AND_ENDS.sub(" ", q)
     if _REVERSED.search(q):
         return True, True, _ORDERED.sub(" ", _REVERSED.sub(" ", q))
@@ -389,6 +389,8 @@ def _chosen(q: str, deeds: Sequence[Deed], thing: str, counting: Sequence[int]) 
 
 
 def _is_beside(q: str) -> bool:
+    if re.search(r"\b(?:just|right|directly|immediately) (?:before|after)\b|\b(?:before|after) the \w+ you\b", q):
+        return False  # "right after the mug you moved another thing"
     return _BESIDE.search(q) is not None and not re.search(r"\bthan (?:from )?any other\b", q)
 
 

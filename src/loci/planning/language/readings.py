@@ -134,4 +134,5 @@ def _readings(q: str, deeds: Sequence[Deed]) -> tuple[str, dict[str, Wish]]:
             "furniture_in_order": Wish("target", each, ordered=True),
             "sources_in_order": Wish("source", each, ordered=True),
         }
-    return masked, {name: w for name, w in found.items() if w is not None}
+    any_order = cues.IN_ANY_ORDER.search(q) is not None
+    return masked, {name: w for name, w in found.items() if w is not None and not (any_order and w.ordered)}

@@ -137,6 +137,7 @@ ORDINALS = tuple("first second third fourth fifth sixth seventh eighth ninth ten
 ORDINAL_OF = {
     **{word: i for i, word in enumerate(ORDINALS)},
     **{f"{i + 1}{'st' if i == 0 else 'nd' if i == 1 else 'rd' if i == 2 else 'th'}": i for i in range(12)},
+    **{f"number {word}": i for i, word in enumerate("one two three four five six".split())},
     "last": -1, "final": -1, "latest": -1,
 }  # fmt: skip
 NUMBER_OF = {
