@@ -1,7 +1,7 @@
 """What a request about deeds can mean, and which meaning is nearest: readings by the slots that it fills, ranked by example sentences.
 
-Every reading that the named things, numbers and times of a request allow is made; cues (`deeds.understand_by_cues`) vote for one, the text encoder
-compares the sentence with examples of all.
+Every reading that the named things, numbers and times of a request allow is made; cues (`deeds.understand_by_cues`) vote for one, and the
+examples of all weigh together, by their nearness in meaning (the text encoder's).
 """
 
 from __future__ import annotations
