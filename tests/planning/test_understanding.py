@@ -20,6 +20,10 @@ from recall_day import DEEDS, wanted
 #: Written before anything understood them; nothing may be tuned on single items. Rates when they were last measured: 0.98 of the
 #: instructions, 0.97 of the questions, 0.99 of the recall tasks.
 HELD_OUT = json.loads(Path(__file__).with_name("held_out_phrasings.json").read_text())
+#: By another author, who had read no parser; two thirds of what they wrote became examples, this is the rest. Rates before and after: 0.90 and
+#: 0.90 of the instructions, 0.80 and 0.86 of the questions, 0.84 and 0.94 of the recall tasks. 20 of the 275, misses all, had been seen by then;
+#: without these: 0.92 and 0.92, 0.90 and 0.94, 0.91 and 0.95.
+SECOND = json.loads(Path(__file__).with_name("second_phrasings.json").read_text())
 PRACTICE = json.loads(Path(__file__).with_name("practice_phrasings.json").read_text())
 
 THINGS = ("mug", "green armchair", "washing machine in the laundry", "red paint can on the drying rack in the storage room", "book on the coffee table")  # fmt: skip
@@ -84,6 +88,14 @@ def test_most_of_what_was_held_out_is_understood(group: str) -> None:
     right = [is_right(t, text, k) for t in templates for text in HELD_OUT[t] for k in range(5)]
     assert len(right) > 300
     assert sum(right) / len(right) >= 0.95
+
+
+@pytest.mark.parametrize(("group", "floor"), [("instructions", 0.85), ("questions", 0.8), ("recall tasks", 0.9)])
+def test_most_of_what_another_author_held_out_is_understood(group: str, floor: float) -> None:
+    templates, is_right = CHECKS[group]
+    right = [is_right(t, text, k) for t in templates for text in SECOND[t] for k in range(5)]
+    assert len(right) > 150
+    assert sum(right) / len(right) >= floor
 
 
 @pytest.mark.parametrize("template", [t for templates, _ in CHECKS.values() for t in templates])

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from loci.planning.language.asking import understand_question
-from loci.planning.language.vocabulary import MODALS, PRONOUNS, QUESTION_WORDS
+from loci.planning.language.vocabulary import MODALS, PRONOUNS, QUESTION_WORDS, SAYING_FORMS
 from loci.planning.names import ARTICLE, COLORS, ROOM, is_room_word
 from loci.planning.words import canonical, normalise
 from loci.time_words import FIRST as _FIRST
@@ -50,7 +50,9 @@ _SUSPECT = (
     | MODALS
     | QUESTION_WORDS
     | {"to", "and", "so", "if", "color", "colour", "did", "use", "open", "closed", "shut", "opened"}
-) | frozenset("standing lying painted coloured colored holding contain contains exist have sit sits".split())
+) | frozenset(
+    "standing lying painted coloured colored holding contain contains exist have sit sits kept seen somewhere anywhere current".split()
+)
 _STANDS = re.compile(r"\b(?<!tv )(?<!umbrella )(?<!coat )(?<!plant )(?<!night )(?<!music )(?<!shoe )stands?$")
 _BE = r"(?:is|are|was|were|lies|lie|stands|stand|sits|sit|does|do)"
 
@@ -122,7 +124,7 @@ def parse(text: str, encoder: TextEncoder | None = None) -> Question:
 def _is_doubtful(question: Question, plain: str) -> bool:
     """Whether a rule took words for names that are none, or left out the room."""
     names = f"{question.words} {question.anchor}".strip()
-    if _SUSPECT.intersection(names.split()) or _STANDS.search(names):
+    if _SUSPECT.intersection(names.split()) or _STANDS.search(names) or {*names.split()[-1:]} & SAYING_FORMS:
         return True
     return (
         question.kind == "count" and not question.room and re.search(rf"\b(?:the|our|my) {ROOM}\b", plain) is not None

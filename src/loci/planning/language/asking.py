@@ -22,12 +22,15 @@ AskedKind = Literal["where", "relation", "color", "count", "state", "use_for", "
 _COLOR = frozenset("color colour colors colours colored coloured hue shade tint tone".split())
 _COUNT = re.compile(r"\b(?:how many|(?:number|count|amount|quantity|total) of|how much)\b|\bcount\b")
 _STATE = frozenset("open opened closed shut ajar close unlocked locked".split())
-_PLACE_CUES = frozenset("where room rooms whereabouts place part location".split())
+_PLACE_CUES = frozenset("anywhere somewhere where room rooms whereabouts place part location".split())
 #: Verbs that ask for a thing and are no purpose; "be" and the like carry nothing.
-_ASKING = forms_of("find look see search locate keep go put leave need know want suggest have expect spot pick use get be tell show hide lose ask check say wonder recommend help let serve offer give choose propose advise head end hold carry come remember imagine mean like happen exist open close shut lock notice spot observe discover detect") | frozenset("take taken grab useful right good".split())  # fmt: skip
+_ASKING = forms_of("find look see search locate keep go put leave need know want suggest have expect spot pick use get be tell show hide lose ask check say wonder recommend help let serve offer give choose propose advise head end hold carry come remember imagine mean like happen exist remind recall forget worry recollect pass list try realise realize open close shut lock notice spot observe discover detect") | frozenset("take taken grab useful right good".split())  # fmt: skip
 _SUBJECTS = frozenset(
     "person somebody guest visitor human family i one we you people they me us somebody someone to folks residents anyone guests".split()
 )
+_ALL_OF_IT = frozenset("everything anything something all nothing".split())
+#: A purpose asks nothing: "remind me where the mug is" tells none.
+_ASKED_INSIDE = frozenset("where what which whether whereabouts".split())
 _MODALS = frozenset("can could may might would should will must".split())
 _RELATING = re.compile(
     r"\b(?:on top of|on|upon|atop|onto|from|off)(?= (?:the|a|an|my|our|your|this|that) )|\bon top\b|\b(?:hold|holds|holding|carry|carries|carrying|bear|bears|bearing|covered|occupies|supports?)\b"
@@ -124,9 +127,13 @@ def purpose_of(tokens: Sequence[str]) -> str:
                 or _seeks(tokens, i)
             ):
                 continue
+        elif (word.endswith("ed") and word not in ("feed", "need", "weed")) or word in _ALL_OF_IT:
+            continue  # what somebody did is nothing to do: "when you passed the mug"
         elif word in FUNCTION_WORDS or word in _ASKING or not word.isalpha():
             continue
-        return _until_end(tokens, i)
+        purpose = _until_end(tokens, i)
+        if not _ASKED_INSIDE.intersection(purpose.split()):
+            return purpose
     return ""  # fmt: skip
 
 
@@ -139,7 +146,7 @@ def _seeks(tokens: Sequence[str], i: int) -> bool:
 
 def _until_end(tokens: Sequence[str], i: int) -> str:
     """Words from ``i`` to the end of the sentence, without what carries nothing there."""
-    end = next((j for j in range(i, len(tokens)) if tokens[j] in (",", ".", "?", "!", ";")), len(tokens))
+    end = next((j for j in range(i, len(tokens)) if tokens[j] in (",", ".", "?", "!", ";", ":")), len(tokens))
     words = list(tokens[i:end])
     while len(words) > 1 and (words[-1] in FUNCTION_WORDS | {"home", "house", "flat", "place"}) and words[-1] != "tv":
         words.pop()

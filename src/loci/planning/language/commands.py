@@ -48,16 +48,22 @@ DEEDS: tuple[Deed, ...] = get_args(Deed)
 _SOMETHING = re.compile(
     r"\b(?:something|anything|some ?thing|a thing|an object|an item|whatever)(?: here)?(?: (?:that|which))? "
     r"(?:(?:(?:i|we|you|one|people|somebody) )?(?:can|could|might|may|would|will)(?: be)? .+?|to .+?|(?:with|on) which .+?|for \w+ing .+?|(?:is )?(?:good|useful|suitable|used|made|meant) (?:to|for) .+?|(?:lets|helps|allows) .+?)"
-    r"(?= (?:on|onto|to|into|in|over to|down on|off at) (?:the|my|our|your) |"
+    r"(?= (?:to be )?(?:on|onto|to|into|in|over to|down on|off at) (?:the|my|our|your) |"
     r" (?:is|gets?|ends?|should|must|has|needs|belongs|ought|lands|goes|over to|down on|off at|(?:moved|brought|placed|taken|carried|transferred|delivered|put) (?:to|on|onto|into|over))\b|"
     r" and (?:put|leave|bring|drop|place|carry|take|set|lay|move|deliver|deposit|get) (?:it|that|them)\b| ,|$)"
 )
 _TO = ("to", "onto", "into", "upon", "towards", "unto")
 _ON = ("on", "in", "at", "over", "inside", "by", "with", "beside", "near", "within", "atop")
 _HARMLESS = re.compile(
-    r"^(?:and |then |please |just )*(?:(?:go|come|head|move|drive|walk)(?: (?:over|there|ahead|on))*|(?:stop|wait|stay|park|halt|remain)(?: (?:there|here|for me|for a moment|a moment|then))*|thanks?(?: you)?(?: (?:very|so) much)?|(?:tell|show|let) (?:it to )?me(?: know)?|"
+    r"^(?:and |then |please |just )*(?:(?:you|we|i) (?:should|could|can|must|may|might|have to|need to) )?(?:(?:go|come|head|move|drive|walk)(?: (?:over|there|ahead|on))*|(?:stop|wait|stay|park|halt|remain)(?: (?:there|here|for me|for a moment|a moment|then))*|thanks?(?: you)?(?: (?:very|so) much)?|(?:tell|show|let) (?:it to )?me(?: know)?|"
     r"do something about (?:it|that)|(?:that|this) is (?:all|it)|come back|you (?:can|may) .{0,8}stop|be quick(?: about it)?|be careful)$"
 )
+#: "So take it there", after it was said where the thing belongs: nothing new.
+_AS_SAID = re.compile(
+    r"^(?:and |so |then |please |kindly |just |go |you )*(?:take|bring|put|carry|move|get|set|leave|drop|fetch|find|deliver) (?:it|them|that|one)(?: over| back| down| up| right)?(?: there)?(?: please| for me)?$"
+)
+#: What tells why: "we have to save electricity".
+_REASON = re.compile(r"^(?:because|since|as|for|otherwise|so that)\b|^(?:i|we|they|he|she|it|nobody|somebody) ")
 #: What is taken for cleaning is no thing to be carried.
 _CLOTHS = ("cloth", "rag", "wet cloth", "duster", "mop")
 #: What is to be made is nowhere yet: no thing to be found.
@@ -88,6 +94,7 @@ def understand_commands(text: str, encoder: TextEncoder | None = None) -> list[C
         return f"\u00a7{len(spans) - 1}"
 
     hidden = _SOMETHING.sub(hide, plain(text))
+    hidden = re.sub(r" \? (?=[^.?!;]*\b(?:it|them|there)\b)", " , ", hidden)  # "where is the mug? Bring me to it"
     commands: list[Command] = []
     for part in _parts(hidden):
         understood = _understand_part(part, commands[-1] if commands else None, encoder)
@@ -144,13 +151,15 @@ def _imperative(words: str) -> str:
 
 def _clauses(part: str) -> list[str]:
     """A part at its "and", commas and "so" before verbs: "get the mug and leave it on the desk"."""
-    pieces = re.split(r"(?:,? (?:and|so|but)(?: also| please| then)*(?= )| ,)", f" {part}")
+    pieces = re.split(r"(?:,? (?:and|so(?! that)|but)(?: also| please| then)*(?= )| ,)", f" {part}")
     clauses: list[str] = []
     for piece in (p.strip() for p in pieces):
         first = next((w for w in piece.split() if w not in ("please", "then", "also", "could", "can", "you", "just", "i", "would", "like", "to", "let", "us")), "")  # fmt: skip
         if not piece:
             continue
-        if (
+        if clauses and clauses[-1].split()[0] in (*_TO, *_ON) and {"on"}.issuperset(_verbs(clauses[-1].split())):
+            clauses[-1] += f" {piece}"  # "on the desk, kindly set the mug"
+        elif (
             clauses
             and first not in IMPERATIVES
             and not piece.startswith(("i ", "you ", "could ", "would ", "can ", "thanks", "thank"))
@@ -177,13 +186,18 @@ def _understand_part(part: str, last: Command | None, encoder: TextEncoder | Non
     clauses = _clauses(part)
     mentioned = last
     for i, clause in enumerate(clauses):
-        if _HARMLESS.match(clause):
+        if _HARMLESS.match(clause) or (commands and commands[-1].deed == "carry" and _AS_SAID.match(clause)):
             continue
         if i + 1 < len(clauses) and _is_mention(clause, clauses[i + 1 :]):
             tokens = clause.split()
             mentioned = Command("find", join_places(tokens, noun_phrases(tokens))[0].words)
+            told = _clause(clause, mentioned, None)
+            if told and told[0].deed in ("carry", "clean"):
+                commands += told  # "the mug belongs on the desk", "there are stains on the desk"
             continue
         understood = _clause(clause, commands[-1] if commands else mentioned, encoder)
+        if understood is None and commands and _REASON.match(clause) and not noun_phrases(clause.split()):
+            continue
         if understood is None:
             return None
         commands += understood
@@ -209,8 +223,8 @@ def _merged(commands: list[Command]) -> list[Command]:
             before and before.deed == "find" and c.deed != "find" and c.thing == before.thing
         ):
             merged[-1] = c
-        elif before and c == before:
-            continue
+        elif before and (c == before or (before.deed == "clean" and c.deed == "pick" and c.thing == before.thing)):
+            continue  # "there are stains on the desk, remove them"
         else:
             merged.append(c)
     return merged
@@ -230,6 +244,14 @@ def _clause(clause: str, last: Command | None, encoder: TextEncoder | None) -> l
     if not simple and not unknown and not any(t in _ACTING for t in outside):
         return []  # "would you", "thank you"
     deed = _deed(tokens, outside)
+    if (
+        len(phrases) == 2
+        and not unknown
+        and phrases[0].before in (*_TO, *_ON)
+        and phrases[1].before == "with"
+        and {"on"}.issuperset(_verbs(tokens))
+    ):
+        return [Command("carry", phrases[1].words, phrases[0].words)]  # "onto the desk with the mug!"
     carried = _carried(tokens, outside, simple, phrases, last)
     if carried is not None and (deed not in ("switch_on", "switch_off", "open", "close", "clean")):
         return [carried]
@@ -249,6 +271,8 @@ def _deed(tokens: Sequence[str], outside: Sequence[str]) -> Deed | None:
     """What is to be done, by verbs, particles and states outside of names; None: nothing tells."""
     words = [t for t in outside if t]
     denied = any(w in NEGATIONS for w in words) or "longer" in words
+    if re.search(r"\b(?:change|fix|correct|undo) (?:it|that|this)\b", " ".join(tokens)):
+        denied = not denied  # "the fridge is shut, please change that"
     last = tokens[-1] if outside[-1] else ""
     particle = _particle(tokens, outside)
     switching = [w for w in words if w in SWITCH_FORMS]
@@ -256,7 +280,7 @@ def _deed(tokens: Sequence[str], outside: Sequence[str]) -> Deed | None:
         return "switch_on" if (particle == "on") != denied else "switch_off"
     if any(
         w in DEACTIVATE_FORMS
-        and (w not in ("stop", "stops", "halt") or (i + 1 < len(tokens) and (not outside[i + 1] or tokens[i + 1] in ("it", "that", "them"))))
+        and (w not in ("stop", "stops", "halt") or (i + 1 < len(tokens) and (not outside[i + 1] or tokens[i + 1] in ("it", "that", "them"))) or (i and tokens[i - 1] in ("it", "them")))
         for i, w in enumerate(outside)
     ):  # fmt: skip
         return "switch_off"
@@ -298,7 +322,7 @@ def _particle(tokens: Sequence[str], outside: Sequence[str]) -> str:
 
 #: What may be wished for a thing: to be somewhere.
 _WISHES = frozenset(
-    "belong belongs belonging goes go should must want wants need needs like prefer expect expects ought end ends home gets get supposed be do has have lands land lives stand stands".split()
+    "needed wanted belong belongs belonging goes go should must want wants need needs like prefer expect expects ought end ends home gets get supposed be do has have lands land lives stand stands".split()
 )
 #: The same of somebody who speaks.
 _FOND = frozenset("want wants need like prefer expect expects must have should do".split())
@@ -321,10 +345,19 @@ def _carried(
     )
     if not simple or not (carrying or wished) or _TO_ME.search(" ".join(tokens)):
         return None
-    if carrying and last is not None and any(w in ("it", "them", "that", "this") for w in words):
+    told = any(
+        w in ("belongs", "goes", "should", "must", "belong") for w in words
+    )  # "get the mug, it belongs on the desk"
+    if (
+        (carrying or (told and last is not None and last.deed == "pick"))
+        and last is not None
+        and any(w in ("it", "them", "that", "this") for w in words)
+    ):
         place = phrases[-1]
         return Command("place", last.thing, place.words) if place.before in (*_TO, *_ON) else None
-    belonging = any(w in ("belong", "belongs", "goes", "should", "ought", "must", "need") for w in words)
+    belonging = any(w in ("belong", "belongs", "goes", "should", "ought", "must", "need") for w in words) or bool(
+        re.search(r"\bis where (?:i|we|you) ", " ".join(tokens))
+    )
     if len(simple) == 1 or ("where" in words and not belonging):
         return None
     if len(phrases) == 1 and simple[0].before in _TO:
@@ -363,6 +396,7 @@ def _destination(
     after = " ".join(tokens[phrases[0].end :])
     if len(phrases) > 1 and (
         re.match(r"(?:is|s|would be) (?:where|the (?:right )?(?:place|home|spot) (?:for|of))", after)
+        or (phrases[1].before == "with" and after.startswith(("could do with", "can do with")))
         or phrases[1].before in _LACKS - ({"get", "have", "need"} if carrying else set())
         or (simple[0].before in (*_TO, *_ON) and not (carrying and simple[0].start > 2))
     ):

@@ -78,7 +78,7 @@ class Wish:
 
 End = Literal["source", "target"]
 
-_DEED = forms_of("move carry transport relocate take pick grab lift remove fetch collect get put place set leave drop deposit deliver bring unload lay hold handle grasp touch transfer shift haul retrieve convey store stow") | frozenset("hand gripper pick pickup pickups picks transport carrying former original originally day found".split())  # fmt: skip
+_DEED = forms_of("move carry transport relocate take pick grab lift remove fetch collect get put place set leave drop deposit deliver bring unload lay hold handle grasp touch transfer shift haul lug drag ferry displace pass load free retrieve convey store stow") | frozenset("hands load loads delivery deliveries dropped hand gripper pick pickup pickups picks transport carrying former original originally day found".split())  # fmt: skip
 _TAKING = "|".join(
     sorted(forms_of("take pick grab lift remove fetch collect get retrieve obtain snatch lose clear") | {"found"})
 )
@@ -86,14 +86,18 @@ _PUTTING = "|".join(sorted(forms_of("put place set leave drop deposit deliver br
 #: Order of several goals.
 _REVERSED = re.compile(
     r"revers\w+(?: order| sequence)?|backwards?|(?:in )?(?:the )?(?:opposite|inverse|inverted) (?:order|sequence)|(?:from )?(?:the )?last (?:one |thing )?(?:back )?to (?:the )?first(?: one)?|"
-    r"(?:the )?(?:last|latest|newest|final|most recent)(?: one| thing| object| item)? first|(?:start|begin|starting|beginning|begun|started) (?:with|from|at) (?:the )?(?:last|latest|final|newest|most recent)(?: one| thing)?|the other way (?:a)?round|last in first out"
+    r"(?:the )?(?:last|latest|newest|final|most recent)(?: one| thing| object| item)? first|(?:start|begin|starting|beginning|begun|started) (?:with|from|at) (?:the )?(?:last|latest|final|newest|most recent)(?: one| thing)?|the other way (?:a)?round|last in first out|(?:from )?(?:the )?(?:latest|newest|most recent) (?:one )?(?:back )?to (?:the )?(?:earliest|oldest)|(?:start|begin)\w* (?:with|from|at) (?:the )?end|(?:rewind\w*|back in time)"
 )
-_IN_ANY_ORDER = re.compile(
-    r"(?:in )?(?:any|whichever|whatever|no particular|no special|arbitrary) (?:order|sequence)|(?:the )?(?:order|sequence) (?:does not|is not|is un|is ir|is of no|is up to you)[\w ]*|(?:no matter|never mind|regardless of|irrespective of|without regard to|ignoring)(?: in)?(?: the| which| what)? (?:order|sequence)"
+#: How an order that was told goes on: "starting with the first and ending with the last".
+_AND_ENDS = re.compile(
+    r"\b(?:and )?(?:end|finish|stop|conclud)\w* (?:with|at|on) (?:the )?(?:\w+ )?(?:first|last|earliest|latest|oldest|newest)(?: one| thing)?\b"
+)
+IN_ANY_ORDER = re.compile(
+    r"(?:in )?(?:any|whichever|whatever|no particular|no special|arbitrary) (?:order|sequence)|(?:the )?(?:order|sequence) (?:does not|is not|is un|is ir|is of no|is up to you)[\w ]*|(?:no matter|whatever|never mind|regardless of|irrespective of|without regard to|ignoring)(?: in)?(?: the| which| what)? (?:order|sequence)"
 )
 _ORDERED = re.compile(
     r"\b(?:order|sequence|chronolog\w+|succession)\b(?: in which you \w+ \w+)?|(?:the )?(?:earliest|oldest)(?: one| thing)? first|(?:the )?first (?:one |thing )?first|(?:from )?(?:the )?(?:very )?first (?:one |thing )?(?:through )?(?:to|until) (?:the )?last(?: one)?|"
-    r"(?:start|begin|starting|beginning|started) (?:with|from|at) (?:the )?(?:first|earliest|oldest)(?: one| thing)?|one (?:after|by) (?:the other|another|one),? (?:just )?(?:as|like|the way)[\w ]*|(?:just |exactly )?(?:as|like|the way) you (?:did|moved|carried|used)[\w ]*"
+    r"(?:start|begin|starting|beginning|started) (?:with|from|at) (?:the )?(?:first|earliest|oldest)(?: one| thing)?|one (?:after|by) (?:the other|another|one),? (?:just )?(?:as|like|the way)[\w ]*|(?:just |exactly )?(?:as|like|the way) you (?:did|moved|carried|used)[\w ]*|(?:from )?(?:the )?(?:earliest|oldest) (?:one )?(?:through )?to (?:the )?(?:latest|newest|most recent)|step by step as you[\w ]*"
 )
 #: "First" that counts nothing.
 _FIRST_TIME = re.compile(
@@ -116,22 +120,22 @@ _MOST = re.compile(
     r"\bmost (?:things|objects|items|often|of|pick\w*|stuff)\b|\bmore (?:\w+ )?(?:things|objects|items|often)? ?(?:\w+ )*than\b|\bmost (?:frequently|pickups)\b|\bthe (?:greatest|largest|highest) number\b|\bmost\b"
 )
 _SOURCE = re.compile(
-    rf"\bbefore (?:you|it|that|this|being|the)\b|\bbefore$|{_AT_FIRST}|\boriginal\w*\b|\binitial\w*\b|\bused to\b|\b(?:came|come|comes|coming|stems?|originat\w+) (?:from|out)\b|\bout of\b|\boff\b(?! at)|\bfrom (?:which|where|what|whose)\b|\bfrom\b(?! (?:there|first|last|then|here|your|you|the first)\b)|\blost\b|\bformer\w*\b|\bprevious (?:place|spot|location|position|home)\b|\bold (?:place|spot|location|position)\b|\bno longer\b|\bwent missing\b|\bgave up\b|\b(?:first|earlier) (?:was|lay|stood|sat)\b"
+    rf"\bbefore (?:you|it|that|this|being|the)\b|\bbefore$|{_AT_FIRST}|\boriginal\w*\b|\binitial\w*\b|\bused to\b|\b(?:came|come|comes|coming|stems?|originat\w+) (?:from|out)\b|\bout of\b|(?<!drop )(?<!dropped )(?<!dropping )(?<!drops )\boff\b(?! at)|\bfrom (?:which|where|what|whose)\b|\bfrom\b(?! (?:there|first|last|then|here|your|you|the first)\b)|\blost\b|\bformer\w*\b|\bprevious (?:place|spot|location|position|home)\b|\bold (?:place|spot|location|position)\b|\bno longer\b|\bwent missing\b|\bgave up\b|\b(?:first|earlier) (?:was|lay|stood|sat)\b"
 )
 _TARGET = re.compile(
-    r"\binto\b|\bonto\b|\bend(?:ed|s)? up\b|\breceiv\w+\b|\bgot something from you\b|\bbecause of you\b|\bto which\b|\bnow\b|\boff at\b|\bfinal\w*\b|\bdestination\b|\bnew (?:place|spot|location|position|home)\b|\b(?:moved|carried|transported|brought|took|taken|shifted|relocated|delivered)(?: (?:the|a|an|any|some)?\w*){0,6} to\b"
+    r"(?<!drive )(?<!go )(?<!head )(?<!walk )\binto\b|\bonto\b|\bend(?:ed|s)? up\b|\breceiv\w+\b|\bg(?:o|e)t(?:s|ten)? (?:something|anything|things|it) from you\b|\bbecause of you\b|\bto (?:which|what|whose)\b|\bdrop\w* off\b|\bnow\b|\boff at\b|\bfinal\w*\b|\bdestination\b|\bnew (?:place|spot|location|position|home)\b|\b(?:moved|carried|transported|brought|took|taken|shifted|relocated|delivered)(?: (?:the|a|an|any|some)?\w*){0,6} to\b"
 )
 _BESIDE = re.compile(
     r"\b(?:something|anything|thing|object|item|what|things) else\b|\belse (?:is|lies|stands)\b|\b(?:another|other|different)\b(?! than)|\bneighbou?rs?\b|\bshar\w+\b|\bsame (?:piece of )?furniture (?:as|that|where|on)\b|\bon the same \w+ as\b|\btogether with\b|\b(?:next to|beside|alongside|along with|near|accompan\w+|company)\b"
 )
 _UNTOUCHED = re.compile(
-    r"\b(?:not|never|nobody|untouched|unmoved|without)\b|\bleft (?:\w+ )?(?:alone|untouched|in (?:its|their|the) place|where|there)\b|\balone\b|\bstay(?:ed|s)? (?:where|put|in place|at)\b|\bremained\b|\bkept its place\b|\bstill (?:is )?where\b|\bother than (?:the|what|those)\b|\bexcept\b"
+    r"\b(?:not(?! (?:leave out|miss|skip|forget|omit|alone|only))|never|nobody|untouched|unmoved|without)\b|\bleft (?:\w+ )?(?:alone|untouched|in (?:its|their|the) place|where|there)\b|\balone\b|\bstay(?:ed|s)? (?:where|put|in place|at)\b|\bremained\b|\bkept its place\b|\bstill (?:is )?where\b|\bother than (?:the|what|those)\b|\bexcept\b"
 )
 _AFTER = re.compile(
     r"\bafter\b|\bonce\b|\bfollow\w*\b|\bnext\b|\bsucceed\w*\b|\bsubsequent\w*\b|\bafterwards\b|\bas soon as\b|\bthen\b"
 )
 _BEFORE = re.compile(
-    r"\bbefore\b|\bprior\b|\bpreced\w+\b|\bprevious\w*\b|\bahead of\b|\bearlier than\b|\buntil\b|\bled up to\b|\bcame first,? then\b"
+    r"\bbefore\b|\bprior\b|\bpreced\w+\b|\bprevious\b|\bahead of\b|\bearlier than\b|\buntil\b|\bled up to\b|\bcame first,? then\b"
 )
 _ALL = re.compile(
     r"\b(?:all|every|everything|each|both|whatever|everywhere|anything that|any of)\b|\b(?:things|objects|items|rooms|pieces|places)\b"
@@ -145,9 +149,11 @@ _FURNITURE = re.compile(
 )
 _ROOM = re.compile(r"\brooms?\b|\b(?:area|areas|space|spaces)\b|\bparts? of the (?:home|house|flat)\b")
 _ELSE = re.compile(
-    r"\b(?:otherwise|or else|else|if not|if you (?:did not|have not|had not|never did)|if (?:that|this) is not (?:so|the case|true)|if there (?:is|was|were) (?:none|nothing|no such \w+|not)(?: (?:like|of) (?:that|this|it|the) ?\w*)?|if (?:none|nothing|no)(?: \w+)?|failing that|in the other case)\b"
+    r"\b(?:otherwise|or else|(?<!thing )(?<!what )(?<!things )(?<!where )else|if not|if you (?:did not|have not|had not|never did)|if (?:that|this) is not (?:so|the case|true)|if there (?:is|was|were) (?:none|nothing|no such \w+|not)(?: (?:like|of) (?:that|this|it|the) ?\w*)?|if (?:none|nothing|no)(?: \w+)?|if you (?:\w+ ){1,2}(?:none|nothing)|if (?:it|that|this|there|they) (?:has|had|have|is|was|were|did|does) not(?: been)?|should (?:you|there|that|it) not(?: have| be)?|failing (?:that|this|which)|in the other case|no (?:,|:))(?!\w)"
 )
-_IF = re.compile(r"\b(?:if|in case|provided|assuming|should you|should there|had you|did you|have you|when|whether)\b")
+_IF = re.compile(
+    r"^(?:was|were|is|are|has|have|did) |\b(?:if|in case|provided|assuming|supposing|suppose|given that|on condition|should you|should there|had you|did you|have you|when|whether)\b"
+)
 _ORDINAL = re.compile(rf"\b(?:{'|'.join(sorted(ORDINAL_OF, key=len, reverse=True))})\b(?! (?:time|seconds|minutes|\d))")
 
 
@@ -219,7 +225,9 @@ def _conditional(q: str, deeds: Sequence[Deed]) -> Wish | None:
     if n and (n[1] in NUMBER_OF or n[1].isdigit()):
         limit = NUMBER_OF.get(n[1], int(n[1]) if n[1].isdigit() else 0)
         return Wish("moved", ((deeds[0 if len(deeds) > limit else -1],),))
-    names = noun_phrases(other.split())
+    names = (
+        noun_phrases(other.split()) or noun_phrases(condition.split())[1:][-1:]
+    )  # "or else to it" | "it will do otherwise"
     label = names[0].words if names else ""
     rooms = [p.words for p in noun_phrases(condition.split()) if p.is_room]
     thing = _thing(condition, deeds)
@@ -339,8 +347,9 @@ def wish(what: str, goals: Sequence[Sequence[Deed]]) -> Wish | None:
 
 def _order(q: str) -> tuple[bool, bool, str]:
     """Whether several goals have an order, whether it is backwards, and the text without the words for it."""
-    if _IN_ANY_ORDER.search(q):
-        return False, False, _IN_ANY_ORDER.sub(" ", q)
+    if IN_ANY_ORDER.search(q):
+        return False, False, IN_ANY_ORDER.sub(" ", q)
+    q = _AND_ENDS.sub(" ", q)
     if _REVERSED.search(q):
         return True, True, _ORDERED.sub(" ", _REVERSED.sub(" ", q))
     if _ORDERED.search(q):
@@ -380,6 +389,8 @@ def _chosen(q: str, deeds: Sequence[Deed], thing: str, counting: Sequence[int]) 
 
 
 def _is_beside(q: str) -> bool:
+    if re.search(r"\b(?:just|right|directly|immediately) (?:before|after)\b|\b(?:before|after) the \w+ you\b", q):
+        return False  # "right after the mug you moved another thing"
     return _BESIDE.search(q) is not None and not re.search(r"\bthan (?:from )?any other\b", q)
 
 

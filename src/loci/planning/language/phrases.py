@@ -29,7 +29,10 @@ _VERBAL = ACTIONS | SAYING_FORMS | IS_OPEN | IS_ON | IS_OFF | IS_DIRTY | IS_CLEA
 _ALSO_NOUNS = frozenset("light iron drill file lock clock rest store park place set switch machine".split())
 _OF_THINGS = frozenset("color colour hue shade location position whereabouts surface top number count".split())
 _STANDS = frozenset("tv television umbrella coat hat plant night music shoe cake flower".split())
-_ADJECTIVES = frozenset("good quick short long proper thorough close right nice little big".split())
+_ADJECTIVES = frozenset(
+    "open closed current best good quick short long proper thorough close right nice little big".split()
+)
+_LYING = frozenset("lies stands sits rests lie stand sit rest".split())
 #: How a thing's place is added to its name.
 _LINKS = ("on top of", "next to", "close to", "in front of", "on", "in", "at", "from", "near", "beside", "by", "inside", "under", "behind", "above", "below", "within", "off", "of")  # fmt: skip
 _LINK_WORDS = re.compile(
@@ -84,6 +87,8 @@ def noun_phrases(tokens: Sequence[str], bare: bool = False) -> list[NounPhrase]:
     i = 0
     while i < len(tokens):
         opened = tokens[i] in DETERMINERS or tokens[i] in COLORS or tokens[i].startswith(("room/", "\u00a7"))
+        if tokens[i] == "that" and tokens[i + 1 : i + 2] and tokens[i + 1] in _LYING:
+            opened = False  # "everything that lies on the desk"
         if not opened and not (bare and tokens[i] not in _VERBAL and _is_content(tokens, i, False)):
             i += 1
             continue
@@ -120,6 +125,10 @@ def _is_content(tokens: Sequence[str], i: int, begins: bool) -> bool:
         return False
     if word == "stand" and not begins:  # "tv stand", but "let the mug stand on it"
         return tokens[i - 1] in _STANDS or not {"let", "should", "must", "may", "does"} & set(tokens[:i])
+    if not begins and word in ("last", "somewhere", "anywhere"):
+        return False  # "in which room was the mug last seen"
+    if not begins and (word in ("stands", "lives") or (word == "wide" and "open" in tokens[i + 1 : i + 2])):
+        return tokens[i - 1] in _STANDS  # "the fridge stands open"
     if word in _VERBAL and word not in _ALSO_NOUNS:
         return begins
     return True

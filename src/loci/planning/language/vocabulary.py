@@ -13,7 +13,7 @@ _IRREGULAR = {
     "go": "went gone", "bring": "brought", "take": "took taken", "put": "put", "set": "set", "lay": "laid", "leave": "left", "get": "got gotten",
     "find": "found", "see": "saw seen", "lead": "led", "drive": "drove driven", "shut": "shut", "hold": "held", "keep": "kept", "give": "gave given",
     "come": "came", "seek": "sought", "run": "ran", "make": "made", "begin": "began begun", "hang": "hung", "stick": "stuck", "light": "lit",
-    "wipe": "wiped wiping", "choose": "chose chosen", "have": "had", "lift": "lifted", "sweep": "swept", "steal": "stole stolen", "stand": "stood", "sit": "sat", "lie": "lay lain lying", "rid": "rid",
+    "wipe": "wiped wiping", "choose": "chose chosen", "have": "had", "lift": "lifted", "sweep": "swept", "steal": "stole stolen", "stand": "stood", "sit": "sat", "lie": "lay lain lying", "rid": "rid", "forget": "forgot forgotten",
 }  # fmt: skip
 
 
@@ -105,7 +105,7 @@ NO_THINGS = frozenset(
     "wash wipe clean scrub rinse polish dusting cleaning washing look hand favour favor moment minute second way drive trip go dirt time try visit order "
     "robot bit lot good chance case ride hurry wiping scrubbing polishing job task sure mess grime stain stains front side vicinity direction "
     "location position place spot whereabouts top surface color colour hue shade tint number count amount total quantity state "
-    "power room rooms thing things object objects item items anything something everything one ones kind sort type day once home house flat apartment".split()
+    "current destination goal target power room rooms thing things object objects item items anything something everything one ones kind sort type day once home house flat apartment".split()
 )
 
 # --- words without content --------------------------------------------------------------------------------------------
@@ -137,6 +137,7 @@ ORDINALS = tuple("first second third fourth fifth sixth seventh eighth ninth ten
 ORDINAL_OF = {
     **{word: i for i, word in enumerate(ORDINALS)},
     **{f"{i + 1}{'st' if i == 0 else 'nd' if i == 1 else 'rd' if i == 2 else 'th'}": i for i in range(12)},
+    **{f"number {word}": i for i, word in enumerate("one two three four five six".split())},
     "last": -1, "final": -1, "latest": -1,
 }  # fmt: skip
 NUMBER_OF = {
