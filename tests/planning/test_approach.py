@@ -33,9 +33,9 @@ SCALE = 3
 
 
 class WorldWithThing(GridWorld):
-    """A thing of half a metre that is recognised within 3 m wherever it is in view."""
+    """A thing of half a metre that is recognised within 3 m wherever it is in view, but not from nearer than ``nearest``."""
 
-    def __init__(self, start: Point, view_range: float = 3.0, table: float = 0.0) -> None:
+    def __init__(self, start: Point, view_range: float = 3.0, table: float = 0.0, nearest: float = 0.0) -> None:
         blocked = walls_of(ROOM.replace("o", "#"), SCALE)
         things = ~walls_of(ROOM.replace("#", " ").replace("o", "#"), SCALE)
         rows, columns = np.nonzero(~things)
@@ -49,7 +49,7 @@ class WorldWithThing(GridWorld):
         self._sight = self.walls
         self.walls = self.walls | self.table
         self._body = ndimage.distance_transform_edt(~self.walls) * CELL > 0.2
-        self._range, self.last_seen_ns, self.is_there = view_range, 1, True
+        self._range, self._nearest, self.last_seen_ns, self.is_there = view_range, nearest, 1, True
 
     def step(self, action: str) -> StepResult:  # type: ignore[override]
         result = super().step(action)  # type: ignore[arg-type]
@@ -63,7 +63,11 @@ class WorldWithThing(GridWorld):
         turn = (np.arctan2(offset[1], offset[0]) - self._heading + np.pi) % (2 * np.pi) - np.pi
         way = np.arange(0.0, max(away - 0.35, 0.0), CELL / 2) / max(away, 1e-9)
         xs, ys = self._position[0] + way * offset[0], self._position[1] + way * offset[1]
-        return bool(away < self._range and abs(turn) < np.radians(40) and not np.any(self._sight[self._cell(xs, ys)]))
+        return bool(
+            self._nearest <= away < self._range
+            and abs(turn) < np.radians(40)
+            and not np.any(self._sight[self._cell(xs, ys)])
+        )
 
     @property
     def T_map_best_view(self) -> np.ndarray:
@@ -126,6 +130,13 @@ def test_it_goes_round_a_wall_that_is_between() -> None:
     assert go(world, world.thing.evidence) == ""
     assert world.sees_thing()
     assert world.position()[0] > 3.0
+
+
+def test_a_low_thing_that_leaves_the_image_close_by_is_reached_all_the_same() -> None:
+    world = WorldWithThing((5.0, 2.0, 0.0), nearest=1.3)
+    assert go(world, world.thing.evidence) == ""
+    assert not world.sees_thing()
+    assert level_distance(world.position(), world.center) < 1.5
 
 
 def test_it_stops_as_soon_as_it_is_close_enough() -> None:

@@ -6,6 +6,7 @@ Seen is what the memory has recognised in an image taken from where the robot st
 from __future__ import annotations
 
 from collections.abc import Generator
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -20,6 +21,9 @@ CLOSE = 0.9
 _BESIDE, _N_DIRECTIONS, _MAX_TRIES = 0.75, 8, 3
 #: Metres of way that the side from which it was seen best is worth more than the far side.
 _SEEN_SIDE = 4.0
+#: From so near to its side [m] a thing was seen well; closer by, it may be below or above what the camera sees. Having been seen counts
+#: while the robot is no farther than this [m] from where that was.
+_SEEN_WITHIN, _SINCE_THEN = 2.0, 1.2
 #: Paths to such points may end this far from them [m], and are not tried so near to where the robot stood before.
 _SPOT_TOLERANCE, _SAME_SPOT = 0.3, 0.6
 
@@ -42,11 +46,12 @@ def approach(memory: MemoryReader, body: Body, target: Evidence, tolerance: floa
     goal, within = at, max(tolerance, half + _BESIDE)
     if _ends_behind(memory, body, target, within):
         goal = _next_spot(memory, body, target, half, []) or at
-    reason = yield from _drive(memory, body, target, goal, half, within)
+    glimpse = _Glimpse(half)
+    reason = yield from _drive(memory, body, target, goal, glimpse, within)
     if reason and level_distance(body.position(), at) - half > CLOSE:
         return reason
     stood = [body.position()]
-    seen = yield from _face(memory, body, target)
+    seen = (yield from _face(memory, body, target)) or glimpse.counts(body.position())
     if reason and not seen:
         return reason
     for _ in range(_MAX_TRIES):
@@ -55,9 +60,9 @@ def approach(memory: MemoryReader, body: Body, target: Evidence, tolerance: floa
         spot = _next_spot(memory, body, target, half, stood)
         if spot is None:
             break
-        yield from _drive(memory, body, target, spot, half, _SPOT_TOLERANCE)
+        yield from _drive(memory, body, target, spot, glimpse, _SPOT_TOLERANCE)
         stood += [spot, body.position()]
-        seen = yield from _face(memory, body, target)
+        seen = (yield from _face(memory, body, target)) or glimpse.counts(body.position())
     return "" if seen or body.steps_left <= 0 or _is_gone(memory, target) else "it did not come in view"
 
 
@@ -67,10 +72,22 @@ def _is_gone(memory: MemoryReader, target: Evidence) -> bool:
     return not now or now[0].state == "missing"
 
 
+@dataclass
+class _Glimpse:
+    """Where the robot was when it saw the target from near by last; ``half``: from the target's middle to its side [m]."""
+
+    half: float
+    at: Point | None = None
+
+    def counts(self, position: Point) -> bool:
+        """Whether that is the place where the robot stands, nearly."""
+        return self.at is not None and level_distance(position, self.at) <= _SINCE_THEN
+
+
 def _drive(
-    memory: MemoryReader, body: Body, target: Evidence, goal: Point, half: float, tolerance: float
+    memory: MemoryReader, body: Body, target: Evidence, goal: Point, glimpse: _Glimpse, tolerance: float
 ) -> Generator[Motion, None, str]:
-    """Drive to a point, but only until the target is close and in view."""
+    """Drive to a point, but only until the target is close and in view; notes where it was seen on the way."""
     assert target.position is not None
     way = body.drive(goal, tolerance)
     position, since_ns = body.position(), body.stamp_ns
@@ -82,10 +99,12 @@ def _drive(
         yield motion
         if body.position() != position:
             position, since_ns = body.position(), body.stamp_ns
-        is_close = level_distance(position, target.position) - half < CLOSE
-        if is_close and since_ns > 0 and _is_seen(memory, target, since_ns, body.stamp_ns):
-            way.close()
-            return ""
+        gap = level_distance(position, target.position) - glimpse.half
+        if gap < _SEEN_WITHIN and since_ns > 0 and _is_seen(memory, target, since_ns, body.stamp_ns):
+            glimpse.at = position
+            if gap < CLOSE:
+                way.close()
+                return ""
 
 
 def _face(memory: MemoryReader, body: Body, target: Evidence) -> Generator[Motion, None, bool]:
