@@ -139,6 +139,17 @@ def test_a_low_thing_that_leaves_the_image_close_by_is_reached_all_the_same() ->
     assert level_distance(world.position(), world.center) < 1.5
 
 
+def test_what_never_shows_close_by_is_reached_where_it_was_seen_from_and_not_behind_a_wall() -> None:
+    before = WorldWithThing((5.0, 2.0, 0.0), nearest=3.0)
+    assert go(before, before.thing.evidence) == ""
+    behind = WorldWithThing((1.0, 2.0, 0.0), nearest=3.0)
+    behind.walls = behind.walls | (
+        np.arange(behind.walls.shape[1]) * CELL > 3.0
+    )  # nothing but the far side can be stood on
+    behind._body = ndimage.distance_transform_edt(~behind.walls) * CELL > 0.2
+    assert "view" in go(behind, behind.thing.evidence)
+
+
 def test_it_stops_as_soon_as_it_is_close_enough() -> None:
     world = WorldWithThing((5.5, 2.0, 0.0))
     go(world, world.thing.evidence)

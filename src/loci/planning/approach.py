@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from loci.planning.bodies import Body, Motion
-from loci.planning.driving import bearing, level_distance
+from loci.planning.driving import bearing, level_distance, wrap
 from loci.planning.protocols import KnownObject, MemoryReader, Point
 from loci.query import Evidence, Query
 
@@ -19,6 +19,8 @@ from loci.query import Evidence, Query
 CLOSE = 0.9
 #: Where it does not, it tries from points so far from the thing's side [m] (3D-Mem, "going there"), in so many directions, so often.
 _BESIDE, _N_DIRECTIONS, _MAX_TRIES = 0.75, 8, 3
+#: Two places from which a thing shows the same side differ by less than this, as seen from it [rad].
+_SAME_SIDE = float(np.radians(60.0))
 #: Metres of way that the side from which it was seen best is worth more than the far side.
 _SEEN_SIDE = 4.0
 #: From so near to its side [m] a thing was seen well; closer by, it may be below or above what the camera sees. Having been seen counts
@@ -52,6 +54,7 @@ def approach(memory: MemoryReader, body: Body, target: Evidence, tolerance: floa
         return reason
     stood = [body.position()]
     seen = (yield from _face(memory, body, target)) or glimpse.counts(body.position())
+    seen = seen or _stands_before(body.position(), target, half)
     if reason and not seen:
         return reason
     for _ in range(_MAX_TRIES):
@@ -63,7 +66,24 @@ def approach(memory: MemoryReader, body: Body, target: Evidence, tolerance: floa
         yield from _drive(memory, body, target, spot, glimpse, _SPOT_TOLERANCE)
         stood += [spot, body.position()]
         seen = (yield from _face(memory, body, target)) or glimpse.counts(body.position())
-    return "" if seen or body.steps_left <= 0 or _is_gone(memory, target) else "it did not come in view"
+        seen = seen or _stands_before(body.position(), target, half)
+    if seen or body.steps_left <= 0 or _is_gone(memory, target):
+        return ""
+    return "it did not come in view"
+
+
+def _stands_before(position: Point, target: Evidence, half: float) -> bool:
+    """Whether the robot stands close before a target, on the side from which it was seen best.
+
+    What lies high on a shelf never comes in view from near by, and is there all the same.
+    """
+    assert target.position is not None
+    gap = level_distance(position, target.position) - half
+    if target.T_map_camera is None or gap > CLOSE + _SPOT_TOLERANCE:
+        return False
+    seen_from = np.asarray(target.T_map_camera)[:2, 3]
+    turned = wrap(bearing(target.position, position) - bearing(target.position, (seen_from[0], seen_from[1])))
+    return abs(turned) < _SAME_SIDE
 
 
 def _is_gone(memory: MemoryReader, target: Evidence) -> bool:
