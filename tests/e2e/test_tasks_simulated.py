@@ -56,8 +56,13 @@ class Asker:
     def carry_out(self, instruction: str, max_steps: int) -> Any:
         assert self._client.wait_for_server(60.0)
         goal = ExecuteTask.Goal(instruction=instruction, max_steps=max_steps)
-        sent = self._client.send_goal_async(goal, feedback_callback=lambda f: self.stages.append(f.feedback.stage))
-        return waited(waited(sent, 30.0).get_result_async(), 200.0).result
+
+        def send() -> Any:
+            return self._client.send_goal_async(goal, feedback_callback=lambda f: self.stages.append(f.feedback.stage))
+
+        # By the executor's own thread: rclpy loses answers that come before a request is noted.
+        handle = waited(waited(self._executor.create_task(send), 30.0), 30.0)
+        return waited(waited(self._executor.create_task(handle.get_result_async), 30.0), 200.0).result
 
     def close(self) -> None:
         rclpy.shutdown(context=self._context)

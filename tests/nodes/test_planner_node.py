@@ -147,11 +147,12 @@ class Task:
         self.feedback: list[Any] = []
         self._node = Node("asker", context=rig.context)
         client = ActionClient(self._node, action.ExecuteTask, "execute_task")
-        rig.executor.add_node(self._node)  # only now: an executor must not see an action client that is half made
         assert client.wait_for_server(20.0)
         duration = Duration(sec=int(max_time), nanosec=int(max_time % 1 * 1e9))
         goal = action.ExecuteTask.Goal(instruction=instruction, max_steps=max_steps, max_time=duration)
         sent = client.send_goal_async(goal, feedback_callback=lambda f: self.feedback.append(f.feedback))
+        # Only now: an executor must not see a client that is half made, and rclpy loses answers that come before a request is noted.
+        rig.executor.add_node(self._node)
         assert until(sent.done)
         self._handle = sent.result()
         assert self._handle.accepted

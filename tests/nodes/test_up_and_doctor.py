@@ -64,7 +64,11 @@ def test_doctor_tells_which_topics_are_there_and_which_input_nobody_publishes(mo
         camera.create_publisher(CameraInfo, "/front/camera_info", 1)
         camera.create_publisher(Image, "/rear/image", 1)
         perception.create_subscription(Image, "color/image", lambda _: None, 1)
-        findings: dict[str, Any] = {finding.what: finding for finding in doctor.check_topics()}
+        waits = "/perception waits for /color/image, which nobody publishes"
+        findings: dict[str, Any] = {}
+        for _ in range(4):  # on a busy machine nodes find one another late
+            if waits not in findings:
+                findings = {finding.what: finding for finding in doctor.check_topics()}
     finally:
         camera.destroy_node()
         perception.destroy_node()

@@ -685,11 +685,15 @@ class MemoryClient:
             if progress is not None:
                 progress(float(message.feedback.progress), message.feedback.stage)
 
-        handle = self._await(client.send_goal_async(goal, feedback_callback=feedback), self.timeout, name)
+        def sent(send: Callable[[], Any]) -> Any:
+            # rclpy notes a request only after it was sent: sent by another thread than the executor's, an answer that is quick gets lost.
+            return self._await(self._executor.create_task(send), self.timeout, name)
+
+        handle = self._await(sent(lambda: client.send_goal_async(goal, feedback_callback=feedback)), self.timeout, name)
         if not handle.accepted:
             raise MemoryServiceError(Code.UNAVAILABLE, f"{name} was not accepted")
         try:
-            answer = self._await(handle.get_result_async(), timeout, name)
+            answer = self._await(sent(handle.get_result_async), timeout, name)
         except TimeoutError:
             handle.cancel_goal_async()
             raise
