@@ -15,9 +15,9 @@ from typing import Any
 from loci.episodic.lexical import STOP_WORDS
 from loci.evidence import Memories
 from loci.habits import FIRST_WALL_CLOCK
-from loci.planning.words import canonical, normalise
 from loci.query import Evidence, Kind, Query
 from loci.time_words import Anchor, Span, TimeOfDay, TimeWords, deed_states, read_time_words
+from loci.words import canonical, normalise
 
 #: "At noon" is the minute that begins then, "an hour ago" the time up to a tenth of that before and after.
 _MINUTE_NS = 60 * 10**9

@@ -18,8 +18,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from loci.planning.words import canonical
 from loci.scene.colors import COLOR_NAMES
+from loci.words import canonical
 
 #: Name under which it is asked.
 NAME = "oracle"

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from loci.planning.phrases import indefinite, number
-from loci.planning.words import plural, singular
+from loci.words import plural, singular
 from loci_sim.embedded import EmbeddedSimulator, RobotParameters
 from loci_sim.evaluation.goals import NOT_GOALS, describe
 from loci_sim.evaluation.phrasings import Phrasings

@@ -9,7 +9,7 @@ import numpy as np
 
 from loci.planning.protocols import Answer, KnownObject, MemoryReader, Planner, Point
 from loci.planning.relevance import KnowsWords
-from loci.planning.words import normalise
+from loci.words import normalise
 from loci_sim.evaluation.tasks import Asked, Chore, Facts, Goal, Match, Question, Reply, Revisit, Stop, Task
 
 if TYPE_CHECKING:

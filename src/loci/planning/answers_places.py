@@ -22,7 +22,7 @@ from loci.planning.finding import (
 from loci.planning.grounding import AWAY, inside, related, room_evidence
 from loci.planning.phrases import UNNAMED, counted, indefinite, joined, name_of, number, room_phrase, time_phrase
 from loci.planning.protocols import Answer, KnownObject, KnownRoom
-from loci.planning.words import plural
+from loci.words import plural
 
 
 def relation(finder: Finder, scene: Scene, rooms: Sequence[KnownRoom]) -> Answer:

@@ -24,9 +24,9 @@ from loci.planning.grounding import reachable, room_evidence, rooms_named
 from loci.planning.names import is_room_word
 from loci.planning.phrases import counted, indefinite, name_of, number, place_phrase, room_phrase, time_phrase
 from loci.planning.protocols import Answer, KnownObject, KnownRoom
-from loci.planning.words import canonical, plural
 from loci.query import Query
 from loci.scene.attribute_votes import STATES, SYNONYMS
+from loci.words import canonical, plural
 
 
 def where(finder: Finder, scene: Scene, rooms: Sequence[KnownRoom]) -> Answer:

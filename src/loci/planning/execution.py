@@ -24,8 +24,8 @@ from loci.planning.searching import SecondLook
 from loci.planning.seeking import pictured, things_meant
 from loci.planning.task_tree import Status, TaskTree
 from loci.planning.tries import Tries
-from loci.planning.words import normalise
 from loci.query import Evidence, Query
+from loci.words import normalise
 
 #: How near to a thing the way may end, if nothing else is said [m].
 TOLERANCE = 1.5

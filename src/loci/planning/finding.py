@@ -12,8 +12,8 @@ from loci.planning.grounding import AWAY, frontier_evidence, inside, reachable, 
 from loci.planning.parsing import Question
 from loci.planning.phrases import UNNAMED, indefinite, joined, name_of, number, place_phrase, room_phrase, time_phrase
 from loci.planning.protocols import Answer, KnownObject, KnownRoom, MemoryReader
-from loci.planning.words import SAME_THING, Match, WordMatcher, normalise
 from loci.query import Evidence, Query
+from loci.words import SAME_THING, Match, WordMatcher, normalise
 
 if TYPE_CHECKING:
     from loci.perception.text import TextEncoder

@@ -9,8 +9,8 @@ import numpy as np
 
 from loci.planning.phrases import UNNAMED
 from loci.planning.protocols import KnownFrontier, KnownObject, KnownRoom, MemoryReader
-from loci.planning.words import canonical
 from loci.query import Evidence
+from loci.words import canonical
 
 #: States of objects that are not where they were last.
 AWAY = ("missing", "held")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from loci.planning.words import canonical
+from loci.words import canonical
 
 COLORS = frozenset(
     "red green blue yellow orange purple pink brown black white grey gray beige cyan turquoise magenta violet gold silver".split()

@@ -18,8 +18,8 @@ from loci.planning.grounding import with_image
 from loci.planning.parsing import parse
 from loci.planning.phrases import joined, room_phrase
 from loci.planning.protocols import Answer, KnownRoom, MemoryReader
-from loci.planning.words import SAME_THING
 from loci.query import check_limit
+from loci.words import SAME_THING
 
 if TYPE_CHECKING:
     from loci.perception.text import TextEncoder

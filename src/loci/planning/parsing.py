@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Literal
 from loci.planning.language.asking import understand_question
 from loci.planning.language.vocabulary import MODALS, PRONOUNS, QUESTION_WORDS, SAYING_FORMS
 from loci.planning.names import ARTICLE, COLORS, ROOM, is_room_word
-from loci.planning.words import canonical, normalise
 from loci.time_words import FIRST as _FIRST
 from loci.time_words import LAST as _LAST
 from loci.time_words import SEE as _SEE
+from loci.words import canonical, normalise
 
 if TYPE_CHECKING:
     from loci.perception.text import TextEncoder

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timezone
 
 from loci.planning.protocols import KnownObject, KnownRoom
-from loci.planning.words import normalise, plural
+from loci.words import normalise, plural
 
 #: Labels of detectors that know no categories.
 UNNAMED = frozenset({"", "segment", "thing", "object", "unknown"})

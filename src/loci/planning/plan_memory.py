@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal
 
 from loci.planning.phrases import time_phrase
-from loci.planning.protocols import MemoryReader, Point
+from loci.planning.protocols import NoteMemory, Point
 from loci.planning.quoting import shortened
-from loci.planning.words import normalise
 from loci.query import Evidence, Query
+from loci.words import normalise
 
 Failure = Literal["not there", "not reached", "not done"]
 
@@ -27,22 +27,6 @@ _SAME_PLACE = 0.5
 #: Newest lessons that are consulted.
 _MAX_LESSONS = 200
 _MAX_CHARACTERS = 500
-
-
-class NoteMemory(MemoryReader, Protocol):
-    """A memory that keeps notes."""
-
-    def remember(
-        self,
-        text: str,
-        source: str,
-        *,
-        labels: Sequence[str] = (),
-        object_id: str = "",
-        state: str = "",
-        position: Point | None = None,
-    ) -> str:
-        """Remember what no camera saw, with who says so; returns its id."""
 
 
 @dataclass(frozen=True)

@@ -143,8 +143,24 @@ class MemoryReader(Protocol):
         """JPEG of an object's best view; None: there is none (srv/GetObject)."""
 
 
+class NoteMemory(MemoryReader, Protocol):
+    """A memory that keeps notes."""
+
+    def remember(
+        self,
+        text: str,
+        source: str,
+        *,
+        labels: Sequence[str] = (),
+        object_id: str = "",
+        state: str = "",
+        position: Point | None = None,
+    ) -> str:
+        """Remember what no camera saw, with who says so; returns its id (srv/Remember)."""
+
+
 @runtime_checkable
-class AgentMemory(MemoryReader, Protocol):
+class AgentMemory(NoteMemory, Protocol):
     """What language models are given of a memory beyond `MemoryReader`: one object by its id, texts for a prompt, photos, and notes."""
 
     def known_object(self, object_id: str) -> KnownObject | None:
@@ -160,18 +176,6 @@ class AgentMemory(MemoryReader, Protocol):
 
     def frontier_images(self, frontiers: Sequence[KnownFrontier]) -> Mapping[str, bytes]:
         """{frontier id: JPEG} of those that have a photo (srv/GetFrontiers)."""
-
-    def remember(
-        self,
-        text: str,
-        source: str,
-        *,
-        labels: Sequence[str] = (),
-        object_id: str = "",
-        state: str = "",
-        position: Point | None = None,
-    ) -> str:
-        """Remember what no camera saw, with who says so; returns its id (srv/Remember)."""
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from loci.geometry import Array
 from loci.planning.parsing import parse
 from loci.planning.protocols import KnownObject, MemoryReader, Point
 from loci.planning.seeking import purpose_of
-from loci.planning.words import canonical
+from loci.words import canonical
 
 #: Things so near to a place say what it is like [m]; the most similar ones count.
 _AROUND, _N_COUNTED = 3.0, 3

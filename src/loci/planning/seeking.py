@@ -15,8 +15,8 @@ import numpy as np
 from loci.planning.driving import distance
 from loci.planning.parsing import Question, parse
 from loci.planning.protocols import KnownObject, MemoryReader, Planner, Point
-from loci.planning.words import canonical, normalise
 from loci.query import SAME_VIEW, Evidence, Query
+from loci.words import canonical, normalise
 
 #: Things that fit and are compared by the way to them.
 _MAX_COMPARED = 6

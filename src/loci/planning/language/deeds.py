@@ -15,8 +15,8 @@ from typing import Literal
 from loci.planning.language.phrases import noun_phrases, plain
 from loci.planning.language.vocabulary import NUMBER_OF, ORDINAL_OF, forms_of
 from loci.planning.names import COLORS
-from loci.planning.words import canonical
 from loci.query import Evidence
+from loci.words import canonical
 
 _PICKED = re.compile(r"^I picked up the (?P<thing>.+) from the (?P<place>.+)$")
 _PLACED = re.compile(r"^I put the (?P<thing>.+) on the (?P<place>.+)$")

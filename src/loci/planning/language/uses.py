@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from loci.planning.words import canonical, normalise
+from loci.words import canonical, normalise
 
 if TYPE_CHECKING:
     from loci.perception.text import TextEncoder

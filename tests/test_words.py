@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loci.perception.text import MiniLMTextEncoder
-from loci.planning.words import SAME_THING, WordMatcher, canonical, normalise, plural, singular
+from loci.words import SAME_THING, WordMatcher, canonical, normalise, plural, singular
 
 PAIRS = json.loads((Path(__file__).parent / "word_pairs.json").read_text())
 LABELS: list[str] = PAIRS["labels"]
