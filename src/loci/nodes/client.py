@@ -25,7 +25,7 @@ from geometry_msgs.msg import Pose
 from loci_ros import action, srv
 from rclpy.action import ActionClient
 from rclpy.context import Context
-from rclpy.executors import SingleThreadedExecutor
+from rclpy.executors import InvalidHandle, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
@@ -115,7 +115,7 @@ class MemoryClient:
         node_name: of the client's node.
 
     Raises (every call):
-        MemoryServiceError: the memory answered with an error code; its ``code`` says which.
+        MemoryServiceError: the memory answered with an error code, its ``code`` says which; or the client is closed (`UNAVAILABLE`).
         TimeoutError: no such service, or no answer in time.
     """
 
@@ -134,6 +134,7 @@ class MemoryClient:
         self._clients: dict[str, Any] = {}
         self._actions: dict[str, Any] = {}
         self._lock = threading.Lock()
+        self._waits: set[threading.Event] = set()
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self._node)
         self._thread = threading.Thread(target=spin, args=(self._executor,), name="memory client", daemon=True)
@@ -143,8 +144,10 @@ class MemoryClient:
         atexit.register(self._close)
 
     def close(self) -> None:
-        """Stop; harmless when closed already."""
+        """Stop; calls that are under way fail at once. Harmless when closed already."""
         self._close()
+        for wait in tuple(self._waits):
+            wait.set()
         atexit.unregister(self._close)
 
     def __enter__(self) -> MemoryClient:
@@ -659,7 +662,7 @@ class MemoryClient:
         began = time.monotonic()
         with self._lock:
             if not self._close.alive:
-                raise RuntimeError("the client is closed")
+                raise _closed()
             if name not in self._clients:
                 self._clients[name] = self._node.create_client(service_type, name)
                 self._executor.wake()
@@ -668,11 +671,16 @@ class MemoryClient:
             raise TimeoutError(
                 f"no service {client.srv_name} within {timeout:g} s: is the memory running, in this namespace and ROS_DOMAIN_ID?"
             )
-        answer = self._await(client.call_async(request), timeout - (time.monotonic() - began), client.srv_name)
-        return _checked(answer)
+        try:
+            future = client.call_async(request)
+        except InvalidHandle:
+            raise _closed() from None
+        return _checked(self._await(future, timeout - (time.monotonic() - began), client.srv_name))
 
     def _act(self, action_type: Any, name: str, goal: Any, progress: Progress | None, timeout: float) -> Any:
         with self._lock:
+            if not self._close.alive:
+                raise _closed()
             if name not in self._actions:
                 # Made by the executor's own thread: another one would show the executor a client that is only half made.
                 made = self._executor.create_task(lambda: ActionClient(self._node, action_type, name))
@@ -701,11 +709,21 @@ class MemoryClient:
 
     def _await(self, future: Any, timeout: float, name: str) -> Any:
         done = threading.Event()
-        future.add_done_callback(lambda _: done.set())
-        if not done.wait(max(0.0, timeout)):
-            future.cancel()
-            raise TimeoutError(f"no answer of {name} within {timeout:.1f} s")
+        self._waits.add(done)
+        try:
+            future.add_done_callback(lambda _: done.set())
+            if self._close.alive and not done.wait(max(0.0, timeout)):
+                future.cancel()
+                raise TimeoutError(f"no answer of {name} within {timeout:.1f} s")
+        finally:
+            self._waits.discard(done)
+        if not future.done():
+            raise _closed()
         return future.result()
+
+
+def _closed() -> MemoryServiceError:
+    return MemoryServiceError(Code.UNAVAILABLE, "the client of the memory is closed")
 
 
 def _checked(answer: Any) -> Any:

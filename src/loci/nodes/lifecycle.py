@@ -86,7 +86,7 @@ class ManagedNode(LifecycleNode):
         """Let go of what `configure` made."""
 
     def give_up(self) -> None:
-        """Let go of what requests wait for outside this machine or for minutes: the node is being shut down."""
+        """Let go of what requests wait for outside this machine or for minutes: the node is being cleaned up."""
 
     def diagnose(self) -> tuple[dict[str, Any], str]:
         """Further values for the diagnostics, and a warning (empty: all is well)."""
@@ -215,13 +215,17 @@ class ManagedNode(LifecycleNode):
     def take_down(self) -> None:
         """Shut down from any state, waiting (bounded) for requests that are being answered."""
         self._active = False
-        self.give_up()
-        with self._idle:
-            self._idle.wait_for(lambda: self._busy == 0, timeout=5.0)
+        self._finish_requests()
         try:
             self.trigger_shutdown()
         except Exception as error:  # already finalized
             self.get_logger().debug(f"shutdown: {error}")
+
+    def _finish_requests(self) -> None:
+        """Wait (bounded) for requests that are being answered: what they answer from is about to go."""
+        self.give_up()
+        with self._idle:
+            self._idle.wait_for(lambda: self._busy == 0, timeout=5.0)
 
     def destroy_node(self) -> None:
         # Kilted destroys nodes with their context, so that this may be the second time.
@@ -242,11 +246,13 @@ class ManagedNode(LifecycleNode):
         return self._transition("deactivate", self.deactivate, super().on_deactivate, state)
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        self._finish_requests()
         return self._transition("cleanup", self.cleanup, super().on_cleanup, state, configured=False)
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         self._active = False
         if self._configured:
+            self._finish_requests()
             self._transition("cleanup", self.cleanup, super().on_shutdown, state, configured=False)
         return TransitionCallbackReturn.SUCCESS
 
