@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,19 +12,14 @@ import pytest
 
 pytest.importorskip("open3d", reason="the simulator needs open3d")
 
-import rclpy
 from geometry_msgs.msg import PoseStamped
 from loci_ros.action import DriveTo
 from rclpy.action import ActionClient
-from rclpy.context import Context
-from rclpy.executors import SingleThreadedExecutor
-from rclpy.node import Node
-from rclpy.signals import SignalHandlerOptions
 
 from loci.nodes.client import MemoryClient
 from loci.nodes.conversions import from_pose, to_ns, to_pose
 from loci.nodes.errors import Code
-from loci.nodes.process import spin
+from loci.nodes.own_node import OwnNode
 from loci.nodes.stepped_robot import SteppedRobot
 from loci.session import Session
 from loci_sim.meshes import planar_pose
@@ -39,41 +33,29 @@ class Caller:
     """Sends goals to the follower and waits for their results."""
 
     def __init__(self) -> None:
-        self._context = Context()
-        rclpy.init(context=self._context, signal_handler_options=SignalHandlerOptions.NO)
-        self.node = Node("caller", context=self._context)
-        self._executor = SingleThreadedExecutor(context=self._context)
-        self._executor.add_node(self.node)
+        self._own = OwnNode("caller")
+        self.node = self._own.node
         self.goals = self.node.create_publisher(PoseStamped, "goal_pose", 10)
-        self._client = ActionClient(self.node, DriveTo, "drive_to")
+        self._client = self.run(lambda: ActionClient(self.node, DriveTo, "drive_to"))
         self.feedback: list[Any] = []
-        self._thread = threading.Thread(target=spin, args=(self._executor,))
-        self._thread.start()
+
+    def run(self, function: Callable[[], Any]) -> Any:
+        """What the thread that spins returns of it."""
+        return self._own.run(function, 60.0, "caller")
+
+    def wait(self, future: Any) -> Any:
+        return self._own.wait(future, 60.0, "drive_to")
 
     def send(self, goal: Any) -> Any:
         """Handle of an accepted goal."""
         assert self._client.wait_for_server(60.0)
-        return waited(self.sent(lambda: self._client.send_goal_async(goal, feedback_callback=self.feedback.append)))
-
-    def sent(self, send: Callable[[], Any]) -> Any:
-        """Future of a request that the executor's own thread sends: rclpy loses answers that come before the request is noted."""
-        return waited(self._executor.create_task(send))
+        return self.wait(self.run(lambda: self._client.send_goal_async(goal, feedback_callback=self.feedback.append)))
 
     def drive(self, goal: Any) -> Any:
-        return waited(self.sent(self.send(goal).get_result_async)).result
+        return self.wait(self.run(self.send(goal).get_result_async)).result
 
     def close(self) -> None:
-        rclpy.shutdown(context=self._context)
-        self._thread.join()
-        self._executor.shutdown(timeout_sec=2.0)
-        self.node.destroy_node()
-
-
-def waited(future: Any) -> Any:
-    done = threading.Event()
-    future.add_done_callback(lambda _: done.set())
-    assert done.wait(60.0), "no answer"
-    return future.result()
+        self._own.close()
 
 
 def wait_until(condition: Callable[[], bool], what: str, seconds: float = 30.0) -> None:
@@ -182,7 +164,7 @@ def test_a_newer_goal_takes_the_place_of_the_one_under_way(parts) -> None:
     caller.feedback.clear()
     first = caller.send(goal_at(x, y))
     second = caller.drive(goal_at(here[0], here[1], any_heading=True))
-    ended = waited(caller.sent(first.get_result_async)).result
+    ended = caller.wait(caller.run(first.get_result_async)).result
     assert ended.error_code == Code.CANCELED or ended.arrived
     assert second.arrived, second.reason
 
@@ -191,8 +173,8 @@ def test_cancelling_stops_the_robot(parts) -> None:
     memory, robot, caller = parts
     x, y = reachable_point(memory, robot)
     handle = caller.send(goal_at(x, y))
-    waited(caller.sent(handle.cancel_goal_async))
-    result = waited(caller.sent(handle.get_result_async)).result
+    caller.wait(caller.run(handle.cancel_goal_async))
+    result = caller.wait(caller.run(handle.get_result_async)).result
     assert result.error_code == Code.CANCELED or result.arrived
     robot.is_ready()
     before = robot.position()

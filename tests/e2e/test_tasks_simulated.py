@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,16 +12,11 @@ import pytest
 
 pytest.importorskip("open3d", reason="the simulator needs open3d")
 
-import rclpy
 from loci_ros.action import ExecuteTask
 from rclpy.action import ActionClient
-from rclpy.context import Context
-from rclpy.executors import SingleThreadedExecutor
-from rclpy.node import Node
-from rclpy.signals import SignalHandlerOptions
 
 from loci.nodes.client import MemoryClient
-from loci.nodes.process import spin
+from loci.nodes.own_node import OwnNode
 from loci.nodes.stepped_robot import SteppedRobot
 from loci.session import Session
 from loci.up import Process
@@ -32,26 +26,13 @@ from loci_sim.scenes import load_scene
 pytestmark = [pytest.mark.ros, pytest.mark.timeout(300)]
 
 
-def waited(future: Any, seconds: float) -> Any:
-    done = threading.Event()
-    future.add_done_callback(lambda _: done.set())
-    assert done.wait(seconds), "no answer"
-    return future.result()
-
-
 class Asker:
     """Sends instructions to `execute_task`."""
 
     def __init__(self) -> None:
-        self._context = Context()
-        rclpy.init(context=self._context, signal_handler_options=SignalHandlerOptions.NO)
-        self._node = Node("asker", context=self._context)
-        self._executor = SingleThreadedExecutor(context=self._context)
-        self._executor.add_node(self._node)
-        self._client = ActionClient(self._node, ExecuteTask, "execute_task")
+        self._own = OwnNode("asker")
+        self._client = self._own.run(lambda: ActionClient(self._own.node, ExecuteTask, "execute_task"), 30.0, "client")
         self.stages: list[str] = []
-        self._thread = threading.Thread(target=spin, args=(self._executor,))
-        self._thread.start()
 
     def carry_out(self, instruction: str, max_steps: int) -> Any:
         assert self._client.wait_for_server(60.0)
@@ -60,15 +41,11 @@ class Asker:
         def send() -> Any:
             return self._client.send_goal_async(goal, feedback_callback=lambda f: self.stages.append(f.feedback.stage))
 
-        # By the executor's own thread: rclpy loses answers that come before a request is noted.
-        handle = waited(waited(self._executor.create_task(send), 30.0), 30.0)
-        return waited(waited(self._executor.create_task(handle.get_result_async), 30.0), 200.0).result
+        handle = self._own.wait(self._own.run(send, 30.0, "goal"), 30.0, "goal")
+        return self._own.wait(self._own.run(handle.get_result_async, 30.0, "result"), 200.0, "result").result
 
     def close(self) -> None:
-        rclpy.shutdown(context=self._context)
-        self._thread.join()
-        self._executor.shutdown(timeout_sec=2.0)
-        self._node.destroy_node()
+        self._own.close()
 
 
 @pytest.fixture(scope="module")

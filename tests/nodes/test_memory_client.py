@@ -11,7 +11,7 @@ pytest.importorskip("rclpy")
 
 from loci_ros import srv
 from rclpy.node import Node
-from tests.nodes.rig import Rig
+from rig import Rig
 
 from loci.nodes.client import MemoryClient, MemoryServiceError
 from loci.nodes.errors import Code

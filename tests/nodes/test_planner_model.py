@@ -23,7 +23,6 @@ from diagnostic_msgs.msg import DiagnosticArray
 from loci_ros import action, srv
 from loci_ros import msg as m
 from rclpy.action import ActionClient
-from rclpy.node import Node
 from rig import Rig, overrides, until
 
 from loci.nodes import conversions as c
@@ -31,6 +30,7 @@ from loci.nodes import planning
 from loci.nodes.client import MemoryClient
 from loci.nodes.errors import Code
 from loci.nodes.facade import make_nodes
+from loci.nodes.own_node import OwnNode
 from loci.nodes.planning import PlannerNode
 from loci.planning.protocols import AgentMemory
 from loci.planning.tools import ToolBox
@@ -256,20 +256,19 @@ def test_a_silent_model_holds_up_its_questions_and_nothing_else(silence: tuple[R
         lambda: any(v.key == "in_flight" and v.value == "2" for d in heard for s in d.status for v in s.values)
     )
 
-    node = Node("tasker", context=rig.context)
-    tasks = ActionClient(node, action.ExecuteTask, "execute_task")
-    rig.executor.add_node(node)
+    tasker = OwnNode("tasker")
+    tasks = tasker.run(lambda: ActionClient(tasker.node, action.ExecuteTask, "execute_task"), 20.0, "client")
     assert tasks.wait_for_server(20.0)
-    sent = tasks.send_goal_async(action.ExecuteTask.Goal(instruction="find the mug", max_steps=5))
+    goal = action.ExecuteTask.Goal(instruction="find the mug", max_steps=5)
+    handle = tasker.wait(tasker.run(lambda: tasks.send_goal_async(goal), 20.0, "send"), 60.0, "accept")
     assert until(lambda: model.n_asked == 3, 60.0)
-    handle = sent.result()
-    ended = handle.get_result_async()
-    handle.cancel_goal_async()
-    assert until(ended.done, 40.0)
-    assert ended.result().status == GoalStatus.STATUS_CANCELED
-    assert Code(ended.result().result.error_code) == Code.CANCELED
+    ended = tasker.run(handle.get_result_async, 20.0, "result")
+    tasker.run(handle.cancel_goal_async, 20.0, "cancel")
+    answer = tasker.wait(ended, 40.0, "end")
+    assert answer.status == GoalStatus.STATUS_CANCELED
+    assert Code(answer.result.error_code) == Code.CANCELED
     assert not any(w.done() for w in waiting)
-    rig.executor.remove_node(node)
+    tasker.close()
 
     rig.nodes[-1].take_down()
     assert until(lambda: all(w.done() for w in waiting), 40.0)

@@ -43,10 +43,10 @@ class SimulatedRobot(SteppedRobot):
         super().__init__(namespace, timeout)
         self.n_collisions, self.travelled = 0, 0.0
         self._at: Array | None = None
-        self._reset = self._node.create_client(SimulatorReset, "reset")
-        self._interact = self._node.create_client(SimulatorInteract, "interact")
-        self._truth = self._node.create_client(SimulatorGroundTruth, "get_ground_truth")
-        self._shortest = self._node.create_client(SimulatorShortestPath, "get_shortest_path")
+        self._reset = self._client(SimulatorReset, "reset")
+        self._interact = self._client(SimulatorInteract, "interact")
+        self._truth = self._client(SimulatorGroundTruth, "get_ground_truth")
+        self._shortest = self._client(SimulatorShortestPath, "get_shortest_path")
 
     def __enter__(self) -> SimulatedRobot:
         return self

@@ -10,24 +10,19 @@ in any script and from any thread, also inside another node's callbacks. It is a
 
 from __future__ import annotations
 
-import atexit
 import threading
 import time
-import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import rclpy
 from geometry_msgs.msg import Pose
 from loci_ros import action, srv
 from rclpy.action import ActionClient
-from rclpy.context import Context
-from rclpy.executors import InvalidHandle, SingleThreadedExecutor
-from rclpy.node import Node
-from rclpy.signals import SignalHandlerOptions
+from rclpy.executors import InvalidHandle
 
 from loci.forgetting import Explanation
 from loci.geometry import Array
@@ -45,7 +40,7 @@ from loci.nodes.conversions import (
     to_transform,
 )
 from loci.nodes.errors import Code
-from loci.nodes.process import spin
+from loci.nodes.own_node import NodeClosedError, OwnNode
 from loci.planning.protocols import Answer, KnownFrontier, KnownObject, KnownPath, KnownRoom, Point
 from loci.query import MAX_LIMIT, Evidence, Query
 from loci.scene.relations import Relation
@@ -121,34 +116,14 @@ class MemoryClient:
 
     def __init__(self, namespace: str = "", *, timeout: float = 10.0, node_name: str = "loci_client") -> None:
         self.timeout = timeout
-        self._context = Context()
-        rclpy.init(context=self._context, signal_handler_options=SignalHandlerOptions.NO)
-        self._node = Node(
-            node_name,
-            namespace=namespace,
-            context=self._context,
-            start_parameter_services=False,
-            enable_rosout=False,
-            use_global_arguments=False,
-        )
+        self._own = OwnNode(node_name, namespace)
         self._clients: dict[str, Any] = {}
         self._actions: dict[str, Any] = {}
         self._lock = threading.Lock()
-        self._waits: set[threading.Event] = set()
-        self._executor = SingleThreadedExecutor(context=self._context)
-        self._executor.add_node(self._node)
-        self._thread = threading.Thread(target=spin, args=(self._executor,), name="memory client", daemon=True)
-        self._thread.start()
-        # A thread that still spins when the interpreter ends aborts the process.
-        self._close = weakref.finalize(self, _close, self._executor, self._thread, self._node, self._context)
-        atexit.register(self._close)
 
     def close(self) -> None:
         """Stop; calls that are under way fail at once. Harmless when closed already."""
-        self._close()
-        for wait in tuple(self._waits):
-            wait.set()
-        atexit.unregister(self._close)
+        self._own.close()
 
     def __enter__(self) -> MemoryClient:
         return self
@@ -660,31 +635,25 @@ class MemoryClient:
     def _send(self, service_type: Any, name: str, request: Any, timeout: float | None = None) -> Any:
         timeout = self.timeout if timeout is None else timeout
         began = time.monotonic()
-        with self._lock:
-            if not self._close.alive:
-                raise _closed()
+        with self._lock, self._open():
             if name not in self._clients:
-                self._clients[name] = self._node.create_client(service_type, name)
-                self._executor.wake()
+                self._clients[name] = self._own.node.create_client(service_type, name)
+                self._own.wake()
             client = self._clients[name]
         if not client.service_is_ready() and not client.wait_for_service(timeout):
             raise TimeoutError(
                 f"no service {client.srv_name} within {timeout:g} s: is the memory running, in this namespace and ROS_DOMAIN_ID?"
             )
-        try:
+        with self._open():
             future = client.call_async(request)
-        except InvalidHandle:
-            raise _closed() from None
-        return _checked(self._await(future, timeout - (time.monotonic() - began), client.srv_name))
+            return _checked(self._own.wait(future, timeout - (time.monotonic() - began), client.srv_name))
 
     def _act(self, action_type: Any, name: str, goal: Any, progress: Progress | None, timeout: float) -> Any:
-        with self._lock:
-            if not self._close.alive:
-                raise _closed()
+        with self._lock, self._open():
             if name not in self._actions:
-                # Made by the executor's own thread: another one would show the executor a client that is only half made.
-                made = self._executor.create_task(lambda: ActionClient(self._node, action_type, name))
-                self._actions[name] = self._await(made, self.timeout, name)
+                self._actions[name] = self._own.run(
+                    lambda: ActionClient(self._own.node, action_type, name), self.timeout, name
+                )
             client = self._actions[name]
         if not client.wait_for_server(min(timeout, self.timeout)):
             raise TimeoutError(f"no action {name}: is the memory running, in this namespace and ROS_DOMAIN_ID?")
@@ -693,37 +662,34 @@ class MemoryClient:
             if progress is not None:
                 progress(float(message.feedback.progress), message.feedback.stage)
 
-        def sent(send: Callable[[], Any]) -> Any:
-            # rclpy notes a request only after it was sent: sent by another thread than the executor's, an answer that is quick gets lost.
-            return self._await(self._executor.create_task(send), self.timeout, name)
+        def sent(send: Callable[[], Any], limit: float) -> Any:
+            return self._own.wait(self._own.run(send, self.timeout, name), limit, name)
 
-        handle = self._await(sent(lambda: client.send_goal_async(goal, feedback_callback=feedback)), self.timeout, name)
-        if not handle.accepted:
-            raise MemoryServiceError(Code.UNAVAILABLE, f"{name} was not accepted")
-        try:
-            answer = self._await(sent(handle.get_result_async), timeout, name)
-        except TimeoutError:
-            handle.cancel_goal_async()
-            raise
+        with self._open():
+            handle = sent(lambda: client.send_goal_async(goal, feedback_callback=feedback), self.timeout)
+            if not handle.accepted:
+                raise MemoryServiceError(Code.UNAVAILABLE, f"{name} was not accepted")
+            try:
+                answer = sent(handle.get_result_async, timeout)
+            except TimeoutError:
+                handle.cancel_goal_async()
+                raise
         return _checked(answer.result)
 
-    def _await(self, future: Any, timeout: float, name: str) -> Any:
-        done = threading.Event()
-        self._waits.add(done)
+    @contextmanager
+    def _open(self) -> Iterator[None]:
+        """
+        Raises:
+            MemoryServiceError: the client is closed, or was in the meantime.
+        """
         try:
-            future.add_done_callback(lambda _: done.set())
-            if self._close.alive and not done.wait(max(0.0, timeout)):
-                future.cancel()
-                raise TimeoutError(f"no answer of {name} within {timeout:.1f} s")
-        finally:
-            self._waits.discard(done)
-        if not future.done():
-            raise _closed()
-        return future.result()
-
-
-def _closed() -> MemoryServiceError:
-    return MemoryServiceError(Code.UNAVAILABLE, "the client of the memory is closed")
+            if not self._own.closed:
+                yield
+                return
+        except (NodeClosedError, InvalidHandle):  # the handle of a service that went with the node
+            if not self._own.closed:
+                raise
+        raise MemoryServiceError(Code.UNAVAILABLE, "the client of the memory is closed")
 
 
 def _checked(answer: Any) -> Any:
@@ -737,11 +703,3 @@ def _check_counts(fields: dict[str, Any]) -> None:
     for name in ("limit", "offset", "max_characters", "level"):
         if not 0 <= int(fields.get(name, 0)) < 2**32:
             raise MemoryServiceError(Code.INVALID_REQUEST, f"expected {name} >= 0 (below 2^32), got {fields[name]}")
-
-
-def _close(executor: SingleThreadedExecutor, thread: threading.Thread, node: Node, context: Context) -> None:
-    rclpy.shutdown(context=context)
-    if thread is not threading.current_thread():
-        thread.join()
-    executor.shutdown(timeout_sec=2.0)
-    node.destroy_node()

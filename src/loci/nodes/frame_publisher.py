@@ -10,20 +10,16 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import rclpy
 from geometry_msgs.msg import PoseStamped
 from lifecycle_msgs.msg import State
 from lifecycle_msgs.srv import GetState
 from loci_ros.msg import DetectionArray
-from rclpy.context import Context
-from rclpy.executors import SingleThreadedExecutor
-from rclpy.node import Node
-from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from loci.geometry import quaternion_from_pose
 from loci.nodes.conversions import header, to_camera_info, to_detection, to_pose
 from loci.nodes.lifecycle import RELIABLE_QOS
+from loci.nodes.own_node import OwnNode
 from loci.observation import Detection
 from loci.readers.base import RawFrame
 
@@ -57,9 +53,8 @@ class FramePublisher:
     def __init__(self, first: RawFrame, map_frame: str = "map") -> None:
         self._map_frame = map_frame
         self._separate_depth = not np.array_equal(first.T_color_depth, np.eye(4))
-        self._context = Context()
-        rclpy.init(context=self._context, signal_handler_options=SignalHandlerOptions.NO)
-        self._node = Node("replay", context=self._context, start_parameter_services=False, use_global_arguments=False)
+        self._own = OwnNode("replay")
+        self._node = self._own.node
         color_type, color_topic = _topic("color/image", first.color)
         depth_type, depth_topic = _topic("depth/image", first.depth)
         self._color = self._node.create_publisher(color_type, color_topic, RELIABLE_QOS)
@@ -68,17 +63,14 @@ class FramePublisher:
         self._depth_info = self._node.create_publisher(CameraInfo, "depth/camera_info", RELIABLE_QOS)
         self._pose = self._node.create_publisher(PoseStamped, "pose", RELIABLE_QOS)
         self._get_state = self._node.create_client(GetState, "perception/get_state")
-        self._executor = SingleThreadedExecutor(context=self._context)
-        self._executor.add_node(self._node)
         self._detections = self._node.create_publisher(DetectionArray, "detections", RELIABLE_QOS)
+        self._own.wake()
 
     def __enter__(self) -> FramePublisher:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._executor.shutdown(timeout_sec=2.0)
-        self._node.destroy_node()
-        rclpy.shutdown(context=self._context)
+        self._own.close()
 
     def is_heard(self) -> bool:
         """Whether perception is active and has subscribed to everything, and the memory to what comes of it."""
@@ -89,10 +81,12 @@ class FramePublisher:
             return False
         if not self._get_state.service_is_ready():
             return False
-        future = self._get_state.call_async(GetState.Request())
-        self._executor.spin_until_future_complete(future, timeout_sec=2.0)
+        try:
+            answer = self._own.wait(self._get_state.call_async(GetState.Request()), 2.0, self._get_state.srv_name)
+        except TimeoutError:
+            return False
         # What is sent to a node that is not active yet is lost.
-        return future.done() and future.result().current_state.id == State.PRIMARY_STATE_ACTIVE
+        return bool(answer.current_state.id == State.PRIMARY_STATE_ACTIVE)
 
     def announce(self, frame: RawFrame) -> None:
         """Publish the camera_infos of a frame only: an image that overtakes the first of them would be refused."""

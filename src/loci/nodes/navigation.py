@@ -21,6 +21,7 @@ from loci.geometry import Array
 from loci.nodes.client import MemoryClient, MemoryServiceError
 from loci.nodes.conversions import to_point, to_pose
 from loci.nodes.errors import BadInput, Code, RequestError
+from loci.nodes.own_node import OwnNode
 from loci.nodes.tf import TfPoses
 from loci.planning.bodies import BodyError, Handled
 from loci.planning.navigated import NavigationState
@@ -61,16 +62,23 @@ class ActionNavigation:
     """Sends goals to an action, newest only; a goal that is no longer wanted is cancelled.
 
     Args:
-        client: of the action.
+        action_type: of the action.
+        name: of the action, in full.
         make_goal: of a pose (4, 4).
         why_failed: of status and result; empty if the robot arrived.
-        name: of the action, for messages.
     """
 
     def __init__(
-        self, client: Any, make_goal: Callable[[Array], Any], why_failed: Callable[[int, Any], str], name: str
+        self,
+        action_type: Any,
+        name: str,
+        make_goal: Callable[[Array], Any],
+        why_failed: Callable[[int, Any], str],
     ) -> None:
-        self._client, self._make_goal, self._why_failed, self._name = client, make_goal, why_failed, name
+        self._make_goal, self._why_failed, self._name = make_goal, why_failed, name
+        # Not on the planner's node: its many threads would lose an answer that comes before rclpy has noted the request.
+        self._own = OwnNode("navigation_client")
+        self._client = self._own.run(lambda: ActionClient(self._own.node, action_type, name), _WAIT, name)
         self._lock = threading.Lock()
         self._number = 0
         self._handle: Any = None
@@ -90,7 +98,12 @@ class ActionNavigation:
             number = self._number
             self._state, self._handle = NavigationState("driving"), None
             self._stands.clear()
-        self._client.send_goal_async(self._make_goal(T_map_base)).add_done_callback(partial(self._answered, number))
+        goal = self._make_goal(T_map_base)
+
+        def give() -> None:
+            self._client.send_goal_async(goal).add_done_callback(partial(self._answered, number))
+
+        self._own.run(give, _WAIT, self._name)
 
     def state(self) -> NavigationState:
         with self._lock:
@@ -106,13 +119,13 @@ class ActionNavigation:
         if not under_way:
             return
         if handle is not None:
-            handle.cancel_goal_async()
+            self._own.run(handle.cancel_goal_async, _WAIT, self._name)
         self._stands.wait(_WAIT)
 
     def close(self) -> None:
         """Stop, and let go of the client."""
         self.stop(None)
-        self._client.destroy()
+        self._own.close()
 
     def _answered(self, number: int, future: Any) -> None:
         handle = future.result()
@@ -144,18 +157,17 @@ class ActionNavigation:
                 self._state = NavigationState("failed", reason) if reason else NavigationState("arrived")
 
 
-def drive_to_navigation(make_client: Callable[[Any, str], ActionClient], stamped: Callable[[Array], Any]) -> Any:
-    """Over the follower's action `drive_to`."""
+def drive_to_navigation(resolve: Callable[[str], str], stamped: Callable[[Array], Any]) -> ActionNavigation:
+    """Over the follower's action `drive_to`; ``resolve`` makes a full name of a name, ``stamped`` a message of a pose (4, 4)."""
 
     def why_failed(status: int, result: Any) -> str:
         return "" if result.arrived else result.reason or result.error_msg or "it did not arrive"
 
-    client = make_client(DriveTo, "drive_to")
-    return ActionNavigation(client, lambda T: DriveTo.Goal(pose=stamped(T)), why_failed, "drive_to")
+    return ActionNavigation(DriveTo, resolve("drive_to"), lambda T: DriveTo.Goal(pose=stamped(T)), why_failed)
 
 
-def nav2_navigation(make_client: Callable[[Any, str], ActionClient], stamped: Callable[[Array], Any]) -> Any:
-    """Over Nav2's action `navigate_to_pose`.
+def nav2_navigation(resolve: Callable[[str], str], stamped: Callable[[Array], Any]) -> ActionNavigation:
+    """Over Nav2's action `navigate_to_pose`; arguments as of `drive_to_navigation`.
 
     Raises:
         RequestError: nav2_msgs is not installed.
@@ -173,8 +185,9 @@ def nav2_navigation(make_client: Callable[[Any, str], ActionClient], stamped: Ca
             return ""
         return getattr(result, "error_msg", "") or f"the navigation ended with status {status}"
 
-    client = make_client(NavigateToPose, "navigate_to_pose")
-    return ActionNavigation(client, lambda T: NavigateToPose.Goal(pose=stamped(T)), why_failed, "navigate_to_pose")
+    return ActionNavigation(
+        NavigateToPose, resolve("navigate_to_pose"), lambda T: NavigateToPose.Goal(pose=stamped(T)), why_failed
+    )
 
 
 class MemoryPose:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from geometry_msgs.msg import PoseStamped
 from loci_ros import action, srv
 from loci_ros.srv import SimulatorInteract
-from rclpy.action import ActionClient, ActionServer, CancelResponse
+from rclpy.action import ActionServer, CancelResponse
 from rclpy.context import Context
 
 from loci.nodes.client import MemoryClient, MemoryServiceError
@@ -94,9 +94,9 @@ class PlannerNode(ManagedNode):
         if v["drive_by"] == "goal_pose":
             self._navigation = GoalTopic(self._goals.publish, stamped)
         elif v["drive_by"] == "navigate_to_pose":
-            self._navigation = nav2_navigation(self._action_client, stamped)
+            self._navigation = nav2_navigation(self.resolve_service_name, stamped)
         else:
-            self._navigation = drive_to_navigation(self._action_client, stamped)
+            self._navigation = drive_to_navigation(self.resolve_service_name, stamped)
         where: MemoryPose | TfPose = MemoryPose(memory)
         if v["robot_pose"] == "tf":
             self._tf = TfPoses(self)
@@ -112,21 +112,6 @@ class PlannerNode(ManagedNode):
             look_time=v["look_time"],
         )
         return NavigatedBody(memory, self._navigation, where, limits, hand=hand)
-
-    def _action_client(self, action_type: Any, name: str) -> ActionClient:
-        """A client made by the executor's own thread: another one would show the executor a client that is only half made."""
-
-        def make() -> ActionClient:
-            return ActionClient(self, action_type, name, callback_group=self.requests_group)
-
-        if self.executor is None:
-            return make()
-        made = self.executor.create_task(make)
-        done = threading.Event()
-        made.add_done_callback(lambda _: done.set())
-        if not done.wait(self.values["service_timeout"]):
-            raise RequestError(Code.UNAVAILABLE, f"the client of {name} could not be made: does the node spin?")
-        return made.result()
 
     def _new_task(self) -> tuple[TaskExecutor, NavigatedBody]:
         planner, memory = self._parts()

@@ -8,14 +8,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import rclpy
 from loci_ros.srv import GetRobotPose, SimulatorStep
-from rclpy.context import Context
-from rclpy.executors import SingleThreadedExecutor
-from rclpy.node import Node
-from rclpy.signals import SignalHandlerOptions
 
 from loci.nodes.conversions import from_pose, to_ns
+from loci.nodes.own_node import NodeClosedError, OwnNode
 from loci.planning.protocols import Action, Point, StepResult
 
 
@@ -36,19 +32,9 @@ class SteppedRobot:
 
     def __init__(self, namespace: str = "", timeout: float = 30.0) -> None:
         self._timeout = timeout
-        self._context = Context()
-        rclpy.init(context=self._context, signal_handler_options=SignalHandlerOptions.NO)
-        self._node = Node(
-            "robot_client",
-            namespace=namespace,
-            context=self._context,
-            start_parameter_services=False,
-            use_global_arguments=False,
-        )
-        self._step = self._node.create_client(SimulatorStep, "step")
-        self._get_pose = self._node.create_client(GetRobotPose, "get_robot_pose")
-        self._executor = SingleThreadedExecutor(context=self._context)
-        self._executor.add_node(self._node)
+        self._own = OwnNode("robot_client", namespace)
+        self._step = self._client(SimulatorStep, "step")
+        self._get_pose = self._client(GetRobotPose, "get_robot_pose")
         self._x, self._y, self._z, self._yaw = 0.0, 0.0, 0.0, 0.0
         self.trace: list[tuple[int, float, float, float]] = []
 
@@ -64,9 +50,7 @@ class SteppedRobot:
 
     def close(self) -> None:
         """Let go of its node."""
-        self._executor.shutdown(timeout_sec=2.0)
-        self._node.destroy_node()
-        rclpy.shutdown(context=self._context)
+        self._own.close()
 
     def is_ready(self) -> bool:
         """Whether the robot answers; reads its pose.
@@ -106,12 +90,16 @@ class SteppedRobot:
         self._x, self._y, self._z = (float(v) for v in T[:3, 3])
         self._yaw = float(np.arctan2(T[1, 0], T[0, 0]))
 
+    def _client(self, service_type: Any, name: str) -> Any:
+        client = self._own.node.create_client(service_type, name)
+        self._own.wake()
+        return client
+
     def _call(self, client: Any, request: Any) -> Any:
-        future = client.call_async(request)
-        self._executor.spin_until_future_complete(future, timeout_sec=self._timeout)
-        if not future.done():
-            raise RobotServiceError(f"no answer of {client.srv_name} within {self._timeout:g} s")
-        answer = future.result()
+        try:
+            answer = self._own.wait(client.call_async(request), self._timeout, client.srv_name)
+        except (TimeoutError, NodeClosedError) as error:
+            raise RobotServiceError(str(error)) from error
         if answer.error_code:
             raise RobotServiceError(f"{client.srv_name}: {answer.error_msg}")
         return answer
