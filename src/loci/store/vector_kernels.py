@@ -32,6 +32,7 @@ def scan_lists(
     starts: npt.NDArray[np.int64],
     order: npt.NDArray[np.int64],
     rows: npt.NDArray[np.int64],
+    each_has_one: bool,
     allowed: npt.NDArray[np.bool_],
     all_allowed: bool,
     query: npt.NDArray[np.int8],
@@ -44,7 +45,8 @@ def scan_lists(
         codes: (M, d), in the order of ``members``.
         members: (M,) the position of each; those of list i are ``members[starts[i]:starts[i + 1]]``.
         order: lists, best first.
-        rows: (N,) the row that each position belongs to; allowed: (n_rows,) by row; all_allowed: each of them is.
+        rows: (N,) the row that each position belongs to; each_has_one: that is its own number.
+        allowed: (n_rows,) by row; all_allowed: each of them is.
         query: (d,).
         n_lists, n_enough: it ends after so many lists, once so many products were made.
 
@@ -57,7 +59,7 @@ def scan_lists(
         if i >= n_lists and n >= n_enough:
             break
         for k in range(starts[order[i]], starts[order[i] + 1]):
-            if not all_allowed and not allowed[rows[members[k]]]:
+            if not all_allowed and not allowed[members[k] if each_has_one else rows[members[k]]]:
                 continue
             total = np.int32(0)
             for j in range(len(query)):
