@@ -117,9 +117,10 @@ class Columns:
 
     def n_vectors(self) -> dict[Key, int]:
         """How many vectors there are by name and dimension, without a look at them."""
-        counts = {key: len(rows) for key, (_, rows) in self._table.vectors.items()}
-        for key, (_, fresh) in self._fresh_vectors.items():
-            counts[key] = counts.get(key, 0) + len(fresh)
+        with self._lock:
+            counts = {key: len(rows) for key, (_, rows) in self._table.vectors.items()}
+            for key, (_, fresh) in self._fresh_vectors.items():
+                counts[key] = counts.get(key, 0) + len(fresh)
         return counts
 
     def code(self, text: str) -> int:
