@@ -67,7 +67,7 @@ class TaskWorld(GridWorld):
             if distance(self.position()[:2], t.position[:2]) < self.sight:
                 if t.is_there:
                     t.known, t.state, t.stamp_ns = True, "present", self._stamp_ns
-                elif t.known:
+                elif t.known and t.state != "held":
                     t.state = "missing"
 
     def evidence(self, t: Thing) -> Evidence:
@@ -98,7 +98,8 @@ class TaskWorld(GridWorld):
     def recall(self, query: Query) -> Page:
         found: list[Evidence] = []
         if "object" in query.kinds:
-            found += [self.evidence(t) for t in self.things.values() if t.known and query.object_id in (None, t.id)]
+            asked = [t for t in self.things.values() if query.object_id in (None, t.id)]
+            found += [self.evidence(t) for t in asked if t.known and (not query.states or t.state in query.states)]
         if "episode" in query.kinds:
             found += self.notes.find(query)
         if "keyframe" in query.kinds and self._stamp_ns and not query.labels:
@@ -121,7 +122,10 @@ class TaskWorld(GridWorld):
     ) -> str:
         id = f"episode/{len(self.notes.kept) + 1}"
         note = Evidence(id, "episode", text, 1.0, "short_term", self._stamp_ns, source=source, map_id="home")
-        self.notes.kept.append((replace(note, is_quoted=True, position=position), tuple(labels)))
+        note = replace(note, is_quoted=True, position=position, object_id=object_id, state=state)
+        self.notes.kept.append((note, tuple(labels)))
+        if object_id and state:
+            self.things[object_id].state = state
         return id
 
     def path_to(

@@ -219,6 +219,30 @@ def test_things_are_handled_by_the_hand_and_declined_without_one(run: Callable[.
 
 
 @BODIES
+def test_the_memory_is_told_what_the_hand_did(run: Callable[..., Run]) -> None:
+    """What is in the hand is held, not gone; what was put down is told with where; what failed is not told."""
+    states: list[tuple[str, str]] = []
+
+    def hand(verb: str, label: str, position: Any) -> Handled:
+        mug.is_there = verb != "pick"  # as the camera sees it
+        states.append((verb, mug.state))
+        return Handled(label != "lamp", "no switch")
+
+    mug, sink = Thing("object/1", "mug", MUG), Thing("object/2", "sink", NEAR_MUG)
+    world = TaskWorld([mug, sink, Thing("object/3", "lamp", NEAR_MUG)], sight=2.5)
+    r = run(world, hand=hand, notes=world)
+    assert r.go("bring the mug to the sink").done
+    assert states == [("pick", "present"), ("place", "held")]
+    told = [(e.text, e.source, e.object_id, e.state, e.position, labels) for e, labels in world.notes.kept]
+    assert told == [
+        ("picked the mug", "robot", "object/1", "held", MUG, ("mug",)),
+        ("put the mug at the sink", "robot", "object/1", "placed", NEAR_MUG, ("mug", "sink")),
+    ]
+    assert not r.go("switch on the lamp").done
+    assert len(world.notes.kept) == 2
+
+
+@BODIES
 def test_a_memory_that_is_cleared_on_the_way_ends_the_task(run: Callable[..., Run]) -> None:
     r = run(TaskWorld([Thing("object/1", "mug", MUG)]))
 

@@ -203,7 +203,9 @@ class RememberingPolicy:
         return self._stop(self._executor(told).carry_out(orders), max_steps)
 
     def _executor(self, told: Callable[[Recall], None] = lambda _: None) -> TaskExecutor:
-        return TaskExecutor(self._memory, self._planner, self._body, may_use=self._may_use, told=told)
+        return TaskExecutor(
+            self._memory, self._planner, self._body, may_use=self._may_use, told=told, notes=self._memory
+        )
 
     def _stop(self, doing: Generator[Motion, None, Outcome], max_steps: int) -> Stop:
         ended = self._end(doing, max_steps)

@@ -118,7 +118,7 @@ class PlannerNode(ManagedNode):
         assert self._body is not None
         plans = PlanMemory(memory) if self.values["plan_memory"] else None
         tolerance = self.values["goal_tolerance"]
-        return TaskExecutor(memory, planner, self._body, plans=plans, tolerance=tolerance), self._body
+        return TaskExecutor(memory, planner, self._body, plans=plans, notes=memory, tolerance=tolerance), self._body
 
     def deactivate(self) -> None:
         # The robot is stopped while goals can still be sent.

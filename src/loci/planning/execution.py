@@ -14,11 +14,11 @@ import numpy.typing as npt
 
 from loci.planning.approach import approach
 from loci.planning.bodies import Body, BodyError, Handled, Motion
-from loci.planning.orders import Order
+from loci.planning.orders import Order, Verb
 from loci.planning.phrases import time_phrase
 from loci.planning.plan_memory import SOURCE as PLAN_SOURCE
 from loci.planning.plan_memory import PlanMemory, with_lessons
-from loci.planning.protocols import Answer, MemoryReader, Planner, Point
+from loci.planning.protocols import Answer, MemoryReader, NoteMemory, Planner, Point
 from loci.planning.relevance import Interest, KnowsWords, Relevance
 from loci.planning.searching import SecondLook
 from loci.planning.seeking import pictured, things_meant
@@ -44,6 +44,17 @@ _DONE: dict[str, str] = {
     "switch_off": "switched off",
     "clean": "cleaned",
 }
+#: State of a thing with which something was done; what is placed is another thing than the one it is placed at.
+_STATES: dict[str, str] = {
+    "pick": "held",
+    "open": "open",
+    "close": "closed",
+    "switch_on": "on",
+    "switch_off": "off",
+    "clean": "clean",
+}
+#: Who tells the memory what the hand did.
+_HAND = "robot"
 #: Work on a candidate: what came of it.
 Work = Callable[[Evidence], Generator[Motion, None, Handled]]
 
@@ -85,6 +96,7 @@ class TaskExecutor:
         may_use: what of the memory may be used; for evaluations.
         told: is told of every question to the memory.
         plans: what came of past tasks; None: it is neither consulted nor kept.
+        notes: is told what the hand did; None: nobody is.
         tolerance: how near to a thing the way may end [m]: it may stand on furniture or against a wall.
 
     Attributes:
@@ -100,11 +112,12 @@ class TaskExecutor:
         may_use: Callable[[Evidence], bool] = lambda _: True,
         told: Callable[[Recall], None] = lambda _: None,
         plans: PlanMemory | None = None,
+        notes: NoteMemory | None = None,
         tolerance: float = TOLERANCE,
     ) -> None:
         self._memory, self._planner, self._body = memory, planner, body
         self._may_use, self._told = may_use, told
-        self._plans, self._tolerance = plans, tolerance
+        self._plans, self._notes, self._tolerance = plans, notes, tolerance
         self._stamp_ns = 0
         self._newest_ns = 0
         self._look_at = ""  # the frontier that the planner's last answer chose
@@ -192,13 +205,38 @@ class TaskExecutor:
             assert target.position is not None
             handled = self._body.handle(order.verb, target.label, target.position)
             self._stamp_ns = max(self._stamp_ns, self._body.stamp_ns)
-            return handled if handled.done else replace(handled, failure="not done")
+            if not handled.done:
+                return replace(handled, failure="not done")
+            self._tell(order.verb, target)
+            return handled
 
         return (
             yield from self._try(
                 order.words, lambda desperate: self._things(order.words, desperate), work, _DONE[order.verb]
             )
         )
+
+    def _tell(self, verb: Verb, target: Evidence) -> None:
+        """Let the memory know what the hand did: no camera may see it, and what is in a hand is not gone."""
+        if self._notes is None:
+            return
+        self._up_to_date()
+        done, label = _DONE[verb], target.label
+        if verb != "place":
+            text = f"{done} the {label}" + (f" in the {target.room_name}" if target.room_name else "")
+            self._notes.remember(
+                text, _HAND, labels=(label,), object_id=target.id, state=_STATES[verb], position=target.position
+            )
+            return
+        for held in self._memory.recall(Query(kinds=("object",), states=("held",), order="newest", limit=1)).evidence:
+            self._notes.remember(
+                f"put the {held.label} at the {label}",
+                _HAND,
+                labels=(held.label, label),
+                object_id=held.id,
+                state="placed",
+                position=target.position,
+            )
 
     def go_back(self, words: str) -> Generator[Motion, None, Outcome]:
         """Go to where such a thing was seen last, whether it is still there or not. Nothing is explored: it was seen, or it was not."""
