@@ -31,10 +31,12 @@ def ask(asking: Event, stop: Event, answers: Queue[dict[str, list[float]]]) -> N
         stop: ends it.
         answers: takes the result.
     """
+    from loci.lifeline import end_with_parent
     from loci.nodes.client import MemoryClient
     from loci.perception.text import MiniLMTextEncoder
     from loci.query import Query
 
+    end_with_parent()
     rng = np.random.default_rng(0)
     words = ("mug", "chair", "red sofa", "book on a shelf", "lamp", "plant", "where to sleep", "something to sit on")
     took: dict[str, list[float]] = {kind: [] for kind in QUERIES}

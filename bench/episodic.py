@@ -34,6 +34,7 @@ from tqdm import tqdm  # noqa: E402
 from common import OUT, quantiles, resident_mib, table, write_result  # noqa: E402
 from episodic_memories import KINDS, Emem, Loci, loci_calls, recall_at_10  # noqa: E402
 from episodic_records import KEPT, Records, questions  # noqa: E402
+from loci.lifeline import end_with_parent  # noqa: E402
 from loci.perception.text import MiniLMTextEncoder  # noqa: E402
 from recall_questions import print_recall_questions, recall_questions  # noqa: E402
 
@@ -57,7 +58,7 @@ def measure(kind: str, folder: Path, records: Records, nearest: np.ndarray) -> d
     gc.collect()
     # In a process of its own: what it holds is the memory's, and opening finds nothing warm but the disk.
     spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=spawn) as process:
+    with ProcessPoolExecutor(1, mp_context=spawn, initializer=end_with_parent) as process:
         result |= process.submit(ask_library, kind, folder, len(records), nearest).result()
     result["mib_on_disk"] = round(_bytes_of(folder) / 2**20, 1)
     return result

@@ -25,6 +25,7 @@ import cv2  # noqa: E402
 import numpy as np  # noqa: E402
 
 from common import OUT, machine, table, write_result  # noqa: E402
+from loci.lifeline import end_with_parent  # noqa: E402
 from loci.scene.covisibility import choose_images, matrix  # noqa: E402
 from loci.store.record import Record  # noqa: E402
 from scene_homes import (  # noqa: E402
@@ -184,7 +185,7 @@ def summary(homes: Sequence[HomeResult]) -> dict[str, Any]:
 def quality(scenes: Sequence[str], kind: str, seed: int, jobs: int, is_verbose: bool) -> dict[str, Any]:
     """All homes with one kind of noise."""
     results: list[HomeResult] = []
-    with ProcessPoolExecutor(jobs) as pool:
+    with ProcessPoolExecutor(jobs, initializer=end_with_parent) as pool:
         pending = [pool.submit(run_home, scene, NOISES[kind], seed) for scene in scenes]
         bar(kind, 0, len(scenes))
         for future in as_completed(pending):

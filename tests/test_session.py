@@ -27,7 +27,7 @@ def test_a_process_that_dies_is_told_with_its_log_and_the_next_command(broken: S
 
 def test_what_takes_too_long_is_told_with_the_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "sleeper.py").write_text("import time\ntime.sleep(60)\n")
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
 
     def ready() -> bool:
         raise TimeoutError("still compiling")

@@ -32,7 +32,7 @@ N_LAST_LINES = 20
 
 @dataclass(frozen=True)
 class Process:
-    """One node process: `python -m MODULE --ros-args ...`.
+    """One node process: `python -m MODULE --ros-args ...`, tied to this one (`loci.lifeline`).
 
     Attributes:
         name: for logs and messages.
@@ -61,7 +61,7 @@ class Process:
             ros += ["-r", f"{source}:={target}"]
         if self.namespace:
             ros += ["-r", f"__ns:=/{self.namespace.strip('/')}"]
-        return [sys.executable, "-m", self.module, "--ros-args", *ros]
+        return [sys.executable, "-m", "loci.lifeline", self.module, "--ros-args", *ros]
 
 
 class Processes:
@@ -135,7 +135,7 @@ class _Running:
         self.popen = subprocess.Popen(
             process.command(),
             env={**ros_environment(), "PYTHONUNBUFFERED": "1"},
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,  # its lifeline
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -161,6 +161,8 @@ class _Running:
             except subprocess.TimeoutExpired:
                 continue
         self._copier.join(1.0)
+        assert self.popen.stdin is not None
+        self.popen.stdin.close()
         return self.popen.wait()
 
     def _copy(self, prefix: str | None) -> None:

@@ -269,11 +269,12 @@ def test_a_request_that_keeps_waiting_does_not_block_the_others(rig: Rig, client
     assert codes == {Code.TIMEOUT, Code.UNAVAILABLE}
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_stops_the_process_cleanly_with_everything_kept(ros_domain: int, tmp_path: Path, number: int) -> None:
-    command = [sys.executable, "-m", "loci.nodes.memory", "--ros-args", "-p", f"storage_directory:={tmp_path}"]
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, None], ids=["SIGTERM", "SIGINT", "its parent's end"])
+def test_the_process_stops_cleanly_with_everything_kept(ros_domain: int, tmp_path: Path, number: int | None) -> None:
+    command = [sys.executable, "-m", *(["loci.lifeline"] if number is None else []), "loci.nodes.memory", "--ros-args"]
+    command += ["-p", f"storage_directory:={tmp_path}"]
     command += ["-p", "map_id:=home", "-p", "preload_text_encoder:=false", "-p", "commit_period:=60.0"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     outside = Rig(lambda context: [])
     try:
         with MemoryClient(timeout=30.0) as client:
@@ -281,8 +282,9 @@ def test_a_signal_stops_the_process_cleanly_with_everything_kept(ros_domain: int
             publisher = outside.publisher(m.Observation, "observations")
             publisher.publish(c.to_observation(TOUR[0], "map"))
             assert until(lambda: client.statistics()["keyframes"] == "1", 60.0)
-        process.send_signal(number)
-        errors = process.communicate(timeout=30.0)[1]
+        if number is not None:
+            process.send_signal(number)
+        errors = process.communicate(timeout=30.0)[1]  # closes its standard input, as the end of its parent does
     finally:
         process.kill()
         outside.close()

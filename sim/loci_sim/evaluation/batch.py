@@ -15,6 +15,7 @@ from multiprocessing import get_context
 from typing import Any, Protocol
 
 from loci.errors import UserError
+from loci.lifeline import end_with_parent
 from loci_sim.evaluation.run import Evaluation, EvaluationOptions, run_scene
 from loci_sim.evaluation.tasks import TaskResult
 
@@ -72,7 +73,7 @@ def _run_apart(jobs: Sequence[tuple[Evaluation, str]], workers: int, bar: Bar) -
     context = get_context("spawn")
     told, errors = context.Queue(), []
     running: Counter[str] = Counter()
-    with ProcessPoolExecutor(workers, context, _listen_to, (told,)) as pool:
+    with ProcessPoolExecutor(workers, context, _begin, (told,)) as pool:
         futures: dict[Future[list[TaskResult]], Evaluation] = {}
         for evaluation, name in jobs:
             futures[pool.submit(_work, job_name(evaluation, name), name, evaluation.options)] = evaluation
@@ -108,10 +109,11 @@ def _follow(told: Any, running: Counter[str], bar: Bar) -> None:
     bar.set_postfix_str(", ".join(sorted(job for job, n in running.items() if n > 0)))
 
 
-def _listen_to(told: Any) -> None:
+def _begin(told: Any) -> None:
     """In a worker: where to tell what is done."""
     global _told
     _told = told
+    end_with_parent()
 
 
 def _work(job: str, name: str, options: EvaluationOptions) -> list[TaskResult]:
