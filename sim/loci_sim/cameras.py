@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -34,6 +35,13 @@ class CameraMount:
         check_pose(self.T_base_camera, f"T_base_camera of {self.name}")
         if not (np.isfinite(self.max_range) and self.max_range > 0):
             raise ValueError(f"expected a range > 0 m of camera {self.name}, got {self.max_range}")
+
+
+def check_names(mounts: Sequence[CameraMount]) -> None:
+    """Raises ValueError: two cameras have the same name."""
+    names = [m.name for m in mounts]
+    if len(set(names)) < len(names):
+        raise ValueError(f"expected cameras of different names, got {', '.join(names)}")
 
 
 @dataclass(frozen=True)

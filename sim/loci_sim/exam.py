@@ -14,9 +14,9 @@ import numpy as np
 
 from loci.planning.protocols import Answer
 from loci.query import Evidence
-from loci_sim.embedded import RobotParameters
 from loci_sim.meshes import planar_pose
 from loci_sim.rendering import Renderer
+from loci_sim.robot import RobotParameters
 from loci_sim.scenes import Scene, SceneThing
 
 #: Things that no scene holds.

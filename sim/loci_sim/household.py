@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from loci.geometry import Array, transform_points
 from loci_sim.floorplan import STOREY
@@ -121,6 +122,10 @@ class Household:
         for o in self._scene.objects:
             self._show(o.id)
         self._update_floor(robot)
+
+    def instances_along(self, rays: npt.NDArray[np.float32]) -> npt.NDArray[np.int32]:
+        """Instances (N,) that rays (N, 6), origins and directions in the map, meet first; 0: none."""
+        return self._renderer.depth_along(rays)[1]
 
     def _open(self, identity: str, opening: float, robot: Standing) -> str:
         """Open or close a thing, with what lies in its drawers, unless it would hit the robot on its way."""

@@ -5,7 +5,7 @@ The discrete actions need none of it: they go in one piece or not at all.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,59 +22,54 @@ MAX_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
-class Drive:
-    """Where a drive ended.
+class Slide:
+    """Where moves ended.
 
     Attributes:
-        x, y: [m]; yaw: [rad], not wrapped.
+        x, y: [m].
         distance: length of the way that was really made, on stairs as seen from above [m].
         touched: whether something was in the way.
-        grid: of the floor that it ended on.
+        grid: of the floor that they ended on.
     """
 
     x: float
     y: float
-    yaw: float
     distance: float
     touched: bool
     grid: NavigationGrid
 
 
-def drive(
+def slide(
     grid: NavigationGrid,
-    start: tuple[float, float, float],
-    linear: float,
-    angular: float,
-    seconds: float,
+    start: tuple[float, float],
+    moves: Sequence[Array],
     after: Callable[[NavigationGrid, float, float], NavigationGrid] = lambda grid, x, y: grid,
-) -> Drive:
-    """Drive with a constant velocity in the base frame, forwards ``linear`` [m/s] and turning ``angular`` [rad/s].
+) -> Slide:
+    """Make short straight moves (2,) [m], e.g. the `chords` of an arc, one after the other.
 
-    Without obstacles the robot ends exactly on the arc: each piece is a chord of it (the exact form of the velocity motion
-    model in Thrun, Burgard and Fox, Probabilistic Robotics, 2005, section 5.3). Where a piece would end in an
-    obstacle, its part towards the obstacle is left out: the robot slides.
+    Where a move would end in an obstacle, its part towards the obstacle is left out: the robot slides.
 
     Args:
         grid: of the floor that the robot is on.
-        start: (x, y, yaw) [m, rad].
+        start: (x, y) [m].
         after: the grid after the robot has come to (x, y) in another one, as `Levels.after`.
-
-    Raises:
-        ValueError: a value that is not finite or out of range.
     """
-    x, y, yaw = start
+    x, y = start
     distance, touched = 0.0, False
-    for wanted in chords(yaw, linear, angular, seconds):
+    for wanted in moves:
         moved = _free_move(grid, np.array([x, y]), wanted)
         touched |= moved is not wanted
         x, y = x + float(moved[0]), y + float(moved[1])
         distance += float(np.hypot(*moved))
         grid = after(grid, x, y)
-    return Drive(x, y, yaw + angular * seconds, distance, touched, grid)
+    return Slide(x, y, distance, touched, grid)
 
 
 def chords(yaw: float, linear: float, angular: float, seconds: float) -> list[Array]:
     """The arc of a constant velocity as straight moves (2,) [m] in the map, one after the other.
+
+    Velocities are those of the base frame: forwards ``linear`` [m/s] and turning ``angular`` [rad/s]. The moves end exactly on the arc: each is
+    a chord of it (the exact form of the velocity motion model in Thrun, Burgard and Fox, Probabilistic Robotics, 2005, section 5.3).
 
     Raises:
         ValueError: a value that is not finite or out of range.

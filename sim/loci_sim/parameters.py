@@ -7,9 +7,9 @@ from typing import Any
 
 from loci.geometry import quaternion_from_pose
 from loci.nodes.parameters import AUTOSTART, DIAGNOSTICS, MAP_FRAME, Parameter
-from loci_sim.embedded import RobotParameters
 from loci_sim.further_cameras import parse_cameras
 from loci_sim.noise import NoiseParameters
+from loci_sim.robot import RobotParameters
 
 SIMULATOR: tuple[Parameter, ...] = (
     AUTOSTART,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -189,10 +190,15 @@ def generate_scene(family: str, seed: int, directory: Path) -> ScenePath:
         raise RuntimeError(f"expected a scene within 200 draws of {family}:{seed}, got none")
     names = sorted({m.material.texture for n in nodes for m in n.meshes} - {""})
     write_glb(paths.glb, nodes, {name: make_texture(name, seed) for name in names})
-    temporary = paths.sidecar.with_name(paths.sidecar.name + f".{os.getpid()}")
-    temporary.write_text(json.dumps(sidecar, indent=1) + "\n")
-    temporary.replace(paths.sidecar)
+    write_whole(paths.sidecar, sidecar)
     return paths
+
+
+def write_whole(path: Path, value: Mapping[str, Any]) -> None:
+    """Write a JSON file, whole or not at all."""
+    temporary = path.with_name(f"{path.name}.{os.getpid()}")
+    temporary.write_text(json.dumps(value, indent=1) + "\n")
+    temporary.replace(path)
 
 
 def resolve_scene(name: str, cache: Path | None = None) -> ScenePath:

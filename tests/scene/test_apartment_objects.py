@@ -43,7 +43,7 @@ def apartment():
     objects, snapshots = ObjectMap(ids()), SnapshotMap(ids("snapshot"))
     sources: dict[str, Counter[int]] = defaultdict(Counter)
     for n, (position, yaw) in enumerate(walk(simulator)):
-        simulator._place(*position, yaw)
+        simulator._place(*position, 0.0, yaw)
         simulator.advance(0.5)
         seen = simulator.observe()
         observation = Observation(seen.frame(), detector.detect_instances(seen.instances))

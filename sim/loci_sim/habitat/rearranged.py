@@ -7,13 +7,11 @@ at and nothing is in reach or not: who does the day again knows where things are
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from loci.geometry import Array, check_pose
 from loci_sim.habitat.added import AddedObjects
@@ -21,6 +19,7 @@ from loci_sim.habitat.things import UnknownThings
 from loci_sim.household import Standing
 from loci_sim.protocol import INTERACTIONS, Interaction
 from loci_sim.scenes import SceneError
+from loci_sim.things import Look
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,13 +81,7 @@ class RearrangedThings(UnknownThings):
         self._at = dict.fromkeys(self._things, 0)
         self.held = ""
 
-    def do(
-        self,
-        interaction: Interaction,
-        identity: str,
-        robot: Standing,
-        look: Callable[[], npt.NDArray[np.int32]],
-    ) -> str:
+    def do(self, interaction: Interaction, identity: str, robot: Standing, look: Look) -> str:
         """Pick a thing up, or put what is held at its next place; why not, or empty.
 
         Raises:

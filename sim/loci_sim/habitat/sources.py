@@ -6,10 +6,10 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from loci_sim.embedded import RobotParameters
 from loci_sim.habitat.client import Opening
 from loci_sim.habitat.export import export_scene, stage_config_of
 from loci_sim.navigation import STEP_HEIGHT
+from loci_sim.robot import RobotParameters
 from loci_sim.scenes import Scene, SceneError, ScenePath, default_cache, resolve_scene
 from loci_sim.stairs import RISE
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from loci.geometry import Array, Camera
-from loci_sim.cameras import CameraMount
+from loci_sim.cameras import CameraMount, check_names
 from loci_sim.habitat.axes import camera_to_habitat
 from loci_sim.habitat.client import Client
 from loci_sim.habitat.labels import LabelTable
@@ -29,9 +29,7 @@ def mounted(client: Client, mounts: Sequence[CameraMount]) -> dict[str, View]:
     Raises:
         ValueError: two cameras have the same name, or one cannot be had in Habitat.
     """
-    names = [m.name for m in mounts]
-    if len(set(names)) < len(names):
-        raise ValueError(f"expected cameras of different names, got {', '.join(names)}")
+    check_names(mounts)
     views = {}
     for m in mounts:
         # Cameras that are known to Habitat keep their size: another one of the same name is another one.
