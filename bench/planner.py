@@ -13,11 +13,8 @@ import json
 import os
 import shutil
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +29,7 @@ from loci.planning.local import LocalReader  # noqa: E402
 from loci.planning.offline import OfflinePlanner  # noqa: E402
 from loci.planning.prompts import Prompt, PromptBudget, Templates, build_prompt  # noqa: E402
 from loci.planning.vision_language import VisionLanguagePlanner, VisionLanguageSettings  # noqa: E402
+from loci_sim.evaluation.chat_server import ChatHandler, ChatServer  # noqa: E402
 from rooms import LABELS, fill  # noqa: E402
 
 #: Questions by what they ask for; {thing} is another label each time.
@@ -100,8 +98,8 @@ def prompts(reader: LocalReader, n_questions: int, budget: PromptBudget) -> dict
 
 def around(reader: LocalReader, n_questions: int) -> dict[str, Any]:
     """Of whole decisions with a model that answers at once: all of it, the call of the model, and what is around it [ms]."""
-    with answers_at_once() as server:
-        endpoint = Endpoint(EndpointSettings(server, "at once"))
+    with ChatServer(_AtOnce) as server:
+        endpoint = Endpoint(EndpointSettings(server.url, "at once"))
         timed = _TimedModel(endpoint)
         planner = VisionLanguagePlanner(timed, OfflinePlanner(None), VisionLanguageSettings())
         planner.ask("Where is the zebra?", reader)
@@ -140,10 +138,9 @@ class _TimedModel:
         self._model.close()
 
 
-class _AtOnce(BaseHTTPRequestHandler):
+class _AtOnce(ChatHandler):
     """Streams "none" to every request."""
 
-    protocol_version = "HTTP/1.1"
     _TEXT = json.dumps({"reason": "", "choice": "none", "evidence": [], "answer": "I do not know.", "confidence": 0.0})
 
     def do_POST(self) -> None:
@@ -152,28 +149,7 @@ class _AtOnce(BaseHTTPRequestHandler):
         choice = {"index": 0, "delta": {"content": self._TEXT}, "finish_reason": "stop"}
         usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
         body = f"data: {json.dumps({**head, 'choices': [choice], 'usage': usage})}\n\ndata: [DONE]\n\n".encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "text/event-stream")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        """Requests are not printed."""
-
-
-@contextmanager
-def answers_at_once() -> Iterator[str]:
-    """A model's endpoint; gives its base URL."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _AtOnce)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}/v1"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+        self.send(200, body, content_type="text/event-stream")
 
 
 def _timed(call: Callable[[], object]) -> float:

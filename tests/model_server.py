@@ -4,25 +4,24 @@ from __future__ import annotations
 
 import base64
 import json
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import cv2
 import jsonschema
 import numpy as np
 
+from loci_sim.evaluation.chat_server import PATH, ChatHandler, ChatServer, texts_of
+
 #: Gets a request (its JSON), and answers it with the handler's methods, or returns the text of the model's message.
 Script = Callable[[dict[str, Any], "Handler"], str | None]
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(ChatHandler):
     """One request."""
 
     server: ModelServer
-    protocol_version = "HTTP/1.1"
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
@@ -31,7 +30,7 @@ class Handler(BaseHTTPRequestHandler):
             self.server.requests.append(request)
             self.server.keys.append(self.headers.get("Authorization", ""))
             script = self.server.scripts.pop(0) if len(self.server.scripts) > 1 else self.server.scripts[0]
-        if self.path != "/v1/chat/completions":
+        if self.path != PATH:
             self.send(404, {"error": {"message": f"no {self.path}"}})
             return
         if problem := problem_of(request, self.server.max_images, self.server.image_size, self.server.max_characters):
@@ -66,19 +65,6 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(b"data: " + json.dumps(head | document).encode() + b"\n\n")
         self.wfile.flush()
 
-    def send(self, status: int, document: Any, headers: dict[str, str] | None = None) -> None:
-        data = document if isinstance(document, bytes) else json.dumps(document).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(data)))
-        for name, value in (headers or {}).items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(data)
-
-    def log_message(self, *_: Any) -> None:
-        pass
-
     def handle(self) -> None:
         try:
             super().handle()
@@ -87,15 +73,13 @@ class Handler(BaseHTTPRequestHandler):
                 self.server.hung_up += 1
 
 
-class ModelServer(ThreadingHTTPServer):
+class ModelServer(ChatServer):
     """Answers with ``scripts`` in turn; the last one stays. Requests that are larger than the limits, or wrong otherwise, are ``problems``.
 
     Args:
         max_images, image_size, max_characters: limits of one request: pictures, their longer side [px], and text.
         port: 0: any.
     """
-
-    daemon_threads = True
 
     def __init__(
         self,
@@ -105,28 +89,13 @@ class ModelServer(ThreadingHTTPServer):
         max_characters: int = 6000 * 3,
         port: int = 0,
     ) -> None:
-        super().__init__(("127.0.0.1", port), Handler)
+        super().__init__(Handler, port)
         self.max_images, self.image_size, self.max_characters = max_images, image_size, max_characters
         self.scripts = list(scripts)
         self.requests: list[dict[str, Any]] = []
         self.keys: list[str] = []
         self.problems: list[str] = []
         self.hung_up = 0
-        self.lock = threading.Lock()
-        self._thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02})
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}/v1"
-
-    def __enter__(self) -> ModelServer:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.shutdown()
-        self._thread.join()
-        self.server_close()
 
 
 USAGE = {"prompt_tokens": 1000, "completion_tokens": 50, "total_tokens": 1050}
@@ -201,11 +170,7 @@ def offered(request: dict[str, Any]) -> list[str]:
 
 def text_of(request: dict[str, Any]) -> str:
     """All text of a request."""
-    texts = []
-    for m in request["messages"]:
-        content = m["content"]
-        texts += [content] if isinstance(content, str) else [p["text"] for p in content if p["type"] == "text"]
-    return "\n".join(texts)
+    return "\n".join(texts_of(request["messages"]))
 
 
 def images_of(request: dict[str, Any]) -> list[np.ndarray]:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import threading
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +16,7 @@ from benchmark_homes import position
 from hm3d_homes import write_hm3d
 from loci_sim.habitat.process import PYTHON_VARIABLE
 from loci_sim.scenes import load_scene
+from model_server import ModelServer, says
 
 pytestmark = [
     pytest.mark.ros,
@@ -89,29 +88,9 @@ def test_the_robot_explores_and_its_answers_are_marked_again_by_a_model_without_
     assert 0 < sum(e["n_steps"] for e in found) <= 2 * 21
     assert any(e["claimed"] and e["answer"] for e in found), found
 
-    class Model(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["Content-Length"]))
-            body = json.dumps({"choices": [{"message": {"content": "Your mark: 3"}}]}).encode()
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, format: str, *arguments: Any) -> None:
-            """Tests are quiet."""
-
-    server = HTTPServer(("127.0.0.1", 0), Model)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
     model = ("--grader-model", "some-model", "--grader-cache", tmp_path / "marks.jsonl")
-    try:
-        url = f"http://127.0.0.1:{server.server_address[1]}/v1"
-        again = loci(*run, *model, "--grader-url", url, timeout=120.0)
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with ModelServer(says("Your mark: 3")) as server:
+        again = loci(*run, *model, "--grader-url", server.url, timeout=120.0)
     assert again.returncode == 0, again.stderr
     assert "2 of 2 goals are done" in again.stdout and "LLM-Match" in again.stdout
     assert episodes(out) == found

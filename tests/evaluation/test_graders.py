@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,47 +14,51 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loci.errors import UserError
+from loci_sim.evaluation.chat_server import PATH, ChatHandler, ChatServer
 from loci_sim.evaluation.graders import Endpoint, EndpointGrader, ExactMatch, mark_of, plain
 
 ASKED = ("What is on the table?", "A red bowl", "A bowl.", ("a fruit bowl",))
 
 
-class Api:
-    """An OpenAI-compatible server on this machine.
+class Handler(ChatHandler):
+    server: Api
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        api = self.server
+        api.requests.append((json.loads(body), self.headers.get("Authorization", "")))
+        status, reply = api.replies[min(len(api.requests), len(api.replies)) - 1]
+        # Who has heard enough hangs up.
+        with suppress(BrokenPipeError, ConnectionResetError):
+            if api.delay:
+                self.dawdle(api.delay)
+            else:
+                self.send(status if self.path == PATH else 404, reply)
+
+    def dawdle(self, seconds: float) -> None:
+        """A reply of one byte after the other."""
+        self.send_response(200)
+        self.send_header("Content-Length", "1000")
+        self.end_headers()
+        for _ in range(1000):
+            self.wfile.write(b" ")
+            time.sleep(seconds)
+
+
+class Api(ChatServer):
+    """An endpoint of a model.
 
     Attributes:
         replies: what it answers in turn, the last one again and again: a status and a body.
         requests: bodies that came, and the authorization of each.
+        delay: between the bytes of a reply [s].
     """
 
     def __init__(self) -> None:
+        super().__init__(Handler)
         self.replies: list[tuple[int, Any]] = [(200, said("4"))]
         self.requests: list[tuple[dict[str, Any], str]] = []
         self.delay = 0.0
-        api = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                api.requests.append((json.loads(body), self.headers.get("Authorization", "")))
-                status, reply = api.replies[min(len(api.requests), len(api.replies)) - 1]
-                data = reply if isinstance(reply, bytes) else json.dumps(reply).encode()
-                self.send_response(status if self.path == "/v1/chat/completions" else 404)
-                self.send_header("Content-Length", str(len(data)))
-                self.end_headers()
-                for byte in data if api.delay else (data,):
-                    try:
-                        self.wfile.write(bytes([byte]) if api.delay else byte)  # type: ignore[arg-type, list-item]
-                    except (BrokenPipeError, ConnectionResetError):
-                        return
-                    time.sleep(api.delay)
-
-            def log_message(self, format: str, *arguments: Any) -> None:
-                """Tests are quiet."""
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/v1"
 
 
 def said(words: str) -> dict[str, Any]:
@@ -64,13 +67,8 @@ def said(words: str) -> dict[str, Any]:
 
 @pytest.fixture
 def api() -> Iterator[Api]:
-    found = Api()
-    thread = threading.Thread(target=found.server.serve_forever)
-    thread.start()
-    yield found
-    found.server.shutdown()
-    found.server.server_close()
-    thread.join()
+    with Api() as api:
+        yield api
 
 
 def grader_of(api: Api, waits: list[float] | None = None, **options: Any) -> EndpointGrader:

@@ -9,10 +9,8 @@ from __future__ import annotations
 import base64
 import json
 import re
-import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import cv2
@@ -20,6 +18,7 @@ import numpy as np
 
 from loci.scene.colors import COLOR_NAMES
 from loci.words import canonical
+from loci_sim.evaluation.chat_server import PATH, ChatHandler, ChatServer, texts_of
 
 #: Name under which it is asked.
 NAME = "oracle"
@@ -168,22 +167,21 @@ def _check_picture(url: str) -> None:
         raise ValueError(f"expected a JPEG as a data URL, got {url[:40]!r}")
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(ChatHandler):
     server: OracleServer
-    protocol_version = "HTTP/1.1"
 
     def do_POST(self) -> None:
         try:
             length = int(self.headers.get("Content-Length", "-1"))
-            if self.path != "/v1/chat/completions" or not 0 <= length <= _MAX_BODY:
-                raise ValueError(f"expected a request to /v1/chat/completions of at most {_MAX_BODY} bytes")
+            if self.path != PATH or not 0 <= length <= _MAX_BODY:
+                raise ValueError(f"expected a request to {PATH} of at most {_MAX_BODY} bytes")
             request = json.loads(self.rfile.read(length))
             shown = read_request(request["messages"])
             said = json.dumps(answer(shown))
         except (ValueError, LookupError, TypeError, AttributeError) as error:
-            self._send(400, {"error": {"message": f"{type(error).__name__}: {error}"}})
+            self.send(400, {"error": {"message": f"{type(error).__name__}: {error}"}})
             return
-        n_characters = sum(len(line) for line in _texts(request["messages"]))
+        n_characters = sum(len(line) for line in texts_of(request["messages"]))
         usage = {"prompt_tokens": n_characters // 4, "completion_tokens": len(said) // 4}
         with self.server.lock:
             self.server.n_requests += 1
@@ -191,53 +189,16 @@ class _Handler(BaseHTTPRequestHandler):
         message = {"role": "assistant", "content": said}
         choice = {"index": 0, "finish_reason": "stop", "message": message}
         head = {"id": "chatcmpl-oracle", "object": "chat.completion", "created": 0, "model": NAME}
-        self._send(200, {**head, "choices": [choice], "usage": usage})
-
-    def _send(self, status: int, document: Mapping[str, Any]) -> None:
-        data = json.dumps(document).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def log_message(self, *_: object) -> None:
-        """Requests are not printed."""
+        self.send(200, {**head, "choices": [choice], "usage": usage})
 
 
-def _texts(messages: Sequence[Mapping[str, Any]]) -> list[str]:
-    found: list[str] = []
-    for message in messages:
-        content = message["content"]
-        found += [content] if isinstance(content, str) else [p["text"] for p in content if p["type"] == "text"]
-    return found
-
-
-class OracleServer(ThreadingHTTPServer):
-    """Answers on a free port of this machine while the block runs.
+class OracleServer(ChatServer):
+    """The oracle's server.
 
     Attributes:
         n_requests, n_images: answered requests, and pictures in them.
     """
 
-    daemon_threads = True
-
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.lock = threading.Lock()
+        super().__init__(_Handler)
         self.n_requests = self.n_images = 0
-        self._thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, name="oracle VLM")
-
-    @property
-    def url(self) -> str:
-        """As an endpoint's base URL."""
-        return f"http://127.0.0.1:{self.server_address[1]}/v1"
-
-    def __enter__(self) -> OracleServer:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.shutdown()
-        self._thread.join()
-        self.server_close()
