@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from grid_world import APARTMENT, GridWorld, Page, walls_of
+from kept_notes import NoteKeeper
 
 from loci.geometry import Array
 from loci.planning.driving import Driver, distance, drive_to
@@ -31,29 +32,12 @@ class Thing:
     stamp_ns: int = 0
 
 
-@dataclass
-class Notes:
-    """Notes as a memory keeps them, with the stamps of their time."""
-
-    kept: list[tuple[Evidence, tuple[str, ...]]] = field(default_factory=list)
-
-    def find(self, query: Query) -> list[Evidence]:
-        found = [e for e, labels in self.kept if not query.labels or set(query.labels) & set(labels)]
-        if query.text is not None:
-            words = set(query.text.split())
-            found.sort(key=lambda e: -len(words & set(e.text.split())))
-        elif query.order == "newest":
-            found.reverse()
-        return found[: query.limit]
-
-
-class TaskWorld(GridWorld):
+class TaskWorld(NoteKeeper, GridWorld):
     """`GridWorld` with things: a thing is known once the robot was within ``sight`` of it, and gone once it looked from there and it was not."""
 
     def __init__(self, things: Sequence[Thing] = (), sight: float = 1.8, start: Point = START, **fields: Any) -> None:
         super().__init__(walls_of(APARTMENT, 4), start, **fields)
         self.things = {t.id: t for t in things}
-        self.notes = Notes()
         self.unreachable: list[Point] = []
         self.sight = sight
 
@@ -110,23 +94,10 @@ class TaskWorld(GridWorld):
             )
         return Page(tuple(found), len(found))
 
-    def remember(
-        self,
-        text: str,
-        source: str,
-        *,
-        labels: Sequence[str] = (),
-        object_id: str = "",
-        state: str = "",
-        position: Point | None = None,
-    ) -> str:
-        id = f"episode/{len(self.notes.kept) + 1}"
-        note = Evidence(id, "episode", text, 1.0, "short_term", self._stamp_ns, source=source, map_id="home")
-        note = replace(note, is_quoted=True, position=position, object_id=object_id, state=state)
-        self.notes.kept.append((note, tuple(labels)))
+    def remember(self, text: str, source: str, *, object_id: str = "", state: str = "", **fields: Any) -> str:
         if object_id and state:
             self.things[object_id].state = state
-        return id
+        return super().remember(text, source, object_id=object_id, state=state, **fields)
 
     def path_to(
         self, goal: Point, start: Point | None = None, tolerance: float = 0.0, min_stamp_ns: int = 0

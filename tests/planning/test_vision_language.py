@@ -18,6 +18,7 @@ pytest.importorskip(
     "openai", reason="the openai client cannot be imported: pip install 'loci[vlm]' (`make setup` does)"
 )
 
+from kept_notes import NoteKeeper
 from table_memory import FRONTIERS, Page, TableMemory, home, thing
 
 from loci.memory import RobotMemory
@@ -469,7 +470,7 @@ def test_failures_are_recorded_with_their_reason(reader: LocalReader, tmp_path: 
 # --- budgets ----------------------------------------------------------------------------------------------------------
 
 
-class LargeMemory(TableMemory):
+class LargeMemory(NoteKeeper, TableMemory):
     """Thousands of things with long names, and pictures that are far too large."""
 
     def __init__(self, n: int) -> None:
@@ -501,9 +502,6 @@ class LargeMemory(TableMemory):
 
     def frontier_images(self, frontiers: Sequence[KnownFrontier]) -> dict[str, bytes]:
         return {f.id: self.picture for f in frontiers}
-
-    def remember(self, text: str, source: str, **fields: Any) -> str:
-        raise NotImplementedError
 
 
 @pytest.mark.parametrize("budget", [PromptBudget(), PromptBudget(2000, 3, 128, 20_000), PromptBudget(20_000, 16, 360)])

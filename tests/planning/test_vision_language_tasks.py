@@ -15,6 +15,7 @@ pytest.importorskip(
 )
 
 from grid_world import APARTMENT, GridWorld, Page, walls_of
+from kept_notes import NoteKeeper
 from table_memory import thing
 
 from loci.planning.bodies import SteppedBody
@@ -33,7 +34,7 @@ START = (2.0, 1.5, 0.0)
 HAT, LAMP = (14.0, 7.5, 0.1), (2.5, 1.0, 0.1)
 
 
-class FurnishedWorld(GridWorld):
+class FurnishedWorld(NoteKeeper, GridWorld):
     """A flat with a hat in the farthest room and a lamp near the start; a thing is known once its place was seen."""
 
     def __init__(self) -> None:
@@ -53,8 +54,10 @@ class FurnishedWorld(GridWorld):
         return tuple(self._seen())
 
     def recall(self, query: Query) -> Page:
-        wanted = [o.evidence for o in self._seen() if query.object_id in (None, "", o.id)]
-        return Page(tuple(wanted), len(wanted)) if "object" in query.kinds else Page()
+        found = self.notes.find(query) if "episode" in query.kinds else []
+        if "object" in query.kinds:
+            found += [o.evidence for o in self._seen() if query.object_id in (None, "", o.id)]
+        return Page(tuple(found), len(found))
 
     def known_object(self, object_id: str) -> KnownObject | None:
         return next((o for o in self._seen() if o.id == object_id), None)
@@ -65,9 +68,6 @@ class FurnishedWorld(GridWorld):
     def frontier_images(self, frontiers: Sequence[KnownFrontier]) -> Mapping[str, bytes]:
         photo = cv2.imencode(".jpg", np.full((60, 80, 3), 90, np.uint8))[1].tobytes()
         return {f.id: photo for f in frontiers}
-
-    def remember(self, text: str, source: str, **fields: Any) -> str:
-        raise NotImplementedError
 
 
 def carry_out(world: FurnishedWorld, planner: VisionLanguagePlanner, words: str) -> tuple[Outcome, SteppedBody]:
