@@ -107,6 +107,21 @@ def test_what_is_wrong_is_said_with_the_next_command(
     assert "Traceback" not in error
 
 
+@pytest.mark.parametrize(
+    "arguments", [["demo"], ["sim", "scenes", "list"], ["eval", "goals"], ["eval", "goat", "--data", "x"]]
+)
+def test_without_the_simulator_it_is_said_what_to_install(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    for name in [n for n in sys.modules if n.partition(".")[0] == "loci_sim"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "loci_sim", None)  # cannot be imported
+    assert main(arguments) == 1
+    error = capsys.readouterr().err
+    assert "the simulator cannot be imported" in error
+    assert "pip install 'loci[sim]'" in error
+
+
 def test_a_question_is_answered_with_evidence(memory: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["query", str(memory), "where is the mug?"]) == 0
     printed = capsys.readouterr().out

@@ -14,7 +14,7 @@ from pathlib import Path
 from loci import __version__, graph_import, map_files, mcp_server, scene_files, train_tokens, upkeep
 from loci.arguments import positive
 from loci.cli_eval import add_eval
-from loci.errors import UserError
+from loci.errors import UserError, of_extra
 
 _EXAMPLES = """\
 examples:
@@ -360,10 +360,8 @@ def _add_doctor(commands) -> None:  # type: ignore[no-untyped-def]
 
 
 def _demo(a: argparse.Namespace) -> int:
-    try:
+    with of_extra("the simulator", "sim"):
         from loci_sim.demo import run_demo
-    except ImportError as error:
-        raise UserError(f"the simulator cannot be imported ({error})", "pip install 'loci[sim]'") from error
     return run_demo(
         seed=a.seed,
         resume=a.resume,
@@ -442,10 +440,8 @@ def _replay_trace(a: argparse.Namespace) -> int:
 
 
 def _sim_scenes(a: argparse.Namespace) -> int:
-    try:
+    with of_extra("the simulator", "sim"):
         from loci_sim import scene_commands
-    except ImportError as error:
-        raise UserError(f"the simulator cannot be imported ({error})", "pip install 'loci[sim]'") from error
     if a.action == "list":
         return scene_commands.list_scenes()
     run = {"generate": scene_commands.generate, "preview": scene_commands.preview, "export": scene_commands.export}

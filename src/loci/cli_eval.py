@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from loci.arguments import positive
-from loci.errors import UserError
+from loci.errors import UserError, of_extra
 
 if TYPE_CHECKING:
     from loci_sim.evaluation.graders import NamedGrader
@@ -279,10 +279,8 @@ def _grader(a: argparse.Namespace) -> NamedGrader:
 
 
 def _eval(a: argparse.Namespace) -> int:
-    try:
+    with of_extra("the simulator", "sim"):
         from loci_sim.evaluation.run import EvaluationOptions, run_suite
-    except ImportError as error:
-        raise UserError(f"the simulator cannot be imported ({error})", "pip install 'loci[sim]'") from error
     if a.seed < 0:
         raise UserError(f"expected a seed >= 0, got {a.seed}", f"loci eval {a.suite} --help")
     options = EvaluationOptions(
@@ -308,10 +306,8 @@ def _eval(a: argparse.Namespace) -> int:
 
 
 def _emeqa(a: argparse.Namespace) -> int:
-    try:
+    with of_extra("the simulator", "sim"):
         from loci_sim.evaluation.emeqa import EmEqaOptions, run_emeqa
-    except ImportError as error:
-        raise UserError(f"the simulator cannot be imported ({error})", "pip install 'loci[sim]'") from error
     questions = a.data if a.data.is_file() else a.data / "open-eqa-v0.json"
     options = EmEqaOptions(
         data=questions,
@@ -329,10 +325,8 @@ def _emeqa(a: argparse.Namespace) -> int:
 
 
 def _benchmark(a: argparse.Namespace) -> int:
-    try:
+    with of_extra("the simulator", "sim"):
         from loci_sim.evaluation.benchmarks import BenchmarkOptions, run_benchmark
-    except ImportError as error:
-        raise UserError(f"the simulator cannot be imported ({error})", "pip install 'loci[sim]'") from error
     if a.seed < 0:
         raise UserError(f"expected a seed >= 0, got {a.seed}", f"loci eval {a.suite} --help")
     if a.success_distance is not None and not 0.0 < a.success_distance <= 10.0:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class UserError(Exception):
     """Something the user can mend.
@@ -15,3 +18,16 @@ class UserError(Exception):
         super().__init__(message)
         self.next_command = next_command
         self.details = details
+
+
+@contextmanager
+def of_extra(what: str, extra: str) -> Iterator[None]:
+    """What is imported in this block comes with an extra of the package, e.g. "sim".
+
+    Raises:
+        UserError: it cannot be imported; says what to install.
+    """
+    try:
+        yield
+    except ImportError as error:
+        raise UserError(f"{what} cannot be imported ({error})", f"pip install 'loci[{extra}]'") from error

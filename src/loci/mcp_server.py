@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from loci import __version__
-from loci.errors import UserError
+from loci.errors import UserError, of_extra
 from loci.planning.loopback import is_loopback
 
 if TYPE_CHECKING:
@@ -53,12 +53,10 @@ def make_server(box: ToolBox) -> Server[Any]:
     Raises:
         UserError: the SDK is not installed.
     """
-    try:
+    with of_extra("the MCP SDK", "mcp"):
         import anyio.to_thread
         import mcp_types as types
         from mcp.server.lowlevel import Server
-    except ImportError as error:
-        raise UserError(f"the MCP SDK cannot be imported ({error})", "pip install 'loci[mcp]'") from error
 
     async def list_tools(_: Any, __: Any) -> Any:
         return types.ListToolsResult(

@@ -72,6 +72,7 @@ def test_kitchen_is_z_up(kitchen: Path) -> None:
         (lambda d: (d / "frame-000003.depth.png").write_bytes((d / "frame-000003.depth.png").read_bytes()[:40]), "frame-000003.depth.png is truncated"),
         (lambda d: (d / "frame-000003.color.jpg").write_bytes((d / "frame-000003.color.jpg").read_bytes()[:200]), "frame-000003.color.jpg is truncated"),
         (lambda d: (d / "frame-000003.depth.png").write_bytes(b""), "frame-000003.depth.png is neither"),
+        (lambda d: (d / "frame-000003.depth.png").write_bytes((d / "frame-000003.color.jpg").read_bytes()), "expected .*frame-000003.depth.png of 16-bit counts, got .* uint8"),
         (lambda d: (d / "frame-000003.pose.txt").write_text("1 0 0"), "expected 16 numbers in .*frame-000003.pose.txt, got 3"),
         (lambda d: (d / "frame-000003.pose.txt").write_text("nan " * 16), "frame-000003.pose.txt: expected a finite pose"),
         (lambda d: np.savetxt(d / "frame-000003.pose.txt", np.zeros((4, 4))), "frame-000003.pose.txt: expected pose"),
@@ -111,6 +112,10 @@ def test_tum_intrinsics_follow_from_the_name(tmp_path: Path, name: str, fx: floa
         (lambda d: (d / "groundtruth.txt").write_text("1305031102.1 0 0\n"), "time tx ty tz"),
         (lambda d: (d / "groundtruth.txt").write_text("99.0 0 0 0 0 0 0 1\n"), "no colour image .* has a depth image"),
         (lambda d: next((d / "rgb").iterdir()).unlink(), "cannot read .*rgb"),
+        (
+            lambda d: [p.write_bytes(next((d / "rgb").iterdir()).read_bytes()) for p in (d / "depth").iterdir()],
+            "expected .*depth.* of 16-bit counts, got .* uint8",
+        ),
     ],
 )
 def test_damaged_tum_recordings_are_named(tmp_path: Path, damage, message: str) -> None:

@@ -104,6 +104,18 @@ def read_image(path: Path, flags: int) -> tuple[bytes, npt.NDArray[Any]]:
     return data, decode(data, flags, str(path))
 
 
+def read_counts(path: Path) -> tuple[bytes, npt.NDArray[np.uint16]]:
+    """Bytes and pixels (H, W) of a depth image of 16-bit counts.
+
+    Raises:
+        RecordingError: as `read_image`, or it is another kind of image.
+    """
+    data, counts = read_image(path, cv2.IMREAD_UNCHANGED)
+    if counts.ndim != 2 or counts.dtype != np.uint16:
+        raise RecordingError(f"expected {path} of 16-bit counts, got {counts.shape} {counts.dtype}")
+    return data, counts
+
+
 def read_matrix(path: Path, shape: tuple[int, ...]) -> Array:
     """Whitespace-separated numbers of a text file, as an array of ``shape``.
 

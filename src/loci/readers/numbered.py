@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from loci.geometry import Camera, align_to_gravity, check_pose
-from loci.readers.base import RawFrame, RecordingError, read_image, read_matrix, read_pose
+from loci.readers.base import RawFrame, RecordingError, read_counts, read_image, read_matrix, read_pose
 from loci.readers.options import ReaderOptions
 
 _FRAME = re.compile(r"frame-(\d+)\.color\.(?:jpg|jpeg|png)")
@@ -74,10 +74,7 @@ class NumberedFrames:
         first = self._files[0][0]
         for number, color_path in self._files:
             color, pixels = read_image(color_path, cv2.IMREAD_COLOR)
-            depth_path = self._sibling(color_path, ".depth.png")
-            depth, counts = read_image(depth_path, cv2.IMREAD_UNCHANGED)
-            if counts.ndim != 2 or counts.dtype != np.uint16:
-                raise RecordingError(f"expected {depth_path} of 16-bit counts, got {counts.shape} {counts.dtype}")
+            depth, counts = read_counts(self._sibling(color_path, ".depth.png"))
             yield RawFrame(
                 color=color,
                 depth=depth,

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from loci.geometry import Camera
-from loci.readers.base import RawFrame, RecordingError, read_image
+from loci.readers.base import RawFrame, RecordingError, read_counts, read_image
 from loci.readers.options import ReaderOptions
 from loci.readers.trajectory import Trajectory
 
@@ -103,9 +103,7 @@ class TumRecording:
         """Frames in order of time; see `loci.readers.base.Recording.frames`."""
         for stamp_ns, color_path, depth_path in self._frames:
             color, pixels = read_image(color_path, cv2.IMREAD_COLOR)
-            depth, counts = read_image(depth_path, cv2.IMREAD_UNCHANGED)
-            if counts.ndim != 2 or counts.dtype != np.uint16:
-                raise RecordingError(f"expected {depth_path} of 16-bit counts, got {counts.shape} {counts.dtype}")
+            depth, counts = read_counts(depth_path)
             yield RawFrame(
                 color=color,
                 depth=depth,

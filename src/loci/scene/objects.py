@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,19 +22,9 @@ from loci.scene.clouds import clusters
 from loci.scene.presence import PresenceParameters, look, take_in, view_box
 from loci.scene.sightings import Sighting, SightingParameters, sightings
 from loci.scene.tracks import SceneObject, Track, share_out
+from loci.store.record import Record
 
-__all__ = ["Maintenance", "ObjectMap", "ObjectParameters", "ObjectRecord", "ObjectUpdate", "SceneObject"]
-
-
-class ObjectRecord(Protocol):
-    """What the store gives back: an id, the fields and the arrays of `ObjectMap.records`."""
-
-    @property
-    def id(self) -> str: ...
-    @property
-    def fields(self) -> Mapping[str, Any]: ...
-    @property
-    def arrays(self) -> Mapping[str, npt.NDArray[Any]]: ...
+__all__ = ["Maintenance", "ObjectMap", "ObjectParameters", "ObjectUpdate", "SceneObject"]
 
 
 @dataclass(frozen=True)
@@ -293,7 +283,7 @@ class ObjectMap:
         for object_id in self._tracks if ids is None else sorted(ids):
             yield (object_id, *self._tracks[object_id].record())
 
-    def restore(self, records: Iterable[ObjectRecord], pose: Callable[[str], Array] | None = None) -> None:
+    def restore(self, records: Iterable[Record], pose: Callable[[str], Array] | None = None) -> None:
         """Take in stored objects, where their keyframes are now.
 
         Raises:

@@ -5,14 +5,15 @@ Data only; `loci.spatial.topology` learns them, `loci.spatial.graph_view` answer
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from loci.geometry import Array
+from loci.store.record import Record
 
 Vector = npt.NDArray[np.float32]
 #: Pose (4, 4) of a keyframe by its id; raises KeyError for one that is gone.
@@ -108,19 +109,6 @@ class PlaceEdge:
     n_timed: int = 0
 
 
-class RecordLike(Protocol):
-    """What `TopologicalGraph.restore` reads of a stored record."""
-
-    @property
-    def id(self) -> str: ...
-
-    @property
-    def fields(self) -> Mapping[str, Any]: ...
-
-    @property
-    def arrays(self) -> Mapping[str, npt.NDArray[Any]]: ...
-
-
 def edge_weight(
     parameters: PlaceParameters, length: float, travelled: float, n_traversals: int = 0, n_failures: int = 0
 ) -> float:
@@ -178,7 +166,7 @@ def edge_key(source: str, target: str) -> str:
     return f"{source}>{target}"
 
 
-def place_of_record(record: RecordLike) -> Place:
+def place_of_record(record: Record) -> Place:
     """The place that a record holds, at the position that was saved."""
     f = record.fields
     return Place(
@@ -196,7 +184,7 @@ def place_of_record(record: RecordLike) -> Place:
     )
 
 
-def edge_of_record(record: RecordLike) -> PlaceEdge:
+def edge_of_record(record: Record) -> PlaceEdge:
     """The edge that a record holds, without length and weight; memories of before they were counted lack failures and durations."""
     f = record.fields
     return PlaceEdge(

@@ -24,7 +24,6 @@ from loci.spatial.places import (
     PlaceEdge,
     PlaceParameters,
     PoseGetter,
-    RecordLike,
     Sight,
     Vector,
     edge_key,
@@ -34,6 +33,7 @@ from loci.spatial.places import (
     place_of_record,
     place_record,
 )
+from loci.store.record import Record
 
 __all__ = ["Place", "PlaceEdge", "PlaceParameters", "Sight", "TopologicalGraph"]
 
@@ -405,7 +405,7 @@ class TopologicalGraph:
         self._new_places, self._new_edges, self._gone = {}, {}, {}
         return changed, gone
 
-    def restore(self, places: Iterable[RecordLike], edges: Iterable[RecordLike], pose: PoseGetter) -> None:
+    def restore(self, places: Iterable[Record], edges: Iterable[Record], pose: PoseGetter) -> None:
         """Take the place of what is here with what was saved; positions follow the keyframes' poses.
 
         Places whose keyframes are all gone are left out, and so are their edges.

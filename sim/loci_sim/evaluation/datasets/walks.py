@@ -20,7 +20,7 @@ from loci.geometry import Array, Camera, check_pose
 from loci.observation import Frame
 from loci.perception.rectify import Rectifier
 from loci.readers import RecordingError
-from loci.readers.base import read_image, read_matrix
+from loci.readers.base import read_counts, read_image, read_matrix
 from loci_sim.evaluation.datasets.files import DatasetError
 from loci_sim.glb import Y_UP_TO_Z_UP
 
@@ -130,10 +130,7 @@ class Walk:
     def _images(self, path: Path) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint16]]:
         """Colour (H, W, 3) RGB and depth (h, w) in counts, made smaller."""
         _, bgr = read_image(path, cv2.IMREAD_COLOR)
-        depth_path = _beside(path, "-depth.png")
-        _, depth = read_image(depth_path, cv2.IMREAD_UNCHANGED)
-        if depth.ndim != 2 or depth.dtype != np.uint16:
-            raise RecordingError(f"expected {depth_path} of 16-bit counts, got {depth.shape} {depth.dtype}")
+        _, depth = read_counts(_beside(path, "-depth.png"))
         color = cv2.cvtColor(_smaller(bgr, cv2.INTER_AREA), cv2.COLOR_BGR2RGB)
         # Depth is picked, never mixed: there is nothing half way between a thing and the wall behind it.
         return np.asarray(color, dtype=np.uint8), np.asarray(_smaller(depth, cv2.INTER_NEAREST), dtype=np.uint16)
