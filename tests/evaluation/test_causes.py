@@ -12,33 +12,18 @@ from hypothesis import strategies as st
 
 pytest.importorskip("open3d", reason="open3d cannot be imported: run `make setup`")
 
+from example_task import GOAL
+
 from loci.planning.protocols import KnownObject
 from loci.query import Evidence
 from loci_sim.evaluation.causes import CAUSES, cause_of, counts_of, reasons_of
-from loci_sim.evaluation.tasks import Chore, Facts, Goal, Step, TaskResult, task_result_from
+from loci_sim.evaluation.tasks import Chore, Facts, Goal, Step, task_result_from
 from loci_sim.evaluation.witness import is_known, match_of, meant_by, n_stale
 
 #: A mug that was never in view, and nothing said of it.
 UNSEEN = Facts("goal", 1, 0, 0, 0, 3, True, "", "")
 KNOWN = replace(UNSEEN, n_seen=1, n_known=1)
-FAILED = TaskResult(
-    scene="home:0",
-    row=0,
-    index=0,
-    kind="category",
-    text="find the mug",
-    object_ids=("mug_1",),
-    claimed=False,
-    success=False,
-    shortest=5.0,
-    travelled=10.0,
-    distance=4.0,
-    n_steps=40,
-    seconds=4.0,
-    n_collisions=0,
-    reason="",
-    facts=UNSEEN,
-)
+FAILED = replace(GOAL, claimed=False, success=False, reason="", facts=UNSEEN)
 
 
 def cause(facts: Facts, **fields: object) -> str:

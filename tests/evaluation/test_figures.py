@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 pytest.importorskip("open3d", reason="open3d cannot be imported: run `make setup`")
 
+from example_task import GOAL
+
 from loci_sim.evaluation.figures import by_group, figures_of, missed
 from loci_sim.evaluation.measures import interval_of, interval_over_homes, wilson_interval
 from loci_sim.evaluation.run import EvaluationOptions, scene_names
@@ -18,29 +20,13 @@ from loci_sim.evaluation.suites import SUITES
 from loci_sim.evaluation.tasks import TaskResult
 from loci_sim.scenes import load_scene
 
-TASK = TaskResult(
-    scene="home:0",
-    row=0,
-    index=0,
-    kind="simple",
-    text="clean the table",
-    object_ids=("table_1",),
-    claimed=True,
-    success=True,
-    shortest=5.0,
-    travelled=10.0,
-    distance=0.4,
-    n_steps=40,
-    seconds=4.0,
-    n_collisions=0,
-    reason="done",
-)
+CHORE = replace(GOAL, kind="simple", text="clean the table", object_ids=("table_1",), reason="done")
 
 
 def tasks(successes: dict[str, list[bool]], **fields: object) -> list[TaskResult]:
     """Tasks by home."""
     return [
-        replace(TASK, scene=home, index=i, success=s, **fields)
+        replace(CHORE, scene=home, index=i, success=s, **fields)
         for home, group in successes.items()
         for i, s in enumerate(group)
     ]

@@ -9,29 +9,11 @@ import pytest
 
 pytest.importorskip("open3d", reason="open3d cannot be imported: run `make setup`")
 
+from example_task import GOAL
+
 from loci_sim.evaluation.measures import COLUMNS, reduction, summaries, summarise, table
 from loci_sim.evaluation.suites import SUITES
-from loci_sim.evaluation.tasks import TaskResult, task_result_from
-
-GOAL = TaskResult(
-    scene="home:0",
-    row=0,
-    index=0,
-    kind="category",
-    text="find the mug",
-    object_ids=("mug_1", "mug_2"),
-    claimed=True,
-    success=True,
-    shortest=5.0,
-    travelled=10.0,
-    distance=0.4,
-    n_steps=40,
-    seconds=4.0,
-    n_collisions=1,
-    reason="red mug",
-    trace=((0.0, 0.0), (1.0, 2.0)),
-    viewpoints=((1.0, 2.5),),
-)
+from loci_sim.evaluation.tasks import task_result_from
 
 
 def test_spl_is_success_weighted_by_path_length() -> None:

@@ -21,23 +21,18 @@ pytest.importorskip(
 from action_msgs.msg import GoalStatus
 from diagnostic_msgs.msg import DiagnosticArray
 from loci_ros import action, srv
-from loci_ros import msg as m
+from planner_rig import planner_rig
 from rclpy.action import ActionClient
 from rig import Rig, overrides, until
 
-from loci.nodes import conversions as c
 from loci.nodes import planning
 from loci.nodes.client import MemoryClient
 from loci.nodes.errors import Code
-from loci.nodes.facade import make_nodes
 from loci.nodes.own_node import OwnNode
 from loci.nodes.planning import PlannerNode
 from loci.planning.protocols import AgentMemory
 from loci.planning.tools import ToolBox
 from model_server import ModelServer, decide, images_of, offered, text_of
-from synthetic import tour
-
-TOUR = tour()
 
 
 def answer_mug(request: dict[str, Any], handler: Any) -> str:
@@ -58,30 +53,9 @@ def server() -> Iterator[ModelServer]:
 def rig(ros_domain: int, server: ModelServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     """A memory that has seen a room, and a planner that asks the model."""
     folder = tmp_path_factory.mktemp("memories")
-    memory = overrides(storage_directory=str(folder), map_id="room", queue_size=100, preload_text_encoder=False)
-    planner = overrides(
-        text_encoder=False,
-        planner="vision_language",
-        model="scripted",
-        model_base_url=server.url,
-        service_timeout=60.0,
-        trace_file=str(folder / "trace.jsonl"),
-    )
-    rig = Rig(
-        lambda context: [
-            *make_nodes(context, parameter_overrides=memory),
-            PlannerNode(context, parameter_overrides=planner),
-        ]
-    )
-    try:
-        assert all(rig.bring_up())
-        publisher = rig.publisher(m.Observation, "observations")
-        for i, o in enumerate(TOUR):
-            publisher.publish(c.to_observation(o, "map", sequence=i))
-        assert until(lambda: rig.nodes[0].host.newest_stamp_ns == TOUR[-1].frame.stamp_ns, 60.0)
+    model: dict[str, Any] = {"planner": "vision_language", "model": "scripted", "model_base_url": server.url}
+    with planner_rig(folder, **model, service_timeout=60.0, trace_file=str(folder / "trace.jsonl")) as rig:
         yield rig
-    finally:
-        rig.close()
 
 
 def test_the_models_choice_comes_back_with_its_evidence(
@@ -214,31 +188,12 @@ def silence(own_domain: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(planning, "MAX_QUESTIONS", 2)
     silence = Silence()
     with ModelServer(silence) as server:
-        memory = overrides(storage_directory=str(tmp_path), map_id="room", queue_size=100, preload_text_encoder=False)
-        planner = overrides(
-            text_encoder=False,
-            planner="vision_language",
-            model="m",
-            model_base_url=server.url,
-            model_deadline=600.0,
-            service_timeout=60.0,
-        )
-        rig = Rig(
-            lambda context: [
-                *make_nodes(context, parameter_overrides=memory),
-                PlannerNode(context, parameter_overrides=planner),
-            ]
-        )
-        try:
-            assert all(rig.bring_up())
-            publisher = rig.publisher(m.Observation, "observations")
-            for i, o in enumerate(TOUR):
-                publisher.publish(c.to_observation(o, "map", sequence=i))
-            assert until(lambda: rig.nodes[0].host.newest_stamp_ns == TOUR[-1].frame.stamp_ns, 60.0)
-            yield rig, silence
-        finally:
-            silence.over.set()
-            rig.close()
+        model: dict[str, Any] = {"planner": "vision_language", "model": "m", "model_base_url": server.url}
+        with planner_rig(tmp_path, **model, model_deadline=600.0, service_timeout=60.0) as rig:
+            try:
+                yield rig, silence
+            finally:
+                silence.over.set()
 
 
 def test_a_silent_model_holds_up_its_questions_and_nothing_else(silence: tuple[Rig, Silence]) -> None:

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,6 +22,7 @@ from builtin_interfaces.msg import Duration
 from geometry_msgs.msg import PoseStamped
 from loci_ros import action, srv
 from loci_ros import msg as m
+from planner_rig import TOUR, planner_rig
 from rclpy.action import ActionClient, ActionServer, CancelResponse
 from rclpy.node import Node
 from rig import Rig, overrides, until
@@ -29,11 +31,9 @@ from loci.geometry import Array, look_at
 from loci.nodes import conversions as c
 from loci.nodes.client import MemoryClient, MemoryServiceError
 from loci.nodes.errors import Code
-from loci.nodes.facade import make_nodes
 from loci.nodes.planning import PlannerNode
-from synthetic import ROOM, tour
+from synthetic import ROOM
 
-TOUR = tour()
 #: What is remembered though it is not there: a remark says that a dog was seen.
 DOG = (1.2, 2.6, 0.0)
 
@@ -102,32 +102,13 @@ class RoomRobot:
 @pytest.fixture(scope="module")
 def rig(ros_domain: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     """A memory that has seen a room, and a planner beside it."""
-    yield from a_rig(tmp_path_factory)
-
-
-def a_rig(tmp_path_factory: pytest.TempPathFactory, **values: Any) -> Iterator[Rig]:
-    memory = overrides(
-        storage_directory=str(tmp_path_factory.mktemp("memories")),
-        map_id="room",
-        queue_size=100,
-        preload_text_encoder=False,
-    )
-    given = {"text_encoder": False, "goal_tolerance": 1.0, "look_time": 5.0, "standing_time": 5.0} | values
-    rig = Rig(
-        lambda context: [
-            *make_nodes(context, parameter_overrides=memory),
-            PlannerNode(context, parameter_overrides=overrides(**given)),
-        ]
-    )
-    try:
-        assert all(rig.bring_up())
-        publisher = rig.publisher(m.Observation, "observations")
-        for i, o in enumerate(TOUR):
-            publisher.publish(c.to_observation(o, "map", sequence=i))
-        assert until(lambda: rig.nodes[0].host.newest_stamp_ns == TOUR[-1].frame.stamp_ns, 60.0)
+    with a_rig(tmp_path_factory.mktemp("memories")) as rig:
         yield rig
-    finally:
-        rig.close()
+
+
+def a_rig(folder: Path, **planner: Any) -> AbstractContextManager[Rig]:
+    """A rig that gives up looking sooner than a robot would."""
+    return planner_rig(folder, **{"goal_tolerance": 1.0, "look_time": 5.0, "standing_time": 5.0, **planner})
 
 
 @pytest.fixture
@@ -427,13 +408,13 @@ def cancelled_while_driving(rig: Rig) -> None:
 
 @pytest.mark.parametrize("name", ["drive_to", "navigate_to_pose"])
 def test_an_action_drives_the_robot_and_is_cancelled_with_the_task(
-    own_domain: int, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, name: str
+    own_domain: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     # Nav2's interfaces are not in every installation: of its action, only the pose and the status count here.
     nav2 = SimpleNamespace(NavigateToPose=action.DriveTo)
     monkeypatch.setitem(sys.modules, "nav2_msgs", SimpleNamespace(action=nav2))
     monkeypatch.setitem(sys.modules, "nav2_msgs.action", nav2)
-    for rig in a_rig(tmp_path_factory, drive_by=name):
+    with a_rig(tmp_path, drive_by=name) as rig:
         robot = RoomRobot(rig, hears_goals=False)
         try:
             driver = DriveServer(rig, robot, name)
@@ -450,12 +431,10 @@ def test_an_action_drives_the_robot_and_is_cancelled_with_the_task(
             robot.close()
 
 
-def test_a_task_goes_on_without_the_model_when_its_endpoint_is_down(
-    own_domain: int, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def test_a_task_goes_on_without_the_model_when_its_endpoint_is_down(own_domain: int, tmp_path: Path) -> None:
     pytest.importorskip("openai", reason="the openai client cannot be imported")
     nobody = {"model": "any", "model_base_url": "http://127.0.0.1:9/v1", "model_retries": 0, "model_deadline": 5.0}
-    for rig in a_rig(tmp_path_factory, planner="vision_language", **nobody):
+    with a_rig(tmp_path, planner="vision_language", **nobody) as rig:
         robot = RoomRobot(rig)
         try:
             result, _ = execute(rig, "find the plant")
@@ -464,7 +443,7 @@ def test_a_task_goes_on_without_the_model_when_its_endpoint_is_down(
             robot.close()
 
 
-def test_a_service_is_the_robots_hand(own_domain: int, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_a_service_is_the_robots_hand(own_domain: int, tmp_path: Path) -> None:
     asked: list[Any] = []
 
     def interact(request: Any, response: Any) -> Any:
@@ -473,7 +452,7 @@ def test_a_service_is_the_robots_hand(own_domain: int, tmp_path_factory: pytest.
         response.reason = "" if response.done else "it is locked"
         return response
 
-    for rig in a_rig(tmp_path_factory, manipulation_service="interact"):
+    with a_rig(tmp_path, manipulation_service="interact") as rig:
         rig.outside.create_service(srv.SimulatorInteract, "interact", interact)
         rig.executor.wake()
         robot = RoomRobot(rig)

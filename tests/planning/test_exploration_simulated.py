@@ -13,38 +13,17 @@ import pytest
 pytest.importorskip("open3d", reason="the embedded simulator needs open3d")
 
 from loci.memory import RobotMemory
-from loci.observation import Observation
-from loci.perception.simulated import SimulatedDetector
 from loci.perception.text import MiniLMTextEncoder
 from loci.planning.exploration import ExplorationProgress, explore
 from loci.planning.local import LocalReader
 from loci.planning.offline import OfflinePlanner
-from loci.planning.protocols import Action, Answer, MemoryReader, Point, Robot, StepResult
+from loci.planning.protocols import Answer, MemoryReader, Robot
 from loci_sim.embedded import EmbeddedSimulator, RobotParameters
 from loci_sim.scenes import Scene, generate_apartment
+from remembering_robot import RememberingRobot
 
 #: Kinds of rooms that go by two names.
 SAME_ROOM = {"study": "office"}
-
-
-class ObservedRobot:
-    """A simulated robot whose every image goes into a memory."""
-
-    def __init__(self, simulator: EmbeddedSimulator, memory: RobotMemory) -> None:
-        self._simulator, self._memory = simulator, memory
-        self._detector = SimulatedDetector(simulator.instance_labels)
-
-    def position(self) -> Point:
-        return self._simulator.position()
-
-    def heading(self) -> float:
-        return self._simulator.heading()
-
-    def step(self, action: Action) -> StepResult:
-        result = self._simulator.step(action)
-        seen = self._simulator.observe()
-        self._memory.observe(Observation(seen.frame(), self._detector.detect_instances(seen.instances)))
-        return result
 
 
 @dataclass
@@ -68,7 +47,7 @@ def explored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Explored]:
     folder: Path = tmp_path_factory.mktemp("explored")
     simulator = EmbeddedSimulator(generate_apartment(0, folder), RobotParameters(width=240, height=180))
     with RobotMemory.open(folder / "memory", map_id=simulator.map_id) as memory:
-        robot: Robot = ObservedRobot(simulator, memory)
+        robot: Robot = RememberingRobot(simulator, memory)
         reader = LocalReader(memory)
         as_reader: MemoryReader = reader
         result = Explored(simulator.scene, simulator, memory, reader)

@@ -13,39 +13,16 @@ import pytest
 pytest.importorskip("open3d", reason="Open3D cannot be imported: pip install '.[sim]'")
 
 from loci.memory import RobotMemory
-from loci.observation import Observation
-from loci.perception.simulated import SimulatedDetector
 from loci.planning.driving import DriveProgress, Driver, drive_to, is_at
 from loci.planning.local import LocalReader
-from loci.planning.protocols import Action, KnownPath, Point, StepResult
+from loci.planning.protocols import KnownPath, Point
 from loci.report import collect, write_report
 from loci_sim.embedded import EmbeddedSimulator, RobotParameters
 from loci_sim.floorplan import STOREY
 from loci_sim.scenes import Scene, generate_scene, load_scene
+from remembering_robot import RememberingRobot
 
 MAX_STEPS = 400
-
-
-class ClimbingRobot:
-    """A simulated robot whose every image goes into a memory; where it was is kept."""
-
-    def __init__(self, simulator: EmbeddedSimulator, memory: RobotMemory) -> None:
-        self.simulator, self._memory = simulator, memory
-        self._detector = SimulatedDetector(simulator.instance_labels)
-        self.way: list[Point] = [simulator.position()]
-
-    def position(self) -> Point:
-        return self.simulator.position()
-
-    def heading(self) -> float:
-        return self.simulator.heading()
-
-    def step(self, action: Action) -> StepResult:
-        result = self.simulator.step(action)
-        seen = self.simulator.observe()
-        self._memory.observe(Observation(seen.frame(), self._detector.detect_instances(seen.instances)))
-        self.way.append(self.position())
-        return result
 
 
 class TrueWay:
@@ -65,7 +42,7 @@ class TrueWay:
 class Home:
     """The robot upstairs, where it came by the true way, and where it began downstairs."""
 
-    robot: ClimbingRobot
+    robot: RememberingRobot
     memory: RobotMemory
     shown: list[DriveProgress]
     upstairs: Point
@@ -87,7 +64,7 @@ def home(scene_directory: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
     simulator = EmbeddedSimulator(scene, RobotParameters(width=160, height=120))
     simulator.reset()
     with RobotMemory.open(tmp_path_factory.mktemp("home") / "memory", map_id=simulator.map_id) as memory:
-        robot = ClimbingRobot(simulator, memory)
+        robot = RememberingRobot(simulator, memory)
         driver = Driver(TrueWay(simulator), robot, MAX_STEPS)
         for _ in range(12):
             driver.act("turn_left")

@@ -12,36 +12,17 @@ import pytest
 pytest.importorskip("open3d", reason="Open3D cannot be imported: pip install '.[sim]'")
 
 from loci.memory import MemoryParameters, RobotMemory
-from loci.observation import Observation
 from loci.planning.exploration import ExplorationParameters, ExplorationProgress, explore
 from loci.planning.local import LocalReader
-from loci.planning.protocols import Action, Point, StepResult
 from loci.spatial.memory import SpatialParameters
 from loci_sim.embedded import EmbeddedSimulator, RobotParameters
 from loci_sim.floorplan import STOREY
 from loci_sim.processes import STEP_HEIGHT
 from loci_sim.scenes import generate_scene, load_scene
+from remembering_robot import RememberingRobot
 
 #: `loci_sim.scenes`: the first home on two floors.
 SEED, MAX_STEPS = 3, 200
-
-
-class LookingRobot:
-    """A simulated robot whose every image goes into a memory."""
-
-    def __init__(self, simulator: EmbeddedSimulator, memory: RobotMemory) -> None:
-        self._simulator, self._memory = simulator, memory
-
-    def position(self) -> Point:
-        return self._simulator.position()
-
-    def heading(self) -> float:
-        return self._simulator.heading()
-
-    def step(self, action: Action) -> StepResult:
-        result = self._simulator.step(action)
-        self._memory.observe(Observation(self._simulator.observe().frame()))
-        return result
 
 
 @dataclass
@@ -61,7 +42,7 @@ def climbed(scene_directory: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     with RobotMemory.open(folder, map_id=simulator.map_id, parameters=parameters) as memory:
         way: list[ExplorationProgress] = []
         settings = ExplorationParameters(max_steps=MAX_STEPS, visit_rooms=False, reconsider_steps=8)
-        for progress in explore(LocalReader(memory), LookingRobot(simulator, memory), settings):
+        for progress in explore(LocalReader(memory), RememberingRobot(simulator, memory, detects=False), settings):
             way.append(progress)
             floors = memory.floors()
             if len(floors) == 2 and floors[1].area > 8.0:
