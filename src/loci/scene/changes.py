@@ -82,7 +82,7 @@ class Changes:
     # --- writing ------------------------------------------------------------------------------------------------------
 
     def notice(self, update: ObjectUpdate, keyframe: Keyframe) -> dict[str, str]:
-        """Recognise what is gone elsewhere and note what changed in a keyframe.
+        """Recognise what is gone elsewhere and note what changed in a keyframe: places, and states that detectors tell.
 
         Args:
             update: what the object map made of the keyframe.
@@ -110,9 +110,12 @@ class Changes:
                 alike = self._doubt_moves_like(track)
                 confidence = 1.0 - track.standing.presence
                 self._note("missing", track, keyframe, old=track.place("missing"), confidence=confidence, alike=alike)
-        for object_id in update.visible:
+        for object_id, score in update.visible.items():
             if object_id not in renamed:
                 self._note_if_new(object_id, keyframe)
+                for state in update.states.get(object_id, ()):
+                    track = self._objects.track(object_id)
+                    self._note("changed", track, keyframe, new=track.place("present"), confidence=score, detail=state)
         self._publish()
         return renamed
 
@@ -348,6 +351,7 @@ class Changes:
         new: PastPose | None = None,
         confidence: float,
         alike: bool = False,
+        detail: str = "",
         first_tick: int = 0,
     ) -> None:
         self._put(
@@ -364,6 +368,7 @@ class Changes:
                 new,
                 min(max(confidence * (AMBIGUOUS if alike else 1.0), 0.0), 1.0),
                 alike,
+                detail=detail,
                 first_tick=first_tick,
             )
         )
