@@ -56,6 +56,9 @@ from loci.transfer import (
     merge_memory,
 )
 
+#: Episodes that are compared with those before them at a time, so that no frame waits.
+CONSOLIDATION_SLICE = 64
+
 
 class TimeBackwardsError(ValueError):
     """An observation is older than the one before it from the same camera."""
@@ -469,8 +472,10 @@ class RobotMemory(MemoryQuestions):
             episodes = [i for i in wanted if self._episodic.get(i) is not None and i not in self._keyframes]
             unknown = set(wanted) - {*keyframes, *scene_objects, *episodes}
             if unknown:
+                merged = [f"{i}: {why}" for i in sorted(unknown) if (why := self._forgetting.why_gone(i))]
                 raise LookupError(
                     f"expected ids of episodes, keyframes or objects of this memory, got {sorted(unknown)}"
+                    + (f" ({'; '.join(merged)})" if merged else "")
                 )
             self._scene.remove(scene_objects)
             gone = set(scene_objects)
@@ -602,8 +607,10 @@ class RobotMemory(MemoryQuestions):
         The disk is written to by a thread of the store, so that no frame waits for it.
         """
         with self._write:
-            if not self._dirty or time.monotonic() - self._committed_at < self.parameters.commit_period_s:
+            is_due = self._dirty or self._episodic.long_term.n_unconsolidated > 0
+            if not is_due or time.monotonic() - self._committed_at < self.parameters.commit_period_s:
                 return False
+            self.consolidate_slice()
             self.forget_slice()
             self._put_changes()
             self._store.commit_soon()
@@ -616,6 +623,17 @@ class RobotMemory(MemoryQuestions):
         """
         with self._write:
             return self._habits.note(self._memories, self.session, self.newest_stamp_ns)
+
+    def consolidate_slice(self) -> int:
+        """Merge near-duplicates among a few episodes that came into the long term; how many. `commit_if_due` does so by itself."""
+        with self._write:
+            merged = self._episodic.long_term.consolidate_slice(CONSOLIDATION_SLICE)
+            self._log_merged(merged)
+            return len(merged)
+
+    def _log_merged(self, merged: Mapping[str, str]) -> None:
+        for episode_id, into in merged.items():
+            self._forgetting.log([episode_id], f"it was merged into {into}, which says the same", self.newest_stamp_ns)
 
     def forget_slice(self) -> int:
         """Forget a few things if the memory is larger than its budget; how many. `commit_if_due` does so by itself."""
@@ -692,9 +710,13 @@ class RobotMemory(MemoryQuestions):
                 self._store.close()
 
     def consolidate(self, everything: bool = False, progress: Progress | None = None) -> ConsolidationResult:
-        """Move short-term records (all, or the older half) to the long term and merge near-duplicates there."""
+        """Move short-term records (all, or the older half) to the long term and merge near-duplicates there, all at once.
+
+        What comes into the long term by itself is merged by itself, see `consolidate_slice`.
+        """
         with self._write:
             result = self._episodic.consolidate(everything, progress)
+            self._log_merged(result.merged)
             self.note_habits()
             self.commit()
             return result
