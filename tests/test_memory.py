@@ -284,6 +284,17 @@ def test_forgetting_really_forgets(toured):
         toured.forget(["episode/99999"])
 
 
+def test_what_was_told_of_a_thing_goes_with_the_remark_that_told_it(toured):
+    sofa = next(o for o in toured.objects() if o.label == "sofa")
+    first = toured.remember("look at the sofa", "Ada", object_id=sofa.id, state=" Xanadu-Stained ")
+    toured.remember("the sofa is wet", "Ada", object_id=sofa.id, state="wet")
+    assert [c.text.split(" is ")[1] for c in toured.changes(object_id=sofa.id)[0]] == ["xanadu-stained", "wet"]
+    toured.forget([first])
+    assert [c.text.split(" is ")[1] for c in toured.changes(object_id=sofa.id)[0]] == ["wet"]
+    for file in toured.path.rglob("*"):
+        assert not file.is_file() or b"xanadu" not in file.read_bytes().lower(), file
+
+
 def test_after_a_correction_the_memory_equals_the_one_built_right(tmp_path, toured, encoder):
     with RobotMemory.open(tmp_path / "bent", map_id="room", text_encoder=encoder) as bent:
         true_poses = {}

@@ -450,7 +450,7 @@ class RobotMemory(MemoryQuestions):
             )
             self._episodic.remember(episode)
             if object_id and state:
-                self._scene.tell(object_id, state.strip().lower(), self.newest_stamp_ns, self.session)
+                self._scene.tell(object_id, _told_state(state), self.newest_stamp_ns, self.session)
             self._dirty = True
             self.commit()
             return episode.id
@@ -477,6 +477,11 @@ class RobotMemory(MemoryQuestions):
                     f"expected ids of episodes, keyframes or objects of this memory, got {sorted(unknown)}"
                     + (f" ({'; '.join(merged)})" if merged else "")
                 )
+            for episode in filter(None, map(self._episodic.get, episodes)):
+                if episode.is_quoted and episode.state:  # what was noted of the object is that state, as it was told
+                    until_ns = max(episode.stamp_ns, episode.until_ns)
+                    state = _told_state(episode.state)
+                    self._scene.untell(episode.object_id, state, episode.session, episode.stamp_ns, until_ns)
             self._scene.remove(scene_objects)
             gone = set(scene_objects)
             if keyframes:
@@ -790,6 +795,11 @@ class RobotMemory(MemoryQuestions):
             "newest_stamp_ns": self.newest_stamp_ns,
             "store_warnings": "; ".join(self._store.warnings),
         }
+
+
+def _told_state(state: str) -> str:
+    """A state that somebody told, as it is noted of the object."""
+    return state.strip().lower()
 
 
 def _newest_map(store: Store) -> str:

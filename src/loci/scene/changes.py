@@ -147,6 +147,19 @@ class Changes:
         track = self._objects.track(object_id)
         self._note_told("changed", track, stamp_ns, session, new=track.place(track.standing.state), detail=detail)
 
+    def untell(self, object_id: str, detail: str, session: str, first_ns: int, last_ns: int) -> None:
+        """Forget that somebody said so in a span of time."""
+        for change in self._published:
+            is_it = (change.kind, change.object_id, change.detail) == ("changed", object_id, detail)
+            if (
+                is_it
+                and not change.keyframe_id
+                and change.session == session
+                and first_ns <= change.stamp_ns <= last_ns
+            ):
+                self._delete(change.id)
+        self._publish()
+
     def remap(self, merged: Mapping[str, str]) -> None:
         """Follow objects that have become parts of others, {old id: new id}."""
         for change in self._published:
