@@ -163,6 +163,14 @@ def test_slice_by_slice_is_as_all_at_once(
         assert {e.id: e for e in whole.all()} == {e.id: e for e in sliced.all()}
 
 
+def test_what_waits_to_be_looked_at_is_bounded(memory: LongTermMemory) -> None:
+    for i in range(5000):
+        memory.add(event(i, 1000 * i))
+    assert memory.n_unconsolidated < 5000
+    assert memory.consolidate_slice(10_000) == {}
+    assert memory.n_unconsolidated == 0
+
+
 def test_what_somebody_wrote_keeps_its_id_while_others_are_merged_in_the_background(memory: LongTermMemory) -> None:
     for i in range(4):
         memory.add(event(i, i, is_quoted=i < 2), SAME)

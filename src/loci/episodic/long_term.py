@@ -37,6 +37,8 @@ Vector = npt.NDArray[np.float32]
 MAX_EXACT = 5_000
 #: Where there is an index, so many that meet the conditions are still compared one by one.
 _FEW = 1_000
+#: So many episodes wait at most for `consolidate_slice`; older ones are left to `consolidate`.
+_MAX_NEW = 4096
 
 #: Kinds of records in the store, by kind of episode: what a keyframe saw has the keyframe's id.
 _RECORD_KIND = {"episode": "episode", "keyframe": "experience"}
@@ -83,7 +85,7 @@ class LongTermMemory:
         self.max_exact = max_exact
         self._keeper = ListKeeper(self._columns, store, max_exact)
         self._runs = Runs()
-        self._new: deque[str] = deque()  # ids of episodes that were not compared with those before them yet
+        self._new: deque[str] = deque(maxlen=_MAX_NEW)  # ids of episodes that were not compared with those before them yet
         self._label_lock = threading.Lock()  # held while new labels are encoded
         self._label_vectors: GrowingArray | None = None  # row i: of the i-th label code
         for session in store.sessions():
