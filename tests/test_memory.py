@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
+import time
 from dataclasses import replace
 
 import cv2
@@ -20,6 +22,7 @@ from loci.query import Query
 from loci.questions import OtherMapError
 from loci.spatial.octomap_files import OctoMapError, write_octomap
 from loci.spatial.octree import Octree
+from loci.store import Store
 from synthetic import ROOM, tour
 
 TRUTH = {box.label: box for box in ROOM.boxes}
@@ -175,6 +178,24 @@ def test_what_was_committed_survives_without_closing(toured):
     toured.commit()
     with RobotMemory.open(toured.path, read_only=True, text_encoder=toured._text_encoder) as reader:
         assert summary(reader) == summary(toured)
+
+
+def test_what_nobody_comes_to_commit_is_committed_when_it_is_due(tmp_path, encoder):
+    parameters = MemoryParameters(commit_period_s=0.3)
+    memory = RobotMemory.open(tmp_path / "home", map_id="room", text_encoder=encoder, parameters=parameters)
+    ids = [r for o in tour(n=6) if (r := memory.observe(o).keyframe_id)]
+    with Store.open(memory.path, read_only=True) as reader:
+        give_up = time.monotonic() + 60.0
+        while reader.get("keyframe", ids[-1]) is None and time.monotonic() < give_up:
+            time.sleep(0.05)
+        assert all(reader.get("keyframe", i) is not None for i in ids)
+        said = memory.remember("the roof leaks", "Ada")
+        assert reader.get("episode", said) is not None, "what is said is durable at once"
+    memory.observe(tour(n=6, start_ns=10**11)[0])  # so that something waits
+    memory.close()
+    assert not any(
+        isinstance(t, threading.Timer) and t.is_alive() and not t.finished.is_set() for t in threading.enumerate()
+    )
 
 
 def test_another_map_keeps_the_old_memories_findable_and_never_a_goal(toured):

@@ -6,6 +6,7 @@ integrated and kept, and everything hangs on them. This module composes; the mec
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 import uuid
@@ -45,6 +46,7 @@ from loci.spatial.memory import Landmark, SpatialMemory, SpatialParameters
 from loci.spatial.octomap_files import read_octomap
 from loci.spatial.places import PlaceEdge
 from loci.spatial.street import StreetGraph
+from loci.store.errors import StoreError
 from loci.store.store import Store
 from loci.transfer import (
     ImportedGraph,
@@ -56,8 +58,12 @@ from loci.transfer import (
     merge_memory,
 )
 
+log = logging.getLogger("loci.memory")
+
 #: Episodes that are compared with those before them at a time, so that no frame waits.
 CONSOLIDATION_SLICE = 64
+#: Whoever wants commits so rarely wants none [s].
+_LONGEST_WAIT_S = 3600.0
 
 
 class TimeBackwardsError(ValueError):
@@ -76,7 +82,7 @@ class MemoryParameters:
         tokens: memory tokens of places and octree nodes; off by default.
         forgetting: how large the memory may grow on disk, and what goes first.
         habits: what is said to be usual.
-        commit_period_s: at most so much is lost when the machine dies [s, wall clock]; `remember` commits at once.
+        commit_period_s: at most so much is lost when the process or the machine dies [s, wall clock]; `remember` commits at once.
         refresh_period: keyframes after which map, rooms and frontiers are brought up to date without being asked for.
     """
 
@@ -129,6 +135,7 @@ class RobotMemory(MemoryQuestions):
         self._image_encoder = image_encoder
         self._write = threading.RLock()
         self._closed = False
+        self._later: threading.Timer | None = None  # commits what nobody comes to commit
         self._begin()
 
     def _begin(self) -> None:
@@ -609,17 +616,38 @@ class RobotMemory(MemoryQuestions):
     def commit_if_due(self) -> bool:
         """Begin to commit if the last commit is longer ago than the parameter says; returns whether it did.
 
-        The disk is written to by a thread of the store, so that no frame waits for it.
+        The disk is written to by a thread of the store, so that no frame waits for it. What is not due yet is committed when it is,
+        though nobody calls this again.
         """
         with self._write:
-            is_due = self._dirty or self._episodic.long_term.n_unconsolidated > 0
-            if not is_due or time.monotonic() - self._committed_at < self.parameters.commit_period_s:
+            if not self._dirty and self._episodic.long_term.n_unconsolidated == 0:
+                return False
+            left_s = self._committed_at + self.parameters.commit_period_s - time.monotonic()
+            if left_s > 0:
+                self._commit_after(left_s)
                 return False
             self.consolidate_slice()
             self.forget_slice()
             self._put_changes()
             self._store.commit_soon()
+            if self._episodic.long_term.n_unconsolidated:
+                self._commit_after(self.parameters.commit_period_s)
             return True
+
+    def _commit_after(self, seconds: float) -> None:
+        if self._later is None and seconds <= _LONGEST_WAIT_S:
+            self._later = threading.Timer(seconds, self._commit_late)
+            self._later.daemon = True
+            self._later.start()
+
+    def _commit_late(self) -> None:
+        with self._write:
+            self._later = None
+            if not self._closed:
+                try:
+                    self.commit_if_due()
+                except StoreError as error:  # the next call that writes meets it again, and raises it
+                    log.warning("%s", error)
 
     def note_habits(self) -> int:
         """Note where things are that were seen since the last time, and what is usual; how many facts changed.
@@ -708,6 +736,8 @@ class RobotMemory(MemoryQuestions):
             if self._closed:
                 return
             self._closed = True
+            if self._later is not None:
+                self._later.cancel()
             try:
                 if not self._store.read_only:
                     self.save()

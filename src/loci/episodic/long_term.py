@@ -85,7 +85,9 @@ class LongTermMemory:
         self.max_exact = max_exact
         self._keeper = ListKeeper(self._columns, store, max_exact)
         self._runs = Runs()
-        self._new: deque[str] = deque(maxlen=_MAX_NEW)  # ids of episodes that were not compared with those before them yet
+        self._new: deque[str] = deque(
+            maxlen=_MAX_NEW
+        )  # ids of episodes that were not compared with those before them yet
         self._label_lock = threading.Lock()  # held while new labels are encoded
         self._label_vectors: GrowingArray | None = None  # row i: of the i-th label code
         for session in store.sessions():
