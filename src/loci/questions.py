@@ -6,7 +6,7 @@ Reads published views only; nothing here changes a memory. `refresh` is called w
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from loci.episodic.short_term import REACH, ShortTermRecord
-from loci.evidence import Memories, describe_place, related, rooms_of_objects
+from loci.evidence import Memories, describe_place, picture_of_episode, related, rooms_of_objects
 from loci.forgetting import Explanation, Forgetting
 from loci.geometry import Array
 from loci.history import ObjectChange, ObjectPose, object_changes, object_history
@@ -140,6 +140,7 @@ class MemoryQuestions:
         radius: float = REACH,
         text: str | None = None,
         limit: int = 10,
+        with_images: bool = False,
     ) -> tuple[ShortTermRecord, ...]:
         """Short-term records within reach of a point, then those most similar to a text (then the newest).
 
@@ -148,6 +149,7 @@ class MemoryQuestions:
             radius: reach [m].
             text: ranks by the records' labels; None: all score 1.
             limit: at most so many.
+            with_images: cut what each is about out of the image in which it was noticed.
 
         Raises:
             ValueError: a position that is not finite, a radius that is not positive, or the limit is out of range.
@@ -160,7 +162,10 @@ class MemoryQuestions:
         embedding = None if text is None else self._memories.text_encoder.encode([text])[0]
         pose_of = self._memories.keyframes.pose
         episodic = self._memories.episodic
-        return tuple(episodic.recent(here, radius, embedding, limit, pose_of=pose_of, place_position=places.get))
+        records = episodic.recent(here, radius, embedding, limit, pose_of=pose_of, place_position=places.get)
+        if with_images:
+            records = [replace(r, image=picture_of_episode(self._memories, r.episode)) for r in records]
+        return tuple(records)
 
     def token(self, key: str) -> npt.NDArray[np.float32]:
         """Memory token (D,) of a place ("place/3") or octree node: what was seen there in one vector, e.g. for a model's input.
