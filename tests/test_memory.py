@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -22,7 +23,8 @@ from loci.query import Query
 from loci.questions import OtherMapError
 from loci.spatial.octomap_files import OctoMapError, write_octomap
 from loci.spatial.octree import Octree
-from loci.store import Store
+from loci.store import Store, StoreError
+from loci.store.checking import check_memory
 from synthetic import ROOM, tour
 
 TRUTH = {box.label: box for box in ROOM.boxes}
@@ -196,6 +198,37 @@ def test_what_nobody_comes_to_commit_is_committed_when_it_is_due(tmp_path, encod
     assert not any(
         isinstance(t, threading.Timer) and t.is_alive() and not t.finished.is_set() for t in threading.enumerate()
     )
+
+
+@pytest.mark.parametrize("full_for", ["images", "database"])
+def test_on_a_full_disk_answers_go_on_and_so_does_everything_once_there_is_space(toured, monkeypatch, full_for):
+    def no_space(*_, **__):
+        raise (
+            OSError(28, "No space left on device") if full_for == "images" else sqlite3.OperationalError("disk is full")
+        )
+
+    before = summary(toured)
+    with monkeypatch.context() as full:
+        if full_for == "images":
+            full.setattr("loci.store.blobs.os.replace", no_space)
+            with pytest.raises(StoreError, match="could not be written .*No space left"):
+                toured.observe(tour(n=7, start_ns=10**11)[1])
+            assert summary(toured) == before, "nothing of that frame is kept"
+        else:
+            full.setattr("loci.store.store.write_batch", no_space)
+            with pytest.raises(StoreError, match="could not be written: disk is full"):
+                toured.remember("the roof leaks", "Ada")
+        assert toured.recall(Query(text="where is the mug?", kinds=("object",))).evidence[0].label == "mug"
+    for observation in tour(n=7, start_ns=2 * 10**11):
+        toured.observe(observation)
+    said = [e.text for e in toured.recall(Query(text="the roof leaks", kinds=("episode",))).evidence]
+    assert ("the roof leaks" in said) == (full_for == "database"), "what was taken in is kept when there is space"
+    path, after = toured.path, summary(toured)
+    assert len(after["timeline"]) > len(before["timeline"])
+    toured.close()
+    assert check_memory(path) == []
+    with RobotMemory.open(path, map_id="room", text_encoder=toured._text_encoder) as again:
+        assert summary(again) == after
 
 
 def test_another_map_keeps_the_old_memories_findable_and_never_a_goal(toured):
