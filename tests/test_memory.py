@@ -211,7 +211,7 @@ def test_on_a_full_disk_answers_go_on_and_so_does_everything_once_there_is_space
     with monkeypatch.context() as full:
         if full_for == "images":
             full.setattr("loci.store.blobs.os.replace", no_space)
-            with pytest.raises(StoreError, match="could not be written .*No space left"):
+            with pytest.raises(StoreError, match=r"could not be written .*No space left"):
                 toured.observe(tour(n=7, start_ns=10**11)[1])
             assert summary(toured) == before, "nothing of that frame is kept"
         else:

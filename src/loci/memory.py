@@ -501,6 +501,7 @@ class RobotMemory(MemoryQuestions):
                 self._last_keyframe = {c: k for c, k in self._last_keyframe.items() if k.id not in set(keyframes)}
                 self._spatial.rebuild()
             self._habits.forget(gone)
+            self._habits.forget_keyframes(self._memories, keyframes, self.session)
             hanging = self._episodic.ids_about(gone, set(keyframes))
             self._episodic.forget([*episodes, *hanging])
             self._keyframes.replace_objects(dict.fromkeys(gone))

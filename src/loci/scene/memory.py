@@ -225,6 +225,14 @@ class SceneMemory:
         """Forget that somebody said that an object is in a state, in a span of time [ns]; where things are stays as it is."""
         self.changes_log.untell(object_id, state, session, first_ns, last_ns)
 
+    def last_keyframe_id(self, object_id: str) -> str:
+        """The newest keyframe that showed an object; empty: not known.
+
+        Raises:
+            KeyError: it does not exist.
+        """
+        return self.objects_map.track(object_id).standing.last_keyframe_id
+
     def correct_poses(self) -> None:
         """Follow the keyframes after their poses changed."""
         self.objects_map.correct_poses(self._keyframes.pose)
