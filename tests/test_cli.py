@@ -53,6 +53,8 @@ COMMANDS = [
     "archive",
     "unarchive",
     "merge",
+    "explain",
+    "forget",
     "train-tokens",
     "sim",
     "sim scenes",
@@ -269,6 +271,30 @@ def test_a_memory_is_checked_copied_archived_and_merged(
         assert all(o.map_id == opened.map_id for o in opened.objects())
     with pytest.raises(SystemExit):
         main(["merge", "again", "copy", "--transform", "1,2"])
+
+
+def test_why_is_told_and_what_is_forgotten_is_in_no_file(
+    memory: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from loci.memory import RobotMemory
+
+    monkeypatch.setenv("LOCI_HOME", str(tmp_path))
+    assert main(["backup", str(memory), "home"]) == 0
+    with RobotMemory.open(tmp_path / "home", map_id="lab") as opened:
+        note = opened.remember("the safe opens with zanzibar-4711", "Ada", pinned=True)
+        assert main(["forget", "home", note]) == 1  # somebody writes to it
+        assert f"pid {os.getpid()} " in capsys.readouterr().err
+    assert main(["explain", "home", note]) == 0
+    assert capsys.readouterr().out == f"{note} is kept: it is pinned\n"
+    assert main(["forget", "home", note, "episode/9999"]) == 1
+    assert "episode/9999" in capsys.readouterr().err
+    assert main(["forget", "home", note]) == 0
+    assert "1 forgotten" in capsys.readouterr().out
+    assert not any(b"zanzibar" in file.read_bytes() for file in (tmp_path / "home").rglob("*") if file.is_file())
+    assert main(["explain", "home", note]) == 0
+    assert capsys.readouterr().out == f"{note} is no more: somebody asked to forget it\n"
+    assert main(["explain", "home", "episode/9999"]) == 1
+    assert "try: loci query home" in capsys.readouterr().err
 
 
 def test_a_damaged_memory_is_named_and_repaired_and_the_next_command_is_said(

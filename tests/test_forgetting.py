@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from loci.episodic.records import Episode
 from loci.episodic.retention import RetentionParameters, distinctness, least_worth, retention
 from loci.forgetting import Forgetting, ForgettingParameters, anchors, needed_keyframes
 from loci.geometry import look_at
@@ -199,6 +200,28 @@ def test_why_is_told_for_what_is_kept_forgotten_and_never_known(tmp_path: Path) 
         assert not memory.explain(object_id).is_kept
         with pytest.raises(LookupError, match="object/999"):
             memory.explain("object/999")
+
+
+def test_near_duplicates_are_merged_in_the_background_and_it_is_told_which(tmp_path: Path) -> None:
+    with RobotMemory.open(tmp_path / "m", map_id="home", parameters=MemoryParameters(commit_period_s=0.0)) as memory:
+        (seen,) = walk(memory, 1)
+        happened = [
+            Episode(f"episode/{900 + i}", "episode", "the door creaked", ("door",), 10**9 * i, keyframe_id=seen)
+            for i in range(100)
+        ]
+        for episode in happened:
+            memory._episodic.long_term.add(episode)
+        assert memory.commit_if_due()
+        n_first = sum(memory._episodic.long_term.get(e.id) is not None for e in happened)
+        assert 1 < n_first < 100, "one slice is a part of it"
+        assert memory.commit_if_due(), "also while nothing is observed"
+        (kept,) = (e for e in map(memory._episodic.long_term.get, (e.id for e in happened)) if e is not None)
+        assert (kept.id, kept.count, kept.until_ns) == ("episode/900", 100, 99 * 10**9)
+        told = memory.explain("episode/950")
+        assert (told.is_kept, told.reasons) == (False, ("it was merged into episode/900, which says the same",))
+        assert "it stands for 100 experiences that were alike" in memory.explain("episode/900").reasons
+        with pytest.raises(LookupError, match="episode/950: it was merged into episode/900"):
+            memory.forget(["episode/950"])
 
 
 def test_new_frames_are_taken_while_the_memory_forgets(tmp_path: Path) -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import subprocess
 import sys
+import threading
+import time
 from dataclasses import replace
 
 import cv2
@@ -20,6 +23,8 @@ from loci.query import Query
 from loci.questions import OtherMapError
 from loci.spatial.octomap_files import OctoMapError, write_octomap
 from loci.spatial.octree import Octree
+from loci.store import Store, StoreError
+from loci.store.checking import check_memory
 from synthetic import ROOM, tour
 
 TRUTH = {box.label: box for box in ROOM.boxes}
@@ -177,6 +182,55 @@ def test_what_was_committed_survives_without_closing(toured):
         assert summary(reader) == summary(toured)
 
 
+def test_what_nobody_comes_to_commit_is_committed_when_it_is_due(tmp_path, encoder):
+    parameters = MemoryParameters(commit_period_s=0.3)
+    memory = RobotMemory.open(tmp_path / "home", map_id="room", text_encoder=encoder, parameters=parameters)
+    ids = [r for o in tour(n=6) if (r := memory.observe(o).keyframe_id)]
+    with Store.open(memory.path, read_only=True) as reader:
+        give_up = time.monotonic() + 60.0
+        while reader.get("keyframe", ids[-1]) is None and time.monotonic() < give_up:
+            time.sleep(0.05)
+        assert all(reader.get("keyframe", i) is not None for i in ids)
+        said = memory.remember("the roof leaks", "Ada")
+        assert reader.get("episode", said) is not None, "what is said is durable at once"
+    memory.observe(tour(n=6, start_ns=10**11)[0])  # so that something waits
+    memory.close()
+    assert not any(
+        isinstance(t, threading.Timer) and t.is_alive() and not t.finished.is_set() for t in threading.enumerate()
+    )
+
+
+@pytest.mark.parametrize("full_for", ["images", "database"])
+def test_on_a_full_disk_answers_go_on_and_so_does_everything_once_there_is_space(toured, monkeypatch, full_for):
+    def no_space(*_, **__):
+        raise (
+            OSError(28, "No space left on device") if full_for == "images" else sqlite3.OperationalError("disk is full")
+        )
+
+    before = summary(toured)
+    with monkeypatch.context() as full:
+        if full_for == "images":
+            full.setattr("loci.store.blobs.os.replace", no_space)
+            with pytest.raises(StoreError, match=r"could not be written .*No space left"):
+                toured.observe(tour(n=7, start_ns=10**11)[1])
+            assert summary(toured) == before, "nothing of that frame is kept"
+        else:
+            full.setattr("loci.store.store.write_batch", no_space)
+            with pytest.raises(StoreError, match="could not be written: disk is full"):
+                toured.remember("the roof leaks", "Ada")
+        assert toured.recall(Query(text="where is the mug?", kinds=("object",))).evidence[0].label == "mug"
+    for observation in tour(n=7, start_ns=2 * 10**11):
+        toured.observe(observation)
+    said = [e.text for e in toured.recall(Query(text="the roof leaks", kinds=("episode",))).evidence]
+    assert ("the roof leaks" in said) == (full_for == "database"), "what was taken in is kept when there is space"
+    path, after = toured.path, summary(toured)
+    assert len(after["timeline"]) > len(before["timeline"])
+    toured.close()
+    assert check_memory(path) == []
+    with RobotMemory.open(path, map_id="room", text_encoder=toured._text_encoder) as again:
+        assert summary(again) == after
+
+
 def test_another_map_keeps_the_old_memories_findable_and_never_a_goal(toured):
     again = reopen(toured, map_id=None)
     assert again.map_id != "room"
@@ -282,6 +336,17 @@ def test_forgetting_really_forgets(toured):
     assert sorted(members) == sorted(o.id for o in toured.objects())
     with pytest.raises(LookupError, match="episode/99999"):
         toured.forget(["episode/99999"])
+
+
+def test_what_was_told_of_a_thing_goes_with_the_remark_that_told_it(toured):
+    sofa = next(o for o in toured.objects() if o.label == "sofa")
+    first = toured.remember("look at the sofa", "Ada", object_id=sofa.id, state=" Xanadu-Stained ")
+    toured.remember("the sofa is wet", "Ada", object_id=sofa.id, state="wet")
+    assert [c.text.split(" is ")[1] for c in toured.changes(object_id=sofa.id)[0]] == ["xanadu-stained", "wet"]
+    toured.forget([first])
+    assert [c.text.split(" is ")[1] for c in toured.changes(object_id=sofa.id)[0]] == ["wet"]
+    for file in toured.path.rglob("*"):
+        assert not file.is_file() or b"xanadu" not in file.read_bytes().lower(), file
 
 
 def test_after_a_correction_the_memory_equals_the_one_built_right(tmp_path, toured, encoder):

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
+import cv2
 import numpy as np
 import pytest
 
 from loci.episodic.short_term import ShortTermParameters
 from loci.memory import MemoryParameters, RobotMemory
 from loci.query import Query
-from synthetic import tour
+from synthetic import ROOM, tour
 
 
 class HashEncoder:
@@ -51,3 +52,25 @@ def test_a_record_that_was_given_as_evidence_was_used(tmp_path) -> None:
             memory.recent(position=(0, 0, 0), radius=0)
         with pytest.raises(ValueError, match="position"):
             memory.recent(position=(0, np.nan, 0))
+
+
+def test_a_record_shows_what_it_is_about_as_it_was_then(tmp_path) -> None:
+    with RobotMemory.open(tmp_path / "home", map_id="room", text_encoder=HashEncoder()) as memory:
+        for observation in tour():
+            memory.observe(observation)
+        memory.remember("nobody saw that", "Ada", position=(1, 1, 1))
+        assert all(r.image is None for r in memory.recent(limit=1000))
+        records = memory.recent(limit=1000, with_images=True)
+        colors = {box.label: np.array(box.color) for box in ROOM.boxes}
+        shown = {r.episode.labels[0]: r.image for r in records if r.episode.object_id}
+        assert shown.keys() == colors.keys()
+        for label, jpeg in shown.items():
+            assert jpeg is not None, label
+            picture = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)[..., ::-1].astype(int)
+            is_it = np.abs(picture - colors[label]).max(axis=-1) < 40
+            assert is_it.mean() > 0.1, label
+            assert picture.shape[0] < 120, "a part of the image"
+        faded = records[0].episode.keyframe_id
+        memory._keyframes.fade(faded)
+        again = {r.episode.id: r.image for r in memory.recent(limit=1000, with_images=True)}
+        assert again[records[0].episode.id] is None

@@ -28,6 +28,7 @@ examples:
   loci import-graph nodes.txt links.txt      a street graph as places of a memory
   loci import-map house.bt house             an OctoMap file as the map of a memory
   loci check house                           is a memory whole? (then: repair, backup, archive, unarchive, merge)
+  loci explain house episode/104             why it is kept, or was forgotten (loci forget: for good)
   loci mcp demo                              the memory as tools for agents (Model Context Protocol)
   loci train-tokens house                    the codec of memory tokens, trained on a memory
   loci sim scenes preview home:3             what a generated home looks like

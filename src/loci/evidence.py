@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from loci.episodic.memory import EpisodicMemory
 from loci.episodic.records import Episode
+from loci.geometry import project
 from loci.keyframes import Keyframes
 from loci.perception.protocols import ImageEncoder
 from loci.perception.text import TextEncoder
@@ -47,6 +48,8 @@ class Memories:
     sessions: Mapping[str, tuple[float, int]] = field(default_factory=dict)
 
 
+#: Half of the size [m] of what is about no known object in a picture of it, and of any such picture at least [px].
+_REACH, _LEAST_PIXELS = 0.25, 16.0
 #: What is said of objects that are not where they were.
 _AWAY = {"missing": ", gone by now", "held": ", taken by now"}
 
@@ -238,6 +241,27 @@ def attach_images(memories: Memories, evidence: Sequence[Evidence], max_bytes: i
             item = replace(item, image=image)
         result.append(item)
     return result
+
+
+def picture_of_episode(memories: Memories, episode: Episode) -> bytes | None:
+    """JPEG of what an event is about, cut out of the image of its keyframe; None: there is no image, or it is not in it.
+
+    As large as its object is now, and where it was then.
+
+    Raises:
+        StoreError: the image is damaged.
+    """
+    if episode.position_in_camera is None or episode.keyframe_id not in memories.keyframes:
+        return None
+    keyframe = memories.keyframes.get(episode.keyframe_id)
+    pixel, z = project(np.asarray(episode.position_in_camera), keyframe.camera)
+    if keyframe.is_faded or float(z) <= 0.05:
+        return None
+    o = memories.scene.by_id().get(episode.object_id)
+    reach = max(o.size) / 2 if o is not None else _REACH
+    half = max(_LEAST_PIXELS, (1.0 + memories.scene.parameters.crop_margin) * keyframe.camera.fx * reach / float(z))
+    (x0, y0), (x1, y1) = np.round(pixel - half).astype(int), np.round(pixel + half).astype(int)
+    return memories.pictures.cut(episode.keyframe_id, (int(x0), int(y0), int(x1), int(y1)))
 
 
 def _name(room: Room) -> str:

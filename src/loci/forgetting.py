@@ -133,8 +133,8 @@ class Forgetting:
         Raises:
             LookupError: this memory does not know of it, and never forgot it.
         """
-        forgotten = self._store.get(_LOG, id)
-        why = [str(forgotten.fields["reason"])] if forgotten is not None else []
+        gone = self.why_gone(id)
+        why = [gone] if gone else []
         if id in memories.keyframes:
             return Explanation(True, tuple(why or self._why_keyframe(memories, memories.keyframes.get(id))))
         episode = memories.episodic.get(id)
@@ -145,6 +145,11 @@ class Forgetting:
         if why:
             return Explanation(False, tuple(why))
         raise LookupError(f"nothing is known of {id!r}, and nothing of that name was forgotten")
+
+    def why_gone(self, id: str) -> str:
+        """What the log says of something that was forgotten, faded or merged; empty: nothing."""
+        record = self._store.get(_LOG, id)
+        return str(record.fields["reason"]) if record is not None else ""
 
     # --- inside -------------------------------------------------------------------------------------------------------
 

@@ -38,7 +38,8 @@ class Habits:
         self._offset_ns: int | None = None
         for record in store.records(_VISITS):
             self._visits[record.id] = tuple(
-                Visit(int(t), str(on), str(room), bool(inside)) for t, on, room, inside in record.fields["visits"]
+                Visit(int(t), str(on), str(room), bool(inside), *map(str, more))
+                for t, on, room, inside, *more in record.fields["visits"]
             )
             self._facts[record.id] = [str(i) for i in record.fields["facts"]]
 
@@ -63,7 +64,8 @@ class Habits:
             carrier_id, is_inside = carriers.get(o.id, ("", False))
             on = by_id[carrier_id].label if carrier_id in by_id else ""
             when_ns = self._wall_ns(o.last_seen_ns, newest_stamp_ns)
-            visit = Visit(when_ns, on, room.name if room is not None else "", is_inside)
+            seen_in = memories.scene.last_keyframe_id(o.id)
+            visit = Visit(when_ns, on, room.name if room is not None else "", is_inside, seen_in)
             before = self._visits.get(o.id, ())
             visits = add_visit(before, visit, self.parameters)
             if visits != before:
@@ -79,6 +81,16 @@ class Habits:
             self._facts.pop(object_id, None)
             if self._visits.pop(object_id, None) is not None:
                 self._store.delete(_VISITS, object_id)
+
+    def forget_keyframes(self, memories: Memories, keyframe_ids: Iterable[str], session: str) -> None:
+        """Let go of visits that these keyframes showed, and tell anew what is usual without them."""
+        gone, by_id = set(keyframe_ids), memories.scene.by_id()
+        for object_id, visits in list(self._visits.items()):
+            left = tuple(v for v in visits if v.keyframe_id not in gone)
+            if left != visits and object_id in by_id:
+                self._visits[object_id] = left
+                self._tell(memories, by_id[object_id], session)
+                self._save(object_id)
 
     def replace_objects(self, merged: Mapping[str, str]) -> None:
         """Follow merged objects ({old id: id that it became}); their facts are told anew at the next visit."""

@@ -172,13 +172,14 @@ def _carrier(memories: Memories, object_id: str) -> str:
 def _described(c: SceneChange, old: ObjectPose | None, new: ObjectPose | None) -> ObjectChange:
     label = c.label or "something"
     was, now = _where(old), _where(new)
+    here = f" in{now}" if new is not None and (new.room or new.room_name) else now
     texts = {
-        "new": f"a {label} is new{now}",
+        "new": f"a {label} is new{here}",
         "moved": f"the {label} was moved{' from' + was if was else ''}{' to' + now if now else ''}",
         "missing": f"the {label} is gone{' from' + was if was else ''}",
-        "found": f"the {label} is there again{now}",
+        "found": f"the {label} is there again{here}",
         "held": f"the {label} was taken{' from' + was if was else ''}",
-        "changed": f"the {label}{now} is {c.detail}",
+        "changed": f"the {label}{here} is {c.detail}",
     }
     text = texts[c.kind] + (" (or another one that looks like it)" if c.ambiguous else "")
     return ObjectChange(
@@ -195,13 +196,19 @@ def _where(p: ObjectPose | None) -> str:
 
 
 #: What of a change is told in the short term: things that are new were told when they were first seen, what a hand took by whom it took it.
-_EVENT_OF: Mapping[ChangeKind, ObjectEventKind] = {"moved": "moved", "missing": "vanished", "found": "found"}
+_EVENT_OF: Mapping[ChangeKind, ObjectEventKind] = {
+    "moved": "moved",
+    "missing": "vanished",
+    "found": "found",
+    "changed": "state",
+}
 
 
 def object_reports(
     update: SceneUpdate, objects: Mapping[str, SceneObject], T_map_camera: Array
 ) -> tuple[ObjectReport, ...]:
-    """What a keyframe changed, as the short-term memory decides on it: new objects, and those that moved, are gone or are back.
+    """What a keyframe changed, as the short-term memory decides on it: new objects, those that moved, are gone or are back, and those
+    in another state.
 
     Args:
         update: of the scene memory.
@@ -209,12 +216,12 @@ def object_reports(
         T_map_camera: (4, 4) pose of the keyframe, whose camera frame positions are given in.
     """
     T_camera_map = np.linalg.inv(T_map_camera)
-    told: list[tuple[ObjectEventKind, str, float]] = [("appeared", i, 1.0) for i in update.created]
-    told += [(_EVENT_OF[c.kind], c.object_id, c.confidence) for c in update.changes if c.kind in _EVENT_OF]
+    told: list[tuple[ObjectEventKind, str, str, float]] = [("appeared", i, "", 1.0) for i in update.created]
+    told += [(_EVENT_OF[c.kind], c.object_id, c.detail, c.confidence) for c in update.changes if c.kind in _EVENT_OF]
     reports = []
-    for kind, object_id, confidence in told:
+    for kind, object_id, state, confidence in told:
         o = objects.get(object_id)
         if o is not None:
             x, y, z = (T_camera_map[:3, :3] @ o.center + T_camera_map[:3, 3]).tolist()
-            reports.append(ObjectReport(kind, o.id, o.label, confidence=confidence, position_in_camera=(x, y, z)))
+            reports.append(ObjectReport(kind, o.id, o.label, state, confidence, position_in_camera=(x, y, z)))
     return tuple(reports)

@@ -6,6 +6,7 @@ integrated and kept, and everything hangs on them. This module composes; the mec
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 import uuid
@@ -45,6 +46,7 @@ from loci.spatial.memory import Landmark, SpatialMemory, SpatialParameters
 from loci.spatial.octomap_files import read_octomap
 from loci.spatial.places import PlaceEdge
 from loci.spatial.street import StreetGraph
+from loci.store.errors import StoreError
 from loci.store.store import Store
 from loci.transfer import (
     ImportedGraph,
@@ -55,6 +57,13 @@ from loci.transfer import (
     imported_graphs,
     merge_memory,
 )
+
+log = logging.getLogger("loci.memory")
+
+#: Episodes that are compared with those before them at a time, so that no frame waits.
+CONSOLIDATION_SLICE = 64
+#: Whoever wants commits so rarely wants none [s].
+_LONGEST_WAIT_S = 3600.0
 
 
 class TimeBackwardsError(ValueError):
@@ -73,7 +82,7 @@ class MemoryParameters:
         tokens: memory tokens of places and octree nodes; off by default.
         forgetting: how large the memory may grow on disk, and what goes first.
         habits: what is said to be usual.
-        commit_period_s: at most so much is lost when the machine dies [s, wall clock]; `remember` commits at once.
+        commit_period_s: at most so much is lost when the process or the machine dies [s, wall clock]; `remember` commits at once.
         refresh_period: keyframes after which map, rooms and frontiers are brought up to date without being asked for.
     """
 
@@ -126,6 +135,7 @@ class RobotMemory(MemoryQuestions):
         self._image_encoder = image_encoder
         self._write = threading.RLock()
         self._closed = False
+        self._later: threading.Timer | None = None  # commits what nobody comes to commit
         self._begin()
 
     def _begin(self) -> None:
@@ -447,7 +457,7 @@ class RobotMemory(MemoryQuestions):
             )
             self._episodic.remember(episode)
             if object_id and state:
-                self._scene.tell(object_id, state.strip().lower(), self.newest_stamp_ns, self.session)
+                self._scene.tell(object_id, _told_state(state), self.newest_stamp_ns, self.session)
             self._dirty = True
             self.commit()
             return episode.id
@@ -469,9 +479,16 @@ class RobotMemory(MemoryQuestions):
             episodes = [i for i in wanted if self._episodic.get(i) is not None and i not in self._keyframes]
             unknown = set(wanted) - {*keyframes, *scene_objects, *episodes}
             if unknown:
+                merged = [f"{i}: {why}" for i in sorted(unknown) if (why := self._forgetting.why_gone(i))]
                 raise LookupError(
                     f"expected ids of episodes, keyframes or objects of this memory, got {sorted(unknown)}"
+                    + (f" ({'; '.join(merged)})" if merged else "")
                 )
+            for episode in filter(None, map(self._episodic.get, episodes)):
+                if episode.is_quoted and episode.state:  # what was noted of the object is that state, as it was told
+                    until_ns = max(episode.stamp_ns, episode.until_ns)
+                    state = _told_state(episode.state)
+                    self._scene.untell(episode.object_id, state, episode.session, episode.stamp_ns, until_ns)
             self._scene.remove(scene_objects)
             gone = set(scene_objects)
             if keyframes:
@@ -484,6 +501,7 @@ class RobotMemory(MemoryQuestions):
                 self._last_keyframe = {c: k for c, k in self._last_keyframe.items() if k.id not in set(keyframes)}
                 self._spatial.rebuild()
             self._habits.forget(gone)
+            self._habits.forget_keyframes(self._memories, keyframes, self.session)
             hanging = self._episodic.ids_about(gone, set(keyframes))
             self._episodic.forget([*episodes, *hanging])
             self._keyframes.replace_objects(dict.fromkeys(gone))
@@ -599,15 +617,38 @@ class RobotMemory(MemoryQuestions):
     def commit_if_due(self) -> bool:
         """Begin to commit if the last commit is longer ago than the parameter says; returns whether it did.
 
-        The disk is written to by a thread of the store, so that no frame waits for it.
+        The disk is written to by a thread of the store, so that no frame waits for it. What is not due yet is committed when it is,
+        though nobody calls this again.
         """
         with self._write:
-            if not self._dirty or time.monotonic() - self._committed_at < self.parameters.commit_period_s:
+            if not self._dirty and self._episodic.long_term.n_unconsolidated == 0:
                 return False
+            left_s = self._committed_at + self.parameters.commit_period_s - time.monotonic()
+            if left_s > 0:
+                self._commit_after(left_s)
+                return False
+            self.consolidate_slice()
             self.forget_slice()
             self._put_changes()
             self._store.commit_soon()
+            if self._episodic.long_term.n_unconsolidated:
+                self._commit_after(self.parameters.commit_period_s)
             return True
+
+    def _commit_after(self, seconds: float) -> None:
+        if self._later is None and seconds <= _LONGEST_WAIT_S:
+            self._later = threading.Timer(seconds, self._commit_late)
+            self._later.daemon = True
+            self._later.start()
+
+    def _commit_late(self) -> None:
+        with self._write:
+            self._later = None
+            if not self._closed:
+                try:
+                    self.commit_if_due()
+                except StoreError as error:  # the next call that writes meets it again, and raises it
+                    log.warning("%s", error)
 
     def note_habits(self) -> int:
         """Note where things are that were seen since the last time, and what is usual; how many facts changed.
@@ -616,6 +657,17 @@ class RobotMemory(MemoryQuestions):
         """
         with self._write:
             return self._habits.note(self._memories, self.session, self.newest_stamp_ns)
+
+    def consolidate_slice(self) -> int:
+        """Merge near-duplicates among a few episodes that came into the long term; how many. `commit_if_due` does so by itself."""
+        with self._write:
+            merged = self._episodic.long_term.consolidate_slice(CONSOLIDATION_SLICE)
+            self._log_merged(merged)
+            return len(merged)
+
+    def _log_merged(self, merged: Mapping[str, str]) -> None:
+        for episode_id, into in merged.items():
+            self._forgetting.log([episode_id], f"it was merged into {into}, which says the same", self.newest_stamp_ns)
 
     def forget_slice(self) -> int:
         """Forget a few things if the memory is larger than its budget; how many. `commit_if_due` does so by itself."""
@@ -685,6 +737,8 @@ class RobotMemory(MemoryQuestions):
             if self._closed:
                 return
             self._closed = True
+            if self._later is not None:
+                self._later.cancel()
             try:
                 if not self._store.read_only:
                     self.save()
@@ -692,9 +746,13 @@ class RobotMemory(MemoryQuestions):
                 self._store.close()
 
     def consolidate(self, everything: bool = False, progress: Progress | None = None) -> ConsolidationResult:
-        """Move short-term records (all, or the older half) to the long term and merge near-duplicates there."""
+        """Move short-term records (all, or the older half) to the long term and merge near-duplicates there, all at once.
+
+        What comes into the long term by itself is merged by itself, see `consolidate_slice`.
+        """
         with self._write:
             result = self._episodic.consolidate(everything, progress)
+            self._log_merged(result.merged)
             self.note_habits()
             self.commit()
             return result
@@ -768,6 +826,11 @@ class RobotMemory(MemoryQuestions):
             "newest_stamp_ns": self.newest_stamp_ns,
             "store_warnings": "; ".join(self._store.warnings),
         }
+
+
+def _told_state(state: str) -> str:
+    """A state that somebody told, as it is noted of the object."""
+    return state.strip().lower()
 
 
 def _newest_map(store: Store) -> str:

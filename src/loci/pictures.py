@@ -68,6 +68,17 @@ class Pictures:
         small = cv2.resize(color, size, interpolation=cv2.INTER_AREA)
         return bytes(cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])[1].tobytes())
 
+    def cut(self, keyframe_id: str, box: tuple[int, int, int, int]) -> bytes | None:
+        """JPEG of a part of a keyframe, (x0, y0, x1, y1) [px]; None: all of it lies outside of the image.
+
+        Raises:
+            KeyError: no such keyframe.
+            StoreError: its file is missing or damaged.
+        """
+        x0, y0, x1, y1 = (max(0, value) for value in box)
+        part = self._decode(keyframe_id)[y0:y1, x0:x1]
+        return cv2.imencode(".jpg", part, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])[1].tobytes() if part.size else None
+
     def crop_likeness(self, objects: Iterable[SceneObject], vector: Vector) -> dict[str, float]:
         """{object id: cosine of its best view with a vector of the encoder}; objects whose image is damaged are left out.
 

@@ -6,7 +6,7 @@ Reads published views only; nothing here changes a memory. `refresh` is called w
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from loci.episodic.short_term import REACH, ShortTermRecord
-from loci.evidence import Memories, describe_place, related, rooms_of_objects
+from loci.evidence import Memories, describe_place, picture_of_episode, related, rooms_of_objects
 from loci.forgetting import Explanation, Forgetting
 from loci.geometry import Array
 from loci.history import ObjectChange, ObjectPose, object_changes, object_history
@@ -22,7 +22,7 @@ from loci.keyframes import Keyframe
 from loci.pictures import shown_box
 from loci.place_tokens import PLACES, PlaceTokens
 from loci.query import Query, check_limit
-from loci.recall import Recollection, places_of, recall, score_labels, scores_by_looks
+from loci.recall import Recollection, places_of, recall, score_labels, scores_by_looks, words_of
 from loci.retrieving import Corner, RetrievalRequest, retrieve_snapshots
 from loci.routes import Route, find_route
 from loci.scene.movers import Mover
@@ -30,7 +30,7 @@ from loci.scene.objects import SceneObject
 from loci.scene.relations import Relation
 from loci.scene.retrieval import Retrieval
 from loci.scene.snapshots import Snapshot
-from loci.scene_graph import scene_graph_json, scene_graph_text
+from loci.scene_graph import scene_graph_json, scene_graph_text, worth_of_objects
 from loci.spatial.cubes import Cubes, NearestVoxels, OccupiedCubes
 from loci.spatial.floors import Floor
 from loci.spatial.frontiers import Frontier
@@ -41,6 +41,9 @@ from loci.spatial.paths import PathResult
 from loci.spatial.ply import write_ply
 from loci.spatial.regions import Room
 from loci.spatial.view import FloorView, SpatialView, Topology
+
+#: Relevance of things to a question that names the room they are in.
+_OF_NAMED_ROOM = 0.6
 
 
 class OtherMapError(ValueError):
@@ -137,6 +140,7 @@ class MemoryQuestions:
         radius: float = REACH,
         text: str | None = None,
         limit: int = 10,
+        with_images: bool = False,
     ) -> tuple[ShortTermRecord, ...]:
         """Short-term records within reach of a point, then those most similar to a text (then the newest).
 
@@ -145,6 +149,7 @@ class MemoryQuestions:
             radius: reach [m].
             text: ranks by the records' labels; None: all score 1.
             limit: at most so many.
+            with_images: cut what each is about out of the image in which it was noticed.
 
         Raises:
             ValueError: a position that is not finite, a radius that is not positive, or the limit is out of range.
@@ -157,7 +162,10 @@ class MemoryQuestions:
         embedding = None if text is None else self._memories.text_encoder.encode([text])[0]
         pose_of = self._memories.keyframes.pose
         episodic = self._memories.episodic
-        return tuple(episodic.recent(here, radius, embedding, limit, pose_of=pose_of, place_position=places.get))
+        records = episodic.recent(here, radius, embedding, limit, pose_of=pose_of, place_position=places.get)
+        if with_images:
+            records = [replace(r, image=picture_of_episode(self._memories, r.episode)) for r in records]
+        return tuple(records)
 
     def token(self, key: str) -> npt.NDArray[np.float32]:
         """Memory token (D,) of a place ("place/3") or octree node: what was seen there in one vector, e.g. for a model's input.
@@ -211,22 +219,61 @@ class MemoryQuestions:
             )
         return self._tokens
 
-    def scene_graph(self, format: str = "text", max_characters: int = 100_000) -> tuple[str, bool]:
-        """Rooms, objects and relations as ``"text"`` for a prompt or as ``"json"``, and whether the text was cut.
+    def scene_graph(
+        self,
+        format: str = "text",
+        max_characters: int = 100_000,
+        *,
+        question: str | None = None,
+        position: npt.ArrayLike | None = None,
+    ) -> tuple[str, bool]:
+        """Floors, rooms, objects and relations as ``"text"`` for a prompt or as ``"json"``, and whether the text was cut.
+
+        What a text has no space for is what is least relevant to the question, farthest away and seen longest ago.
+
+        Args:
+            format: of the answer.
+            max_characters: of the text; a token of a model has about three. JSON is never cut.
+            question: what comes first is relevant to it; None: nothing is asked.
+            position: (3,) [m] that nearness is measured from, map frame; None: where the robot is.
 
         Raises:
-            ValueError: another format, or ``max_characters`` out of [1, 1000000].
+            ValueError: another format, ``max_characters`` out of [1, 1000000], an empty question or a position that is not finite.
         """
+        if question is not None and not question.strip():
+            raise ValueError(
+                "expected a question with at least one word, got an empty one (leave it out to ask nothing)"
+            )
+        here = self.robot_position if position is None else _finite(position, "position", (3,))
         if format not in ("text", "json"):
             raise ValueError(f"expected format 'text' or 'json', got {format!r}")
         check_limit(max_characters, 1_000_000)
         topology, carriers = self.topology(), self.carriers()
         objects = self.objects()
-        found = rooms_of_objects(self._memories, objects)
+        found = self.rooms_of(objects)
         rooms = {o.id: room.id for o, room in zip(objects, found, strict=True) if room is not None}
         if format == "json":
-            return scene_graph_json(topology, self.objects(), rooms, carriers), False
-        return scene_graph_text(topology, self.objects(), rooms, carriers, max_characters)
+            return scene_graph_json(topology, objects, rooms, carriers), False
+        relevance = None if question is None else self._relevance(question, objects, found)
+        worth = worth_of_objects(objects, relevance, here, self.map_id)
+        return scene_graph_text(topology, objects, rooms, carriers, max_characters, worth)
+
+    def _relevance(
+        self, question: str, objects: Sequence[SceneObject], rooms: Sequence[Room | None]
+    ) -> npt.NDArray[np.float32]:
+        """Of N objects to a question (N,): how well they fit it themselves, or whether it names the room that they are in."""
+        encoder, attributes = self._memories.text_encoder, self._memories.scene.attributes()
+        scores = score_labels(
+            [o.label for o in objects],
+            [o.colors for o in objects],
+            question,
+            encoder.encode([question])[0],
+            encoder,
+            [attributes.get(o.id, ()) for o in objects],
+        )
+        words = words_of(question)
+        named = [r is not None and bool(r.name) and set(r.name.lower().split()) <= words for r in rooms]
+        return np.maximum(scores, np.where(named, _OF_NAMED_ROOM, 0.0)).astype(np.float32)
 
     def keyframe(self, keyframe_id: str) -> Keyframe:
         """A keyframe: its pose, camera and stamp.

@@ -1,4 +1,4 @@
-"""Commands that keep memories whole and move them: check, repair, backup, archive, unarchive, merge.
+"""Commands that keep memories whole and move them: check, repair, backup, archive, unarchive, merge; and explain and forget.
 
 A memory is given by its folder or its name, as for `loci query`. Nothing heavy is imported before a command runs.
 """
@@ -90,6 +90,27 @@ def add_parsers(commands: Any) -> None:
         help="pose of B's map frame in A's [m, quaternion]",
     )
     p.add_argument("--map-id", default="", help="map of A to join (default: its newest)")
+    p = _add(
+        commands,
+        "explain",
+        "why something is kept in a memory, or why it was forgotten",
+        "Tells of an episode, a keyframe or an object, by its id as `loci query` prints it, also while nodes run.",
+        "loci explain house episode/104",
+        explain,
+    )
+    p.add_argument("memory", help="name of a memory, or its folder")
+    p.add_argument("id", metavar="ID", help="e.g. episode/104, keyframe/12, object/3; also of what was forgotten")
+    p = _add(
+        commands,
+        "forget",
+        "forget things for good: records, images, facts and index entries, wiped from all files",
+        "Copies, archives and what was set aside in damaged/ are out of reach. No other process may write to the memory meanwhile: of a "
+        "running robot ask the service `forget`.",
+        "loci forget house episode/104 keyframe/12",
+        forget,
+    )
+    p.add_argument("memory", help="name of a memory, or its folder")
+    p.add_argument("ids", nargs="+", metavar="ID", help="episodes, keyframes (and what hangs on them) or objects")
 
 
 def check(a: argparse.Namespace) -> int:
@@ -197,6 +218,39 @@ def merge(a: argparse.Namespace) -> int:
         f"{merged.n_keyframes} keyframes, {merged.n_objects} objects and {merged.n_episodes} episodes of {other} in {path}{joined}"
     )
     return 0
+
+
+def explain(a: argparse.Namespace) -> int:
+    """`loci explain`."""
+    from loci.saved import open_saved
+
+    with open_saved(a.memory) as memory:
+        try:
+            explanation = memory.explain(a.id)
+        except LookupError as error:
+            raise UserError(str(error), f"loci query {a.memory} --order newest") from error
+    print(f"{a.id} is {'kept' if explanation.is_kept else 'no more'}: {'; '.join(explanation.reasons)}")
+    return 0
+
+
+def forget(a: argparse.Namespace) -> int:
+    """`loci forget`."""
+    from loci.map_files import newest_map
+    from loci.memory import RobotMemory
+
+    path = find_folder(a.memory)
+    with _storage_errors(f"loci check {a.memory}"):
+        try:
+            with RobotMemory.open(path, map_id=newest_map(path)) as memory:
+                n = memory.forget(a.ids)
+        except LookupError as error:
+            raise UserError(str(error), f"loci query {a.memory} --order newest") from error
+    print(f"{n} forgotten; no file of {path} holds them any more" + _left_aside(path))
+    return 0
+
+
+def _left_aside(path: Path) -> str:
+    return f", but {path / 'damaged'} may: look there, and delete it" if (path / "damaged").is_dir() else ""
 
 
 def find_folder(name: str) -> Path:

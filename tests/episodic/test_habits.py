@@ -152,6 +152,23 @@ def test_habits_are_recalled_in_words_survive_a_restart_and_are_forgotten_with_t
     assert not any(b"the mug is usually" in p.read_bytes() for p in path.rglob("*") if p.is_file())
 
 
+def test_what_is_usual_is_told_without_the_visits_that_are_forgotten(tmp_path: Path) -> None:
+    with RobotMemory.open(tmp_path / "m", map_id="home") as memory:
+        for hour in (30, 31, 32, 33):
+            visit_room(memory, hour)
+        mug = next(o for o in memory.objects() if o.label == "mug")
+        assert "of 4 visits" in facts(memory)[mug.id]
+        seen = memory.recall(Query(kinds=("keyframe",), after_ns=33 * HOUR, limit=1000)).evidence
+        memory.forget([e.id for e in seen])
+        assert "of 3 visits" in facts(memory)[mug.id]
+    with RobotMemory.open(tmp_path / "m", map_id="home") as memory:
+        seen = memory.recall(Query(kinds=("keyframe",), after_ns=31 * HOUR, before_ns=33 * HOUR, limit=1000)).evidence
+        memory.forget([e.id for e in seen])
+        assert mug.id not in facts(memory), "once is no habit"
+        assert mug.id in {o.id for o in memory.objects()}
+    assert not any(b"mug is usually" in p.read_bytes() for p in (tmp_path / "m").rglob("*") if p.is_file())
+
+
 def test_habits_of_another_memory_come_with_it_and_are_told_on(tmp_path: Path) -> None:
     with RobotMemory.open(tmp_path / "other", map_id="home") as other:
         for hour in (30, 31, 32):

@@ -292,6 +292,17 @@ def test_the_scene_graph_is_text_or_json(client: MemoryClient) -> None:
     assert json.loads(client.scene_graph("json"))
 
 
+def test_a_short_scene_graph_tells_what_is_asked_for_or_near(client: MemoryClient) -> None:
+    whole = client.scene_graph().splitlines()
+    limit = len(whole[0]) + max(map(len, whole)) + 2
+    sofa = client.find_objects(labels=["sofa"])[0]
+    plant = client.find_objects(labels=["plant"])[0]
+    assert f"({sofa.id})" in client.scene_graph(max_characters=limit, question="where is the sofa?")
+    assert f"({plant.id})" in client.scene_graph(max_characters=limit, position=plant.evidence.position)
+    with pytest.raises(MemoryServiceError, match="finite"):
+        client.scene_graph(position=(float("nan"), 0.0, 0.0))
+
+
 def test_why_something_is_kept_is_told(client: MemoryClient) -> None:
     episode = client.remember("the blue chair belongs to Ada", "operator")
     assert client.explain(episode).is_kept and "no byte budget" in client.explain(episode).reasons[0]

@@ -16,6 +16,7 @@ from loci.planning.driving import distance
 from loci.planning.execution import Outcome, TaskExecutor
 from loci.planning.navigated import NavigatedBody, NavigationLimits
 from loci.planning.orders import Order, parse_instruction
+from loci.planning.phrases import time_phrase
 from loci.planning.plan_memory import PlanMemory
 
 MUG = (14.0, 2.0, 0.0)
@@ -332,6 +333,9 @@ def test_a_second_try_takes_the_candidate_last_that_failed_in_the_first() -> Non
     third.go("find the mug")
     assert tries(third)[0][0] == "object/1"
     assert second.tree["evidence"], "the first task is an example for the second"
+    began_ns = second.executor.tree.root.began_ns
+    assert began_ns > 0
+    assert any(f"(begun {time_phrase(began_ns)})" in past.text for past in plans.similar("find the mug", 3))
 
 
 def test_a_way_that_could_not_be_driven_is_tried_later_though_the_thing_is_seen() -> None:

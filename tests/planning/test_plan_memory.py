@@ -38,6 +38,8 @@ def test_similar_tasks_come_first_and_say_whether_they_were_done(reader: LocalRe
     assert "red mug" in similar[0].text
     assert not similar[0].done
     assert plans.similar("water the flowers")[0].done
+    plans.remember_task("clean the attic", True, "done", began_ns=5_000_000_000)
+    assert plans.similar("clean the attic")[0].text == 'The task "clean the attic" was done: done (begun at 5.0 s)'
     assert all("stranger" not in past.text and "favourite" not in past.text for past in similar)
 
 

@@ -497,7 +497,7 @@ class LargeMemory(NoteKeeper, TableMemory):
     def known_object(self, object_id: str) -> KnownObject | None:
         return None
 
-    def scene_graph(self, format: str = "text", max_characters: int = 100_000) -> str:
+    def scene_graph(self, format: str = "text", max_characters: int = 100_000, **what: Any) -> str:
         return ("| not a mark\n" + "x" * 80 + "\n") * (max_characters // 94)
 
     def frontier_images(self, frontiers: Sequence[KnownFrontier]) -> dict[str, bytes]:

@@ -62,7 +62,7 @@ class FurnishedWorld(NoteKeeper, GridWorld):
     def known_object(self, object_id: str) -> KnownObject | None:
         return next((o for o in self._seen() if o.id == object_id), None)
 
-    def scene_graph(self, format: str = "text", max_characters: int = 100_000) -> str:
+    def scene_graph(self, format: str = "text", max_characters: int = 100_000, **what: Any) -> str:
         return ""
 
     def frontier_images(self, frontiers: Sequence[KnownFrontier]) -> Mapping[str, bytes]:

@@ -39,6 +39,15 @@ def test_the_majority_of_votes_decides_what_lasts_and_the_newest_what_changes():
     assert "open" not in dict(votes.elected())
 
 
+def test_a_state_is_another_where_one_was_known_and_the_image_is_newer():
+    votes = AttributeVotes()
+    assert votes.add(("closed", "wooden"), 0.9, 0) == ()
+    assert votes.add(("closed", "plastic"), 0.9, 1) == ()
+    assert votes.add(("Opened",), 0.9, 2) == ("open",)
+    assert votes.add(("closed",), 0.9, 1) == ()
+    assert votes.add(("closed", "dirty"), 0.9, 3) == ("closed",)
+
+
 def test_a_detection_that_tells_nothing_is_no_vote_against():
     votes = AttributeVotes()
     votes.add(("striped",), 0.8, 0)

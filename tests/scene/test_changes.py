@@ -419,6 +419,35 @@ def test_a_mug_that_was_new_elsewhere_at_first_is_an_event_once_it_is_known_agai
     assert [(e.text, e.state) for e in events] == [("mug was moved", "moved")]
 
 
+def show_state(memory: RobotMemory, state: str, start_s: float, score: float = 1.0) -> None:
+    """The mug on the table, of which a detector tells a state."""
+    for i, T in enumerate(at_table()):
+        seen = observed(home(mug()), T, round((start_s + i) * SECOND))
+        told = [replace(d, attributes=(state,), score=score) if d.label == "mug" else d for d in seen.detections]
+        memory.observe(replace(seen, detections=tuple(told)))
+
+
+def test_a_state_that_a_detector_sees_change_is_a_change_and_an_event_once(memory):
+    for n, state in enumerate(("full", "full", "empty", "full")):
+        show_state(memory, state, 1 + 100 * n)
+    (found, _) = memory.changes()
+    assert [(c.kind, c.stamp_ns // SECOND) for c in found] == [("changed", 201), ("changed", 301)]
+    assert found[0].text == "the mug in room/1 is empty"
+    assert found[0].new is not None
+    np.testing.assert_allclose(found[0].new.position, HERE, atol=0.03)
+    page = memory.recall(Query(labels=("mug",), kinds=("episode",), states=("full", "empty"), order="oldest")).evidence
+    assert page[-1].text == "mug is full"
+    ((found_mug, _),) = memory.find_objects(labels=("mug",))
+    assert {e.object_id for e in page} == {found_mug.id}
+    np.testing.assert_allclose(page[-1].position, HERE, atol=0.03)
+
+
+def test_a_state_that_is_not_sure_is_no_event(memory):
+    show_state(memory, "full", 1)
+    show_state(memory, "empty", 101, score=0.45)
+    assert memory.recall(Query(kinds=("episode",), state="empty")).n_total == 0
+
+
 def test_where_was_it_before_and_what_changed(memory):
     object_id = moved_mug(memory)
     before, now = memory.object_history(object_id)

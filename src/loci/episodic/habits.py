@@ -29,12 +29,14 @@ class Visit:
         on: label of what it lay on or in; empty: nothing that is known.
         room: name of the room; empty: not known.
         is_inside: it lay in that, not on it.
+        keyframe_id: that showed it there; empty: not known.
     """
 
     wall_ns: int
     on: str = ""
     room: str = ""
     is_inside: bool = False
+    keyframe_id: str = ""
 
 
 @dataclass(frozen=True)

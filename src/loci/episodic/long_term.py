@@ -8,14 +8,15 @@ poses at the moment of the question, so corrected poses need no call here.
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from loci.episodic.columns import Columns
-from loci.episodic.consolidation import ConsolidationParameters, find_duplicates
+from loci.episodic.consolidation import ConsolidationParameters, Runs, find_duplicates
 from loci.episodic.filters import EpisodeFilter
 from loci.episodic.lexical import join, query_words
 from loci.episodic.nearest import ListKeeper
@@ -36,6 +37,8 @@ Vector = npt.NDArray[np.float32]
 MAX_EXACT = 5_000
 #: Where there is an index, so many that meet the conditions are still compared one by one.
 _FEW = 1_000
+#: So many episodes wait at most for `consolidate_slice`; older ones are left to `consolidate`.
+_MAX_NEW = 4096
 
 #: Kinds of records in the store, by kind of episode: what a keyframe saw has the keyframe's id.
 _RECORD_KIND = {"episode": "episode", "keyframe": "experience"}
@@ -59,10 +62,11 @@ class _Question:
 
 @dataclass(frozen=True)
 class ConsolidationResult:
-    """How many records moved to the long term, and how many were merged into another."""
+    """How many records moved to the long term, and how many were merged into another: {id: id of the one that counts it now}."""
 
     n_consolidated: int = 0
     n_merged: int = 0
+    merged: Mapping[str, str] = field(default_factory=dict, compare=False)
 
 
 class LongTermMemory:
@@ -80,6 +84,10 @@ class LongTermMemory:
         self._columns = Columns()
         self.max_exact = max_exact
         self._keeper = ListKeeper(self._columns, store, max_exact)
+        self._runs = Runs()
+        self._new: deque[str] = deque(
+            maxlen=_MAX_NEW
+        )  # ids of episodes that were not compared with those before them yet
         self._label_lock = threading.Lock()  # held while new labels are encoded
         self._label_vectors: GrowingArray | None = None  # row i: of the i-th label code
         for session in store.sessions():
@@ -117,6 +125,8 @@ class LongTermMemory:
             ValueError: an embedding that is not a finite, non-zero vector.
         """
         vectors = {"text": text_embedding, "image": image_embedding}
+        if episode.kind == "episode":
+            self._new.append(episode.id)
         self._put(episode, {name: unit_embedding(v) for name, v in vectors.items() if v is not None})
 
     def remove(self, id: str) -> bool:
@@ -164,7 +174,30 @@ class LongTermMemory:
                 progress((i + 1) / len(kept), "merging near-duplicates")
         for id in merged:
             self.remove(id)
-        return ConsolidationResult(n_merged=len(merged))
+        self._new.clear()
+        self._runs = Runs()
+        return ConsolidationResult(n_merged=len(merged), merged=merged)
+
+    def consolidate_slice(self, n: int) -> dict[str, str]:
+        """Merge near-duplicates among the oldest ``n`` episodes that came in and were not looked at yet.
+
+        In many slices it does what `consolidate` does at once, to what came in since the memory was opened; but what somebody wrote is
+        left alone: whoever wrote it was told its id.
+
+        Returns:
+            {id: id of the one that it was merged into}.
+        """
+        merged: dict[str, str] = {}
+        for _ in range(min(n, len(self._new))):
+            episode = self.get(self._new.popleft())
+            if episode is None or episode.is_quoted:  # None: forgotten meanwhile
+                continue
+            first = self._runs.take(episode, self._columns.vectors_of(episode.id).get("text"), self.get)
+            if first is not None and first.id != episode.id:
+                self.replace(first)
+                self.remove(episode.id)
+                merged[episode.id] = first.id
+        return merged
 
     def _put(self, episode: Episode, vectors: Mapping[str, Vector]) -> None:
         fields = episode_to_fields(episode)
@@ -181,6 +214,11 @@ class LongTermMemory:
         )
         self._columns.append(episode, vectors)
         self._keeper.update()
+
+    @property
+    def n_unconsolidated(self) -> int:
+        """How many episodes came in that `consolidate_slice` has not looked at yet."""
+        return len(self._new)
 
     def finish_indexing(self, timeout: float | None = None) -> bool:
         """Wait until every vector is in the index, where there is one; False: it took longer than ``timeout`` [s]."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -63,6 +63,7 @@ class ShortTermRecord:
         frequency: how often it came in, was written anew or was read.
         position: (x, y, z) [m] in the map frame with the poses of now; None: not known.
         position_in_place: the same relative to a place: axes of the map, origin at the place [m]; None: not known.
+        image: JPEG of what it is about, where it was asked for and there is one.
     """
 
     episode: Episode
@@ -70,6 +71,7 @@ class ShortTermRecord:
     frequency: int
     position: Position | None
     position_in_place: Position | None
+    image: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)

@@ -196,9 +196,19 @@ class MemoryClient:
         answer = self._call(srv.Explain, "explain", id=id)
         return Explanation(bool(answer.is_kept), tuple(answer.reasons))
 
-    def scene_graph(self, format: str = "text", max_characters: int = 100_000) -> str:
-        """Rooms, objects and relations as text for a prompt, or as JSON."""
-        return str(self._call(srv.SceneGraph, "scene_graph", format=format, max_characters=max_characters).graph)
+    def scene_graph(
+        self,
+        format: str = "text",
+        max_characters: int = 100_000,
+        *,
+        question: str | None = None,
+        position: npt.ArrayLike | None = None,
+    ) -> str:
+        """Floors, rooms, objects and relations as text for a prompt, or as JSON; see `MemoryQuestions.scene_graph`."""
+        fields: dict[str, Any] = {"format": format, "max_characters": max_characters, "question": question or ""}
+        if position is not None:
+            fields |= {"has_position": True, "position": to_point(position)}
+        return str(self._call(srv.SceneGraph, "scene_graph", **fields).graph)
 
     def ask(
         self,

@@ -66,5 +66,8 @@ class EpisodicMemoryNode(MemoryPart):
     def _scene_graph(self, request: Any, response: Any) -> None:
         with self.reading(request) as (memory, _):
             response.graph, response.truncated = memory.scene_graph(
-                request.format or "text", int(request.max_characters)
+                request.format or "text",
+                int(request.max_characters),
+                question=request.question or None,
+                position=from_point(request.position) if request.has_position else None,
             )

@@ -136,7 +136,7 @@ class TaskExecutor:
 
     def _carry_out(self, orders: tuple[Order, ...], instruction: str) -> Generator[Motion, None, Outcome]:
         root = self.tree.root
-        root.begin(self._body.stamp_ns)
+        root.begin(self._body.stamp_ns or self._memory.newest_stamp_ns)
         outcome = Outcome(False, "nothing was ordered")
         evidence: dict[str, Evidence] = {}
         is_lost = False
@@ -170,7 +170,8 @@ class TaskExecutor:
     def remember(self, instruction: str, outcome: Outcome) -> None:
         """Keep what came of a task; `carry_out` does so for those that it ends itself."""
         if self._plans is not None:
-            self._plans.remember_task(instruction, outcome.done, outcome.reason)
+            began_ns = self.tree.root.began_ns
+            self._plans.remember_task(instruction, outcome.done, outcome.reason, began_ns=began_ns)
 
     def _order(self, order: Order) -> Generator[Motion, None, Outcome]:
         if order.stay and order.verb not in ("find", "answer"):

@@ -91,9 +91,16 @@ class LocalReader:
         except LookupError:
             return None
 
-    def scene_graph(self, format: str = "text", max_characters: int = 100_000) -> str:
-        """Rooms, objects and relations as text for a prompt, or as JSON."""
-        return self._memory.scene_graph(format, max_characters)[0]
+    def scene_graph(
+        self,
+        format: str = "text",
+        max_characters: int = 100_000,
+        *,
+        question: str | None = None,
+        position: Point | None = None,
+    ) -> str:
+        """Floors, rooms, objects and relations as text for a prompt, or as JSON; see `MemoryQuestions.scene_graph`."""
+        return self._memory.scene_graph(format, max_characters, question=question, position=position)[0]
 
     def frontier_images(self, frontiers: Sequence[KnownFrontier]) -> dict[str, bytes]:
         """{frontier id: JPEG} of those that have a photo."""

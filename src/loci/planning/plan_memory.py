@@ -57,10 +57,21 @@ class PlanMemory:
     def __init__(self, memory: NoteMemory) -> None:
         self._memory = memory
 
-    def remember_task(self, instruction: str, done: bool, result: str, position: Point | None = None) -> str:
-        """Keep what came of a task; returns the note's id."""
+    def remember_task(
+        self, instruction: str, done: bool, result: str, position: Point | None = None, began_ns: int = 0
+    ) -> str:
+        """Keep what came of a task, at its end; returns the note's id.
+
+        Args:
+            instruction: what it was.
+            done: whether it was done.
+            result: in plain words.
+            position: where [m], map frame; None: not known.
+            began_ns: when it was begun [ns]; 0: not known.
+        """
         ended = "was done" if done else "failed"
         text = f'The task "{shortened(instruction, _MAX_CHARACTERS)}" {ended}: {shortened(result, _MAX_CHARACTERS)}'
+        text += f" (begun {time_phrase(began_ns)})" if began_ns else ""
         return self._memory.remember(text, SOURCE, labels=(TASK, "done" if done else "failed"), position=position)
 
     def remember_failure(self, words: str, candidate: Evidence, failure: Failure, reason: str, stamp_ns: int) -> str:

@@ -184,7 +184,7 @@ def build_prompt(
         "episodes": text.take(episode_lines, choices, share=0.5),
     }
     left = text.left
-    graph = memory.scene_graph("text", left) if left >= 200 else ""
+    graph = memory.scene_graph("text", left, question=shortened(question, 1000)) if left >= 200 else ""
     schema = decision_schema(list(choices))
     # A saved memory has observed nothing yet in this session, and yet has a newest picture.
     now_ns = memory.newest_stamp_ns or max((e.stamp_ns for e in current), default=0)

@@ -171,8 +171,18 @@ class AgentMemory(NoteMemory, Protocol):
     ) -> KnownPath:
         """Path to a point or to a thing by its id."""
 
-    def scene_graph(self, format: str = "text", max_characters: int = 100_000) -> str:
-        """Rooms, objects and relations as "text" for a prompt, or as "json" (srv/SceneGraph)."""
+    def scene_graph(
+        self,
+        format: str = "text",
+        max_characters: int = 100_000,
+        *,
+        question: str | None = None,
+        position: Point | None = None,
+    ) -> str:
+        """Floors, rooms, objects and relations as "text" for a prompt, or as "json" (srv/SceneGraph).
+
+        A text that must be cut has what is relevant to the question, near the position (None: the robot) and new.
+        """
 
     def frontier_images(self, frontiers: Sequence[KnownFrontier]) -> Mapping[str, bytes]:
         """{frontier id: JPEG} of those that have a photo (srv/GetFrontiers)."""

@@ -102,6 +102,9 @@ class SceneGraph(Arguments):
 
     format: Literal["text", "json"] = "text"
     max_characters: Annotated[int, Field(ge=100, le=100_000)] = 8000
+    question: Annotated[
+        Text | None, Field(description="what is relevant to it comes first where the text must be cut")
+    ] = None
 
 
 class PathLength(Arguments):

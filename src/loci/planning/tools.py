@@ -225,7 +225,7 @@ def _timeline(box: ToolBox, a: arguments.Timeline) -> ToolResult:
 
 
 def _scene_graph(box: ToolBox, a: arguments.SceneGraph) -> ToolResult:
-    graph = box.memory.scene_graph(a.format, a.max_characters)
+    graph = box.memory.scene_graph(a.format, a.max_characters, question=a.question)
     if a.format == "json":
         if len(graph) > a.max_characters:
             raise ValueError(

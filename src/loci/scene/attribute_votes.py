@@ -49,11 +49,16 @@ class AttributeVotes:
         self._seen_ns: dict[str, int] = {}  # newest stamp, of states
         self._total = 0.0
 
-    def add(self, attributes: Iterable[str], score: float, stamp_ns: int) -> None:
-        """Take in what one detection told; one that tells nothing is no vote against anything."""
+    def add(self, attributes: Iterable[str], score: float, stamp_ns: int) -> tuple[str, ...]:
+        """Take in what one detection told; one that tells nothing is no vote against anything.
+
+        Returns:
+            States that are others than they were: "open" of what was closed. One that was not known before is none.
+        """
         names = {name for name in map(normalise_attribute, attributes) if name}
         if not names:
-            return
+            return ()
+        changed: list[str] = []
         weight = max(score, 1e-3)
         self._total += weight
         for name in sorted(names):
@@ -62,6 +67,8 @@ class AttributeVotes:
                 newest = max((self._seen_ns[other] for other in group if other in self._seen_ns), default=-1)
                 if stamp_ns < newest:
                     continue  # an older image cannot say what is so now
+                if newest >= 0 and name not in self._seen_ns:
+                    changed.append(name)
                 for other in group - {name}:
                     self._weights.pop(other, None)
                     self._seen_ns.pop(other, None)
@@ -71,6 +78,7 @@ class AttributeVotes:
             strongest = sorted(self._weights, key=lambda name: (-self._weights[name], name))[:MAX_KEPT]
             self._weights = {name: self._weights[name] for name in strongest}
             self._seen_ns = {name: ns for name, ns in self._seen_ns.items() if name in self._weights}
+        return tuple(changed)
 
     def absorb(self, other: AttributeVotes) -> None:
         """Take in the votes of another part of the same object."""

@@ -82,7 +82,7 @@ class Changes:
     # --- writing ------------------------------------------------------------------------------------------------------
 
     def notice(self, update: ObjectUpdate, keyframe: Keyframe) -> dict[str, str]:
-        """Recognise what is gone elsewhere and note what changed in a keyframe.
+        """Recognise what is gone elsewhere and note what changed in a keyframe: places, and states that detectors tell.
 
         Args:
             update: what the object map made of the keyframe.
@@ -110,9 +110,12 @@ class Changes:
                 alike = self._doubt_moves_like(track)
                 confidence = 1.0 - track.standing.presence
                 self._note("missing", track, keyframe, old=track.place("missing"), confidence=confidence, alike=alike)
-        for object_id in update.visible:
+        for object_id, score in update.visible.items():
             if object_id not in renamed:
                 self._note_if_new(object_id, keyframe)
+                for state in update.states.get(object_id, ()):
+                    track = self._objects.track(object_id)
+                    self._note("changed", track, keyframe, new=track.place("present"), confidence=score, detail=state)
         self._publish()
         return renamed
 
@@ -143,6 +146,19 @@ class Changes:
         """Somebody says what became of an object, e.g. that it is open; its place is the same."""
         track = self._objects.track(object_id)
         self._note_told("changed", track, stamp_ns, session, new=track.place(track.standing.state), detail=detail)
+
+    def untell(self, object_id: str, detail: str, session: str, first_ns: int, last_ns: int) -> None:
+        """Forget that somebody said so in a span of time."""
+        for change in self._published:
+            is_it = (change.kind, change.object_id, change.detail) == ("changed", object_id, detail)
+            if (
+                is_it
+                and not change.keyframe_id
+                and change.session == session
+                and first_ns <= change.stamp_ns <= last_ns
+            ):
+                self._delete(change.id)
+        self._publish()
 
     def remap(self, merged: Mapping[str, str]) -> None:
         """Follow objects that have become parts of others, {old id: new id}."""
@@ -348,6 +364,7 @@ class Changes:
         new: PastPose | None = None,
         confidence: float,
         alike: bool = False,
+        detail: str = "",
         first_tick: int = 0,
     ) -> None:
         self._put(
@@ -364,6 +381,7 @@ class Changes:
                 new,
                 min(max(confidence * (AMBIGUOUS if alike else 1.0), 0.0), 1.0),
                 alike,
+                detail=detail,
                 first_tick=first_tick,
             )
         )

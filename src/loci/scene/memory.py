@@ -221,6 +221,18 @@ class SceneMemory:
             self.changes_log.tell(object_id, state, stamp_ns, session)
         self._dirty.add(object_id)
 
+    def untell(self, object_id: str, state: str, session: str, first_ns: int, last_ns: int) -> None:
+        """Forget that somebody said that an object is in a state, in a span of time [ns]; where things are stays as it is."""
+        self.changes_log.untell(object_id, state, session, first_ns, last_ns)
+
+    def last_keyframe_id(self, object_id: str) -> str:
+        """The newest keyframe that showed an object; empty: not known.
+
+        Raises:
+            KeyError: it does not exist.
+        """
+        return self.objects_map.track(object_id).standing.last_keyframe_id
+
     def correct_poses(self) -> None:
         """Follow the keyframes after their poses changed."""
         self.objects_map.correct_poses(self._keyframes.pose)

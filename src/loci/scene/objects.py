@@ -65,6 +65,7 @@ class ObjectUpdate:
         found: ids of objects that were gone or held and are in their place again.
         looked: ids of the other objects whose presence the keyframe spoke for or against.
         skipped: how many detections were left out (or only their embedding), by reason.
+        states: {object id: states that it is seen to be in and was not before}, e.g. ("open",) of what was closed.
     """
 
     seen: tuple[str | None, ...]
@@ -75,6 +76,7 @@ class ObjectUpdate:
     found: tuple[str, ...] = ()
     looked: tuple[str, ...] = ()
     skipped: Mapping[str, int] = field(default_factory=dict)
+    states: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -169,6 +171,7 @@ class ObjectMap:
         assigned, repeats = associate(found, tracks, self.parameters.association)
         created: list[str] = []
         visible: dict[str, float] = {}
+        states: dict[str, tuple[str, ...]] = {}
         for sighting, k, repeat in zip(found, assigned, repeats, strict=True):
             if repeat:
                 continue
@@ -185,7 +188,8 @@ class ObjectMap:
                 other.bridges[track.id] += 1
                 self._dirty.add(other.id)
             track.fuse(sighting, frame.color, frame.T_map_camera, keyframe_id, frame.stamp_ns)
-            track.attributes.add(observation.detections[sighting.index].attributes, sighting.score, frame.stamp_ns)
+            told = observation.detections[sighting.index].attributes
+            states[track.id] = track.attributes.add(told, sighting.score, frame.stamp_ns)
             seen[sighting.index] = track.id
             visible[track.id] = sighting.score
         lost, back, looked = self._look(observation, visible, map_id)
@@ -193,7 +197,17 @@ class ObjectMap:
         self._dirty.update(visible)
         self._keep_warm([*(t.id for t in tracks), *visible])
         self._publish((*visible, *lost, *back, *looked))
-        return ObjectUpdate(tuple(seen), tuple(created), tuple(visible), visible, lost, back, looked, skipped)
+        return ObjectUpdate(
+            tuple(seen),
+            tuple(created),
+            tuple(visible),
+            visible,
+            lost,
+            back,
+            looked,
+            skipped,
+            {object_id: names for object_id, names in states.items() if names},
+        )
 
     def maintain(self, stamp_ns: int) -> Maintenance:
         """Denoise, merge and drop objects; only what changed since the last call is looked at.

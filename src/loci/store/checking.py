@@ -21,8 +21,9 @@ from loci.store.errors import StoreError
 from loci.store.manifest import Manifest
 from loci.store.opening import DATABASE, connect_to_read
 from loci.store.record import from_row
-from loci.store.schema import COLUMNS, MIGRATIONS, check_version, schema_version
+from loci.store.schema import COLUMNS, MIGRATIONS, check_version, schema_version, with_sidecars
 from loci.store.store import ID_KINDS, Store
+from loci.store.write_ahead_log import find_log_damage
 
 Part = Literal["manifest", "ids", "database", "records", "images", "words", "index", "earlier damage"]
 
@@ -178,12 +179,8 @@ def _check_manifest(path: Path) -> list[Finding]:
 
 
 def _check_database(path: Path, connection: sqlite3.Connection) -> list[Finding]:
-    wal = path / f"{DATABASE}-wal"
-    found: list[Finding] = []
-    if wal.exists() and wal.stat().st_size > 0:
-        with open(wal, "rb") as file:
-            if file.read(4) not in (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83"):
-                found.append(Finding("database", "its write-ahead log is not one: what was in it is lost"))
+    log_damage = find_log_damage(with_sidecars(path / DATABASE)[1])
+    found = [Finding("database", log_damage)] if log_damage else []
     problems = [str(row[0]) for row in connection.execute("PRAGMA integrity_check(5)")]
     if problems != ["ok"]:
         found.append(Finding("database", "; ".join(problems)))

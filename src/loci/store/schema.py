@@ -15,6 +15,7 @@ from pathlib import Path
 
 from loci.store import words
 from loci.store.errors import StoreError
+from loci.store.write_ahead_log import find_log_damage
 
 #: "LOCI": says that an SQLite file is ours.
 APPLICATION_ID = 0x4C4F4349
@@ -107,11 +108,9 @@ def find_damage(path: Path, thorough: bool = False) -> str:
     """
     if path.stat().st_size == 0:
         return "it is empty"
-    wal = path.with_name(path.name + "-wal")
-    if wal.exists() and wal.stat().st_size > 0:
-        with open(wal, "rb") as file:
-            if file.read(4) not in (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83"):
-                return "its write-ahead log is not one (what was in it is lost)"
+    log_damage = find_log_damage(with_sidecars(path)[1])
+    if log_damage:
+        return log_damage
     connection = sqlite3.connect(path, isolation_level=None, timeout=10.0)
     try:
         problems = [row[0] for row in connection.execute(f"PRAGMA {'integrity' if thorough else 'quick'}_check(3)")]
