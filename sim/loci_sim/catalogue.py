@@ -25,6 +25,13 @@ COLORS: dict[str, tuple[int, int, int]] = {
     "purple": (122, 72, 156), "pink": (222, 138, 166), "brown": (124, 78, 44), "beige": (206, 184, 146), "white": (236, 236, 232),
     "gray": (136, 138, 140), "black": (38, 38, 42),
 }  # fmt: skip
+#: Things that show a screen or a picture; the colour that is named is that of the rim around it, which tells nobody which one is meant.
+FACED = frozenset({"laptop", "monitor", "phone", "photo frame", "picture", "poster", "screen"})
+
+
+def told_color(category: str, color: str) -> str:
+    """Name of a thing's colour as people would tell it; empty: they would not."""
+    return "" if category in FACED else color
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import pytest
 pytest.importorskip("open3d", reason="open3d cannot be imported: run `make setup`")
 pytest.importorskip("rclpy", reason="ROS 2 is not in this environment: `make setup`")
 
+from loci_sim.catalogue import COLORS, FACED, told_color
 from loci_sim.embedded import EmbeddedSimulator
 from loci_sim.evaluation.goals import describe, draw_goals
 from loci_sim.evaluation.phrasings import PHRASINGS, check_phrasings, load_phrasings
@@ -61,6 +62,16 @@ def test_a_description_fits_one_thing_only(home: Scene) -> None:
     assert len(set(words)) == len(words)
     by_id = {o.id: o for o in things}
     assert all(by_id[i].category in w and w != by_id[i].category for i, w in told.items() if w)
+
+
+def test_things_that_show_a_screen_or_a_picture_are_not_told_by_the_colour_of_their_rim(home: Scene) -> None:
+    faced = [o for o in home.objects if o.category in FACED]
+    assert faced and all(o.color for o in faced)
+    told = [describe(home, home.objects, o) for o in faced]
+    assert any(told)
+    assert not any(color in words.split(" in ")[0].split(" on ")[0].split() for words in told for color in COLORS)
+    lamp = next(o for o in home.objects if o.category == "lamp")
+    assert told_color(lamp.category, lamp.color) == lamp.color != ""
 
 
 def test_a_scene_without_enough_things_is_refused(home: Scene) -> None:

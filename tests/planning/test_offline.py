@@ -14,7 +14,7 @@ from test_parsing import AEQA_KINDS, UNDERSTOOD
 
 from loci.perception.text import MiniLMTextEncoder
 from loci.planning.offline import OfflinePlanner
-from loci.planning.protocols import Answer, MemoryReader, Planner
+from loci.planning.protocols import Answer, KnownRoom, MemoryReader, Planner
 from loci.query import Evidence
 
 WORDS_ONLY = OfflinePlanner(None)
@@ -26,6 +26,14 @@ def ask(question: str, memory: MemoryReader | None = None, **options: object) ->
 
 def ids(answer: Answer) -> list[str]:
     return [e.id for e in answer.evidence]
+
+
+def test_a_thing_whose_name_also_means_a_room_is_the_thing_where_there_is_one() -> None:
+    bathroom = KnownRoom("room/1", "bathroom", 0.9, (7.0, 1.0, 0.0))
+    things = [("toilet", (7.0, 1.0, 0.4)), ("office chair", (8.0, 1.0, 0.4))]
+    memory = TableMemory([thing(i, label, bathroom, at) for i, (label, at) in enumerate(things, 1)], [bathroom])
+    assert ids(ask("Where is the toilet?", memory)) == ["object/1"]
+    assert not ask("Where is the office?", memory).known
 
 
 def test_the_planner_is_a_planner() -> None:

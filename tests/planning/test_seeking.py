@@ -49,6 +49,13 @@ def test_a_kind_of_it_and_a_synonym_do_not_wait() -> None:
     assert not is_called("chair", "armchair")
 
 
+def test_what_is_called_just_so_comes_before_a_synonym_that_is_nearer() -> None:
+    memory = StraightWays(
+        [thing(1, "photo frame", KITCHEN, (1.0, 1.0, 0.4)), thing(2, "picture", KITCHEN, (4.0, 1.0, 0.4))], ROOMS
+    )
+    assert ids("picture", memory) == ["object/2", "object/1"]
+
+
 def test_of_several_the_nearest_by_path_comes_first() -> None:
     near, far, farther = (1.0, 0.0, 0.4), (3.0, 0.0, 0.4), (4.0, 0.0, 0.4)
     memory = StraightWays(

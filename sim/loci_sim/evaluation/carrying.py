@@ -10,6 +10,7 @@ import numpy as np
 
 from loci.errors import UserError
 from loci.planning.protocols import KnownPath, Point
+from loci_sim.catalogue import told_color
 from loci_sim.evaluation.day import MIN_DEEDS, Carried, PickPlace
 from loci_sim.evaluation.policies import handle
 from loci_sim.evaluation.robot import SimulatedRobot, TrueMap
@@ -65,8 +66,8 @@ def carry_out_day(
             reasons.append(reason)
             continue
         picked = int(robot.ground_truth()["stamp_ns"])
-        source, color = _thing(robot, before["on"]), str(before["color"])
-        category = str(before["category"])
+        source, category = _thing(robot, before["on"]), str(before["category"])
+        color = told_color(category, str(before["color"]))
         if tell is not None:
             tell(f"I picked up the {category} from the {source['category']}", (category, source["category"]), _center(before), "picked", picked)  # fmt: skip
         reason = handle(robot, "place", deed.target_id, _MAX_STEPS, ways)

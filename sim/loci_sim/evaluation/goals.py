@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+from loci_sim.catalogue import told_color
 from loci_sim.embedded import EmbeddedSimulator, RobotParameters
 from loci_sim.evaluation.phrasings import Phrasings
 from loci_sim.evaluation.tasks import GOAL_KINDS, Goal, GoalKind, Split
@@ -87,7 +88,7 @@ def describe(scene: Scene, things: Sequence[SceneThing], thing: SceneThing) -> s
 
     def attributes(o: SceneThing) -> dict[str, str]:
         carrier = by_id[o.on].category if o.on in by_id else ""
-        return {"color": o.color, "on": carrier, "room": rooms.get(o.room, "")}
+        return {"color": told_color(o.category, o.color), "on": carrier, "room": rooms.get(o.room, "")}
 
     own = attributes(thing)
     alike = [attributes(o) for o in things if o.category == thing.category]

@@ -14,6 +14,7 @@ import numpy as np
 
 from loci.planning.phrases import indefinite, number
 from loci.words import plural, singular
+from loci_sim.catalogue import told_color
 from loci_sim.embedded import EmbeddedSimulator, RobotParameters
 from loci_sim.evaluation.goals import NOT_GOALS, describe
 from loci_sim.evaluation.phrasings import Phrasings
@@ -166,7 +167,8 @@ def _recognition(t: _Truth) -> _Drawn | None:
 
 
 def _attribute(t: _Truth) -> _Drawn | None:
-    thing = t.draw([o for o in t.things if sum(p.category == o.category for p in t.things) == 1 and o.color in COLORS])
+    alone = [o for o in t.things if sum(p.category == o.category for p in t.things) == 1]
+    thing = t.draw([o for o in alone if told_color(o.category, o.color) in COLORS])
     if thing is None or not t.has_view(thing):
         return None
     accepted = _NAMES_OF.get(thing.color, (thing.color,))

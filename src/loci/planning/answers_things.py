@@ -31,9 +31,11 @@ from loci.words import canonical, plural
 
 def where(finder: Finder, scene: Scene, rooms: Sequence[KnownRoom]) -> Answer:
     q = scene.question
-    if is_room_word(q.words) or q.words.startswith("room/"):
-        return _where_room(finder, scene)
     found = finder.find(scene, rooms)
+    # A toilet is a thing before it is a room; the office chair is no office.
+    is_thing = found.match is not None and found.match.how == "word"
+    if q.words.startswith("room/") or (is_room_word(q.words) and not is_thing):
+        return _where_room(finder, scene)
     if not found.objects:
         return finder.not_seen(scene, rooms)
     if found.match is not None and found.match.how == "word" and plural(q.words) not in q.text.lower():

@@ -133,7 +133,8 @@ def _asked(
 
 
 def _best_first(found: Sequence[Evidence], asked: Question, memory: MemoryReader, position: Point) -> list[Evidence]:
-    """Those that are mostly of the colour that was asked for before those that have a spot of it; of equals the nearest by path."""
+    """What is called just so before what another word names; what is mostly of the colour that was asked for before what has a spot of it; of
+    equals the nearest by path."""
     if len(found) < 2:
         return list(found)
     spots: dict[str, int] = {}
@@ -141,7 +142,10 @@ def _best_first(found: Sequence[Evidence], asked: Question, memory: MemoryReader
         spots = {o.id: _spot(o, asked.color) for o in memory.known_objects()}
     by_straight = sorted(found, key=lambda e: _straight(e, position))
     ways = {e.id: _way(e, memory, position) for e in by_straight[:_MAX_COMPARED]}
-    return sorted(by_straight, key=lambda e: (spots.get(e.id, 0), ways.get(e.id, np.inf)))
+    asked_for = normalise(asked.words)
+    return sorted(
+        by_straight, key=lambda e: (normalise(e.label) != asked_for, spots.get(e.id, 0), ways.get(e.id, np.inf))
+    )
 
 
 def _spot(o: KnownObject, color: str) -> int:
