@@ -1,7 +1,8 @@
 """Which episodes say the same thing again: near-duplicates adjacent in time become one with a count.
 
 Only what reads alike, at the same place and about the same things, is merged: what is usual is told by `loci.episodic.habits`. What
-somebody wrote is merged with what reads exactly the same only: of two numbers that are alike, none may be lost.
+somebody wrote is merged with what reads exactly the same only: of two numbers that are alike, none may be lost. Whatever is alike enough is
+merged, and each episode has one run that it could join, so that it makes no difference which pair is merged first.
 """
 
 from __future__ import annotations
