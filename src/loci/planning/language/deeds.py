@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from loci.planning.language.phrases import noun_phrases, plain
-from loci.planning.language.vocabulary import NUMBER_OF, ORDINAL_OF, forms_of
+from loci.planning.language.phrases import noun_phrases
+from loci.planning.language.vocabulary import ORDINAL_OF, forms_of
 from loci.planning.names import COLORS
 from loci.query import Evidence
 from loci.words import canonical
@@ -85,7 +85,7 @@ _TAKING = "|".join(
 _PUTTING = "|".join(sorted(forms_of("put place set leave drop deposit deliver bring unload lay store stow stick unpack add")))  # fmt: skip
 #: Order of several goals.
 _REVERSED = re.compile(
-    r"revers\w+(?: order| sequence)?|backwards?|(?:in )?(?:the )?(?:opposite|inverse|inverted) (?:order|sequence)|(?:from )?(?:the )?last (?:one |thing )?(?:back )?to (?:the )?first(?: one)?|"
+    r"revers\w+(?: order| sequence)?|backwards?|(?:in )?(?:the )?(?:opposite|inverse|inverted) (?:order|sequence)|(?:order|sequence) (?:that is )?(?:opposite|inverse|contrary)|back to front|(?:counting|going|working|run\w*|go|work) (?:back|down|backward)(?: from)?|(?:from )?(?:the )?last (?:one |thing )?(?:back )?to (?:the )?first(?: one)?|"
     r"(?:the )?(?:last|latest|newest|final|most recent)(?: one| thing| object| item)? first|(?:start|begin|starting|beginning|begun|started) (?:with|from|at) (?:the )?(?:last|latest|final|newest|most recent)(?: one| thing)?|the other way (?:a)?round|last in first out|(?:from )?(?:the )?(?:latest|newest|most recent) (?:one )?(?:back )?to (?:the )?(?:earliest|oldest)|(?:start|begin)\w* (?:with|from|at) (?:the )?end|(?:rewind\w*|back in time)"
 )
 #: How an order that was told goes on: "starting with the first and ending with the last".
@@ -93,11 +93,11 @@ _AND_ENDS = re.compile(
     r"\b(?:and )?(?:end|finish|stop|conclud)\w* (?:with|at|on) (?:the )?(?:\w+ )?(?:first|last|earliest|latest|oldest|newest)(?: one| thing)?\b"
 )
 IN_ANY_ORDER = re.compile(
-    r"(?:in )?(?:any|whichever|whatever|no particular|no special|arbitrary) (?:order|sequence)|(?:the )?(?:order|sequence) (?:does not|is not|is un|is ir|is of no|is up to you)[\w ]*|(?:no matter|whatever|never mind|regardless of|irrespective of|without regard to|ignoring)(?: in)?(?: the| which| what)? (?:order|sequence)"
+    r"(?:in )?(?:any|whichever|whatever|no particular|no special|arbitrary) (?:order|sequence)|(?:in )?(?:the|any|whatever|whichever) (?:order|sequence) (?:that |in which )?you (?:like|prefer|want|please|wish|choose)|any (?:order|sequence) will do|(?:the )?(?:order|sequence) (?:does not|is not|is un|is ir|is of no|is up to you)[\w ]*|(?:no matter|whatever|never mind|regardless of|irrespective of|without regard to|ignoring)(?: in)?(?: the| which| what)? (?:order|sequence)"
 )
 _ORDERED = re.compile(
     r"\b(?:order|sequence|chronolog\w+|succession)\b(?: in which you \w+ \w+)?|(?:the )?(?:earliest|oldest)(?: one| thing)? first|(?:the )?first (?:one |thing )?first|(?:from )?(?:the )?(?:very )?first (?:one |thing )?(?:through )?(?:to|until) (?:the )?last(?: one)?|"
-    r"(?:start|begin|starting|beginning|started) (?:with|from|at) (?:the )?(?:first|earliest|oldest)(?: one| thing)?|one (?:after|by) (?:the other|another|one),? (?:just )?(?:as|like|the way)[\w ]*|(?:just |exactly )?(?:as|like|the way) you (?:did|moved|carried|used)[\w ]*|(?:from )?(?:the )?(?:earliest|oldest) (?:one )?(?:through )?to (?:the )?(?:latest|newest|most recent)|step by step as you[\w ]*"
+    r"(?:start|begin|starting|beginning|started) (?:with|from|at) (?:the )?(?:first|earliest|oldest)(?: one| thing)?|one (?:after|by) (?:the other|another|one),? (?:just )?(?:as|like|the way)[\w ]*|(?:just |exactly )?(?:as|like|the way) you (?:did|moved|carried|used)[\w ]*|(?:from )?(?:the )?(?:earliest|oldest) (?:one )?(?:through )?to (?:the )?(?:latest|newest|most recent)|step by step as you[\w ]*|sorted by(?: when| time)?[\w ]*|(?:the )?(?:earliest|oldest)(?: one| thing)? to (?:begin|start) with|in the order[\w ]*|by time"
 )
 #: "First" that counts nothing.
 _FIRST_TIME = re.compile(
@@ -105,6 +105,9 @@ _FIRST_TIME = re.compile(
 )
 _AT_FIRST = (
     r"\bat first\b|\bin the (?:first place|beginning)\b|\bfirst of all\b|\bat the (?:start|beginning|outset)[\w ]*"
+)
+_NO_COUNT = re.compile(
+    rf"{_AT_FIRST}|\bfirst things first\b|\bfirst(?= (?:to|the|go|visit|drive|head|find|show|see|lead|take me|bring me)\b)|(?<=\byou )first\b(?! of)|(?<=\bit )first\b"
 )
 SECONDS = re.compile(r"\b(?P<n>\d+) (?P<unit>seconds?|secs?|s|minutes?|min)\b")
 _LATER = re.compile(
@@ -148,22 +151,57 @@ _FURNITURE = re.compile(
     r"\b(?:what|whatever|which) (?:did |was |had |is )?(?:the |an? )?[\w ]{1,25}? (?:stood|stand|standing|lay|lie|lying|lain|sat|sit|sitting|rested|rest|resting|been|placed|kept)(?: \w+)? (?:on|upon)\b"
 )
 _ROOM = re.compile(r"\brooms?\b|\b(?:area|areas|space|spaces)\b|\bparts? of the (?:home|house|flat)\b")
-_ELSE = re.compile(
-    r"\b(?:otherwise|or else|(?<!thing )(?<!what )(?<!things )(?<!where )else|if not|if you (?:did not|have not|had not|never did)|if (?:that|this) is not (?:so|the case|true)|if there (?:is|was|were) (?:none|nothing|no such \w+|not)(?: (?:like|of) (?:that|this|it|the) ?\w*)?|if (?:none|nothing|no)(?: \w+)?|if you (?:\w+ ){1,2}(?:none|nothing)|if (?:it|that|this|there|they) (?:has|had|have|is|was|were|did|does) not(?: been)?|should (?:you|there|that|it) not(?: have| be)?|failing (?:that|this|which)|in the other case|no (?:,|:))(?!\w)"
-)
-_IF = re.compile(
-    r"^(?:was|were|is|are|has|have|did) |\b(?:if|in case|provided|assuming|supposing|suppose|given that|on condition|should you|should there|had you|did you|have you|when|whether)\b"
-)
+_DROPPED_OFF = re.compile(r"\b(drop\w*) ((?:\w+ ){1,4})off\b")
+_CUES = {
+    "reversed": _REVERSED, "any order": IN_ANY_ORDER, "order": _ORDERED, "later": _LATER, "longest": _LONGEST, "shortest": _SHORTEST, "most": _MOST,
+    "from": _SOURCE, "to": _TARGET, "beside": _BESIDE, "untouched": _UNTOUCHED, "after": _AFTER, "before": _BEFORE, "all": _ALL, "where": _WHERE,
+    "furniture cue": _FURNITURE, "room cue": _ROOM,
+}  # fmt: skip
 _ORDINAL = re.compile(rf"\b(?:{'|'.join(sorted(ORDINAL_OF, key=len, reverse=True))})\b(?! (?:time|seconds|minutes|\d))")
 
 
-def understand_by_cues(text: str, deeds: Sequence[Deed]) -> Wish | None:
-    """What a request asks for, given what was done; None: it is not understood, or nothing done answers it."""
-    q = " ".join(w for w in plain(text).split() if w != ".")
-    told = _DEED.intersection(q.split()) or any(cue.search(q) for cue in (_SOURCE, _TARGET, _UNTOUCHED))
-    if not deeds or not told:
-        return None
-    return _conditional(q, deeds) or (None if is_conditional(q) else _unconditional(q, deeds))
+def is_about_deeds(q: str) -> bool:
+    """Whether a text speaks of carrying, of where from and to, or of what was left alone."""
+    return bool(_DEED.intersection(q.split())) or any(cue.search(q) for cue in (_SOURCE, _TARGET, _UNTOUCHED))
+
+
+def understand_by_cues(q: str, deeds: Sequence[Deed]) -> Wish | None:
+    """What a request without conditions asks for, given what was done; None: it is not understood, or nothing done answers it.
+
+    Args:
+        q: as `loci.planning.language.phrases.plain` makes it.
+    """
+    ordered, backwards, q = _order(q)
+    wanted = "furniture" if _FURNITURE.search(q) else "room" if _ROOM.search(q) else "thing"
+    timed = _timed(q, deeds) if wanted == "thing" else None
+    if timed is not None:
+        return wish("moved", [timed]) if timed else None
+    counted = without_first_times(q)
+    counting = ordinals(counted)
+    q = _FIRST_TIME.sub(" ", q)
+    if wanted == "thing" and len(counting) > 1:
+        goals = [nth(deeds, i) for i in turned(counted, counting[:2])]
+        return Wish("moved", tuple(goals), ordered=True) if all(goals) else None
+    thing = _thing(q, deeds)
+    if _UNTOUCHED.search(q) and not re.search(r"\bno longer\b", q):
+        names = noun_phrases(q.split())
+        label = thing or (names[0].words if names else "")
+        return Wish("untouched", (tuple(deeds),), label=label) if label else None
+    if thing and _is_beside(q):
+        return wish("beside", [alike(deeds, thing)])
+    chosen = _chosen(q, deeds, thing, counting)
+    if wanted == "thing":
+        # "The last thing before the mug" counts from the mug.
+        beside = thing and counting == [-1 if _BEFORE.search(q) else 0] and (_BEFORE.search(q) or _AFTER.search(q))
+        return _things(q, deeds, thing, chosen, bool(counting) and not beside, ordered, backwards)
+    end = _end(q)
+    what = end if wanted == "furniture" else f"{end}_room"
+    if wanted == "room" and not thing and not counting and _MOST.search(q):
+        return fullest(deeds, end)
+    if chosen is not None:
+        return wish(what, [chosen])
+    each = [(d,) for d in (reversed(deeds) if backwards else deeds)]
+    return Wish(what, tuple(each), ordered=ordered or backwards)
 
 
 # --- names of what was carried ----------------------------------------------------------------------------------------
@@ -204,48 +242,14 @@ def _thing(q: str, deeds: Sequence[Deed]) -> str:
     return carried[0][1] if carried else ""
 
 
-# --- if and else ------------------------------------------------------------------------------------------------------
-
-
-def is_conditional(q: str) -> bool:
-    return "unless" in q.split() or (_IF.search(q) is not None and _ELSE.search(q) is not None)
-
-
-def _conditional(q: str, deeds: Sequence[Deed]) -> Wish | None:
-    if "unless" in q.split():
-        other, _, condition = q.partition("unless")
-    elif is_conditional(q):
-        cut = next((m for m in _ELSE.finditer(q) if m.start() > 8), None)
-        if cut is None:
-            return None
-        condition, other = q[: cut.start()], q[cut.end() :]
-    else:
-        return None
-    n = re.search(r"\b(?:more than|over|above|exceed\w*|greater than|beyond) (\w+)", condition)
-    if n and (n[1] in NUMBER_OF or n[1].isdigit()):
-        limit = NUMBER_OF.get(n[1], int(n[1]) if n[1].isdigit() else 0)
-        return Wish("moved", ((deeds[0 if len(deeds) > limit else -1],),))
-    names = (
-        noun_phrases(other.split()) or noun_phrases(condition.split())[1:][-1:]
-    )  # "or else to it" | "it will do otherwise"
-    label = names[0].words if names else ""
-    rooms = [p.words for p in noun_phrases(condition.split()) if p.is_room]
-    thing = _thing(condition, deeds)
-    if rooms and not thing:
-        into = [d for d in deeds if canonical(d.placed.room_name) == canonical(rooms[0])]
-        return Wish("moved", (tuple(into),)) if into else Wish("named", label=label) if label else None
-    if thing:
-        return Wish("moved", (alike(deeds, thing),))
-    return Wish("named", label=label) if label else None
-
-
 # --- everything else --------------------------------------------------------------------------------------------------
 
 
 def without_first_times(q: str) -> str:
-    """The text without the "first" that counts nothing: "at first", "your first pick"."""
-    rest = rf"{_AT_FIRST}|\bfirst things first\b|\bfirst(?= (?:to|the|go|visit|drive|head|find)\b)"
-    return re.sub(rest, " ", _FIRST_TIME.sub(" ", q))
+    """The text without the "first" that counts nothing: "at first", "you first picked it up", and with a time "your first pick"."""
+    if SECONDS.search(q):
+        q = _FIRST_TIME.sub(" ", q)
+    return _NO_COUNT.sub(" ", q)
 
 
 def ordinal_words(q: str) -> list[str]:
@@ -258,42 +262,23 @@ def ordinals(q: str) -> list[int]:
     return [ORDINAL_OF[word] for word in ordinal_words(q)]
 
 
+def turned(q: str, two: Sequence[int]) -> Sequence[int]:
+    """The first two numbers of a text in the order in which their things are to be gone to: "before the third, the first" turns them round."""
+    marks = [m.span() for m in _ORDINAL.finditer(q)][:2]
+    before, between = q[: marks[0][0]], q[marks[0][1] : marks[1][0]]
+    last_clause = re.split(r"[,.;:!?]", before)[-1]
+    told_first = re.search(r"\bbefore\b(?! (?:that|this|it)\b)|\bprior to\b", last_clause) and re.search(
+        r"[,.;:]", between
+    )
+    told_last = re.search(r"\b(?:before (?:that|this|it|which)|but first|beforehand)\b", between) or re.search(
+        r"\bafter (?:you|having|visiting|going|the|your|being)\b", between
+    )
+    return two[::-1] if told_first or told_last else two
+
+
 def nanoseconds(time: re.Match[str]) -> int:
     """A time that `SECONDS` found [ns]."""
     return int(time["n"]) * (60 if time["unit"].startswith("min") else 1) * 10**9
-
-
-def _unconditional(q: str, deeds: Sequence[Deed]) -> Wish | None:
-    ordered, backwards, q = _order(q)
-    wanted = "furniture" if _FURNITURE.search(q) else "room" if _ROOM.search(q) else "thing"
-    timed = _timed(q, deeds) if wanted == "thing" else None
-    if timed is not None:
-        return wish("moved", [timed]) if timed else None
-    counting = ordinals(without_first_times(q))
-    q = _FIRST_TIME.sub(" ", q)
-    if wanted == "thing" and len(counting) > 1:
-        goals = [nth(deeds, i) for i in counting[:2]]
-        return Wish("moved", tuple(goals), ordered=True) if all(goals) else None
-    thing = _thing(q, deeds)
-    if _UNTOUCHED.search(q) and not re.search(r"\bno longer\b", q):
-        names = noun_phrases(q.split())
-        label = thing or (names[0].words if names else "")
-        return Wish("untouched", (tuple(deeds),), label=label) if label else None
-    if thing and _is_beside(q):
-        return wish("beside", [alike(deeds, thing)])
-    chosen = _chosen(q, deeds, thing, counting)
-    if wanted == "thing":
-        # "The last thing before the mug" counts from the mug.
-        beside = thing and counting == [-1 if _BEFORE.search(q) else 0] and (_BEFORE.search(q) or _AFTER.search(q))
-        return _things(q, deeds, thing, chosen, bool(counting) and not beside, ordered, backwards)
-    end = _end(q)
-    what = end if wanted == "furniture" else f"{end}_room"
-    if wanted == "room" and not thing and not counting and _MOST.search(q):
-        return fullest(deeds, end)
-    if chosen is not None:
-        return wish(what, [chosen])
-    each = [(d,) for d in (reversed(deeds) if backwards else deeds)]
-    return Wish(what, tuple(each), ordered=ordered or backwards)
 
 
 def _things(
@@ -339,6 +324,16 @@ def _things(
             "moved", tuple((d,) for d in (reversed(deeds) if backwards else deeds)), ordered=ordered or backwards
         )
     return None
+
+
+def cues_of(q: str) -> list[str]:
+    """Names of the cues in a text, and what they tell together."""
+    ordered, backwards, rest = _order(q)
+    wanted = "furniture" if _FURNITURE.search(rest) else "room" if _ROOM.search(rest) else "thing"
+    end, order = _end(rest), "backwards" if backwards else "ordered" if ordered else "unordered"
+    found = [name for name, cue in _CUES.items() if cue.search(q)]
+    together = [f"{wanted} {end}", f"{wanted} {end} {order}"] + (["is beside"] if _is_beside(rest) else [])
+    return [*found, order, wanted, end, *together]
 
 
 def wish(what: str, goals: Sequence[Sequence[Deed]]) -> Wish | None:
@@ -396,6 +391,7 @@ def _is_beside(q: str) -> bool:
 
 def _end(q: str) -> End:
     """Whether it is about where things were taken from, or where they were put: by what is said first about it."""
+    q = _DROPPED_OFF.sub(r"\1 off \2", q)
     at = _FURNITURE.search(q) or _ROOM.search(q)
     source, target = _SOURCE.search(q), _TARGET.search(q)
     if source and target:

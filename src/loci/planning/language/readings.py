@@ -1,33 +1,32 @@
 """What a request about deeds can mean, and which meaning is nearest: readings by the slots that it fills, ranked by example sentences.
 
-Every reading that the named things, numbers and times of a request allow is made; cues (`deeds.understand_by_cues`) vote for one, and the
-examples of all weigh together, by their nearness in meaning (the text encoder's).
+Every reading that the named things, numbers and times of a request allow is made; the examples of all weigh together (`likeness`), and the cues
+(`deeds.understand_by_cues`) vote for one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
-
 from loci.planning.language import deeds as cues
-from loci.planning.language.deed_examples import EXAMPLES
+from loci.planning.language.conditions import conditional, is_conditional
+from loci.planning.language.deed_examples import EXAMPLES, PARTS
 from loci.planning.language.deeds import Deed, Wish
+from loci.planning.language.likeness import Likeness
 from loci.planning.language.phrases import plain
 from loci.planning.names import COLORS
 
 if TYPE_CHECKING:
     from loci.perception.text import TextEncoder
 
-Rows = npt.NDArray[np.float64]
-
-#: What the vote of the cues is worth, against 1 for a reading that the examples are sure of; the smallest cosine with an example that lets them
-#: decide; and the ridge. Chosen on wordings of one author with the examples of another.
-VOTE, NEAR, RIDGE = 0.4, 0.45, 0.3
+#: Score of a reading, against about 1 for one that the examples are sure of, from which a text without a word about deeds is about them.
+SURE = 0.3
 _FILLED = {"thing": "cup", "a_thing": "a cup", "place": "table", "nth": "second", "mth": "fourth", "time": "30 seconds", "color": "red"}  # fmt: skip
+
+#: A request with its slots filled as in the examples, and the wishes that it can stand for, by the names of the examples.
+_Readings = tuple[str, Mapping[str, Wish | None]]
 
 
 def understand(text: str, deeds: Sequence[Deed], encoder: TextEncoder | None = None) -> Wish | None:
@@ -36,103 +35,118 @@ def understand(text: str, deeds: Sequence[Deed], encoder: TextEncoder | None = N
     Args:
         encoder: compares it with examples; None: cues alone decide.
     """
-    by_cues = cues.understand_by_cues(text, deeds)
     q = " ".join(w for w in plain(text).split() if w != ".")
-    if encoder is None or not deeds or cues.is_conditional(q):
+    if not deeds:
+        return None
+    about = cues.is_about_deeds(q)
+    if about and is_conditional(q):
+        return conditional(q, deeds)
+    by_cues = cues.understand_by_cues(q, deeds) if about else None
+    if encoder is None:
         return by_cues
-    masked, readings = _readings(q, deeds)
-    if not readings or (by_cues is not None and by_cues not in readings.values()):
+    likeness = _likeness(encoder)
+    best: tuple[float, Wish] | None = None
+    for masked, wishes in _readings(q, deeds):
+        row = likeness.scores([masked])[0]  # (M,)
+        for name, score in zip(likeness.names, row.tolist(), strict=True):
+            wish = wishes.get(name)
+            if wish is not None and (best is None or score > best[0]):
+                best = score, wish
+    if best is None or (not about and best[0] < SURE):
         return by_cues
-    names = tuple(readings)
-    sentences = [s.format(**_FILLED) for n in names for s in EXAMPLES[n]]
-    rows = np.asarray(encoder.encode([masked, *sentences]), dtype=np.float64)  # (1 + N, D); examples stay in its cache
-    if float((rows[1:] @ rows[0]).max()) < NEAR:
-        return by_cues
-    scores = _kernel(rows[:1], rows[1:]) @ _weights(names, rows[1:].tobytes(), rows.shape[1])  # (1, R)
-    votes = [VOTE if readings[n] == by_cues else 0.0 for n in names]
-    return readings[names[int(np.argmax(scores[0] + votes))]]
+    return best[1]
 
 
-def _kernel(left: Rows, right: Rows) -> Rows:
-    """Gaussian kernel of unit vectors (A, D) and (B, D): exp(-squared distance), (A, B)."""
-    return np.exp(2.0 * (left @ right.T) - 2.0)
+@lru_cache(maxsize=2)
+def _likeness(encoder: TextEncoder) -> Likeness:
+    examples = {name: [plain(s.format(**_FILLED)) for s in sentences] for name, sentences in EXAMPLES.items()}
+    return Likeness(examples, PARTS, encoder, cues.cues_of)
 
 
-@lru_cache(maxsize=32)
-def _weights(names: tuple[str, ...], rows: bytes, width: int) -> Rows:
-    """Weights (N, R) of the examples by kernel ridge regression onto one column per reading (Saunders et al. 1998, eq. 7).
-
-    Many examples weigh together: one that is near by chance, as a wording of the opposite is, decides nothing by itself.
-    """
-    examples = np.frombuffer(rows).reshape(-1, width)
-    labels = np.repeat(np.eye(len(names)), [len(EXAMPLES[n]) for n in names], axis=0)  # (N, R)
-    ridge = RIDGE * np.eye(len(examples))
-    return np.asarray(np.linalg.solve(_kernel(examples, examples) + ridge, labels - labels.mean(axis=0)))
-
-
-def _readings(q: str, deeds: Sequence[Deed]) -> tuple[str, dict[str, Wish]]:
-    """The request with its slots filled as in the examples, and the wishes that it can stand for, by the names of the examples."""
+def _readings(q: str, deeds: Sequence[Deed]) -> Iterator[_Readings]:
+    """The ways in which the named things, numbers and times of a request can fill the slots."""
     tokens = q.split()
-    named = cues.named(q, [d.label for d in deeds])
-    thing = named[0][1] if named else ""
-    places = [(i, p) for i, p in cues.named(q, [x for d in deeds for x in (d.source, d.target)]) if p != thing]
+    carried = cues.named(q, [d.label for d in deeds])
+    thing = carried[0][1] if carried else ""
+    places = [p for _, p in cues.named(q, [x for d in deeds for x in (d.source, d.target)]) if p != thing]
     color = next((w for w in tokens if w in COLORS and w not in thing.split()), "")
     counted = cues.without_first_times(q)
     ordinals = cues.ordinals(counted)
+    # "Starting with the last" counts nothing.
+    may_order = bool(ordinals) and all(i in (0, -1) for i in ordinals)
     seconds = cues.SECONDS.search(q)
-    masked = q
-    for words, filled in ((thing, "cup"), (places[0][1] if thing and places else "", "table"), (color, "red")):
-        masked = masked.replace(words, filled, 1) if words else masked
-    if seconds:
-        masked = masked.replace(seconds[0], "30 seconds")
-    for word, filled in zip(cues.ordinal_words(counted), ("second", "fourth"), strict=False):
-        masked = masked.replace(f" {word} ", f" {filled} ", 1)
     alike = cues.alike(deeds, thing) if thing else ()
-    found: dict[str, Wish | None] = {}
-    each = tuple((d,) for d in deeds)
-    ranked = sorted(deeds, key=lambda d: d.duration_ns)
+    named = q.replace(thing, "cup", 1) if thing else q
+    numbered = named
+    for word, filled in zip(cues.ordinal_words(counted), ("second", "fourth"), strict=False):
+        numbered = f" {numbered} ".replace(f" {word} ", f" {filled} ", 1).strip()
     if seconds:
-        at = deeds[0].picked.stamp_ns + cues.nanoseconds(seconds)
-        duration = cues.nanoseconds(seconds)
-        found["at_time"] = cues.wish("moved", [[d for d in deeds if d.picked.stamp_ns <= at <= d.placed.stamp_ns]])
-        found["later"] = cues.wish("moved", [[d for d in deeds if d.picked.stamp_ns > at]])
-        found["took"] = cues.wish("moved", [sorted(deeds, key=lambda d: abs(d.duration_ns - duration))[:1]])
+        yield named.replace(seconds[0], "30 seconds"), _timed(deeds, cues.nanoseconds(seconds))
     elif len(ordinals) > 1:
-        goals = [cues.nth(deeds, i) for i in ordinals[:2]]
-        found["two"] = Wish("moved", tuple(goals), ordered=True) if all(goals) else None
+        goals = [cues.nth(deeds, i) for i in cues.turned(counted, ordinals[:2])]
+        yield numbered, {"two": Wish("moved", tuple(goals), ordered=True) if all(goals) else None}
     elif ordinals and not thing:
         one = [cues.nth(deeds, ordinals[0])]
-        for name, what in (("nth", "moved"), ("nth_from", "source"), ("nth_to", "target"), ("room_nth_from", "source_room"), ("room_nth_to", "target_room")):  # fmt: skip
-            found[name] = cues.wish(what, one)
+        yield numbered, {name: cues.wish(what, one) for name, what in _NUMBERED.items()}
     elif color:
-        found["color_of" if thing else "color"] = Wish("moved", (alike or tuple(deeds),), color=color.replace("grey", "gray"))  # fmt: skip
+        among = alike or tuple(deeds)
+        yield (
+            named.replace(color, "red", 1),
+            {"color_of" if thing else "color": Wish("moved", (among,), color=color.replace("grey", "gray"))},
+        )
     elif thing and places:
-        for name, end in (("placed_on", "target"), ("taken_from", "source")):
-            found[name] = cues.wish("moved", [[d for d in alike if getattr(d, end) == places[0][1]]])
+        ends = {"placed_on": "target", "taken_from": "source"}
+        there = {name: [d for d in alike if getattr(d, end) == places[0]] for name, end in ends.items()}
+        yield named.replace(places[0], "table", 1), {name: cues.wish("moved", [found]) for name, found in there.items()}
     elif thing:
-        for name, what in (("moved", "moved"), ("furniture_from", "source"), ("furniture_to", "target"), ("back", "source"), ("room_from", "source_room"), ("room_to", "target_room"), ("beside", "beside")):  # fmt: skip
-            found[name] = cues.wish(what, [alike])
-        found["untouched"] = Wish("untouched", (tuple(deeds),), label=thing)
-        for name, step in (("after", 1), ("before", -1)):
-            at_ = [i + step for i, d in enumerate(deeds) if d in alike]
-            found[name] = cues.wish("moved", [[deeds[i] for i in at_ if 0 <= i < len(deeds)]])
-    else:
-        found = {
-            "room_most": cues.fullest(deeds, "source"),
-            "longest": Wish("moved", ((ranked[-1],),)),
-            "shortest": Wish("moved", ((ranked[0],),)),
-            "longest_to": Wish("target", ((ranked[-1],),)),
-            "longest_from": Wish("source", ((ranked[-1],),)),
-            "shortest_to": Wish("target", ((ranked[0],),)),
-            "all": Wish("moved", each),
-            "all_furniture": Wish("target", each),
-            "all_furniture_from": Wish("source", each),
-            "all_rooms": Wish("source_room", each),
-            "all_rooms_to": Wish("target_room", each),
-            "in_order": Wish("moved", each, ordered=True),
-            "reversed": Wish("moved", each[::-1], ordered=True),
-            "furniture_in_order": Wish("target", each, ordered=True),
-            "sources_in_order": Wish("source", each, ordered=True),
-        }
-    any_order = cues.IN_ANY_ORDER.search(q) is not None
-    return masked, {name: w for name, w in found.items() if w is not None and not (any_order and w.ordered)}
+        yield named, _by_name(deeds, thing, alike)
+    if not seconds and not thing and not color and (not ordinals or may_order):
+        any_order = cues.IN_ANY_ORDER.search(q) is not None
+        yield q, {name: w for name, w in _by_nothing(deeds).items() if w is not None and not (any_order and w.ordered)}
+
+
+_NUMBERED = {"nth": "moved", "nth_from": "source", "nth_to": "target", "room_nth_from": "source_room", "room_nth_to": "target_room"}  # fmt: skip
+_NAMED = {"moved": "moved", "furniture_from": "source", "furniture_to": "target", "back": "source", "room_from": "source_room", "room_to": "target_room", "beside": "beside"}  # fmt: skip
+
+
+def _timed(deeds: Sequence[Deed], time_ns: int) -> Mapping[str, Wish | None]:
+    """Wishes that a time [ns] allows: since the first pick, or of the carrying."""
+    at = deeds[0].picked.stamp_ns + time_ns
+    return {
+        "at_time": cues.wish("moved", [[d for d in deeds if d.picked.stamp_ns <= at <= d.placed.stamp_ns]]),
+        "later": cues.wish("moved", [[d for d in deeds if d.picked.stamp_ns > at]]),
+        "took": cues.wish("moved", [sorted(deeds, key=lambda d: abs(d.duration_ns - time_ns))[:1]]),
+    }
+
+
+def _by_name(deeds: Sequence[Deed], thing: str, alike: Sequence[Deed]) -> Mapping[str, Wish | None]:
+    """Wishes that the name of a carried thing allows."""
+    found = {name: cues.wish(what, [alike]) for name, what in _NAMED.items()}
+    found["untouched"] = Wish("untouched", (tuple(deeds),), label=thing)
+    for name, step in (("after", 1), ("before", -1)):
+        at = [i + step for i, d in enumerate(deeds) if d in alike]
+        found[name] = cues.wish("moved", [[deeds[i] for i in at if 0 <= i < len(deeds)]])
+    return found
+
+
+def _by_nothing(deeds: Sequence[Deed]) -> Mapping[str, Wish | None]:
+    """Wishes that need no name, number or time."""
+    each = tuple((d,) for d in deeds)
+    ranked = sorted(deeds, key=lambda d: d.duration_ns)
+    return {
+        "room_most": cues.fullest(deeds, "source"),
+        "longest": Wish("moved", ((ranked[-1],),)),
+        "shortest": Wish("moved", ((ranked[0],),)),
+        "longest_to": Wish("target", ((ranked[-1],),)),
+        "longest_from": Wish("source", ((ranked[-1],),)),
+        "shortest_to": Wish("target", ((ranked[0],),)),
+        "all": Wish("moved", each),
+        "all_furniture": Wish("target", each),
+        "all_furniture_from": Wish("source", each),
+        "all_rooms": Wish("source_room", each),
+        "all_rooms_to": Wish("target_room", each),
+        "in_order": Wish("moved", each, ordered=True),
+        "reversed": Wish("moved", each[::-1], ordered=True),
+        "furniture_in_order": Wish("target", each, ordered=True),
+        "sources_in_order": Wish("source", each, ordered=True),
+    }

@@ -125,7 +125,7 @@ MODALS = AUXILIARIES | {"can"}
 QUESTION_WORDS = frozenset("where what which who whose when why how whether whereabouts".split())
 FILLERS = frozenset(
     "please kindly just now then so and or but also too as well hey hi hello ok okay thanks thank robot loci dear again right away immediately quickly maybe perhaps possible possibly "
-    "if because since while that which than such really actually still currently already yet soon today ever simply gently carefully first next finally lastly afterwards later "
+    "if unless otherwise because since while that which than such really actually still currently already yet soon today ever simply gently carefully first next finally lastly afterwards later "
     "sure certain able happy glad great nice good mean wish hope wonder guess think say believe know tell mind ask idea any chance way 'd 'll 've 're 'm 's d ll ve re m s t "
     "rather directly straight properly anyway instead only even very quite suppose supposed remember".split()
 )

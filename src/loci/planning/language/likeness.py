@@ -1,0 +1,120 @@
+"""What a text means, learnt from example sentences: ridge regression on its vector, its words and the cues in it.
+
+The vector (the text encoder's) brings near what is said in other words, the words and cues tell apart what it brings too near: "onto" and "from".
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from loci.planning.language.cores import core
+
+if TYPE_CHECKING:
+    from loci.perception.text import TextEncoder
+
+Rows = npt.NDArray[np.float64]
+
+#: What nearness of vectors, of words and of cues is worth; the ridge; and what a meaning is helped by those that share parts with it. Chosen on
+#: wordings of one author with the examples of another.
+WEIGHTS = (1.0, 1.0, 0.5)
+RIDGE, SHARED = 0.2, 0.67
+_MARKS = frozenset(",;:?!.")
+
+
+class Likeness:
+    """Scores of meanings for texts.
+
+    Args:
+        examples: sentences of each meaning.
+        parts: what each meaning is made of, e.g. ("room", "source", "second"): examples of one help another that shares parts with it.
+        encoder: of sentences.
+        cues: names of the cues in a text.
+    """
+
+    def __init__(
+        self,
+        examples: Mapping[str, Sequence[str]],
+        parts: Mapping[str, Sequence[str]],
+        encoder: TextEncoder,
+        cues: Callable[[str], Iterable[str]],
+    ) -> None:
+        self.names = tuple(examples)
+        texts = [text for name in self.names for text in examples[name]]
+        self._nearness = (
+            _Vectors(encoder, texts),
+            _Features(lambda text: _words(core(text)), texts, 2),
+            _Features(cues, texts, 1),
+        )
+        labels = np.repeat(np.eye(len(self.names)), [len(examples[n]) for n in self.names], axis=0)  # (N, M)
+        kernel = self._kernel(texts)  # (N, N)
+        weights = np.linalg.solve(kernel + RIDGE * np.eye(len(texts)), labels - labels.mean(axis=0))
+        self._weights: Rows = weights @ _helped([parts[n] for n in self.names])  # (N, M)
+
+    def scores(self, texts: Sequence[str]) -> Rows:
+        """Scores (T, M) of the meanings `names`: about 1 for what the examples are sure of, and more by what is shared."""
+        return np.asarray(self._kernel(texts) @ self._weights)
+
+    def _kernel(self, texts: Sequence[str]) -> Rows:
+        """Nearness (T, N) of texts to the examples: Gaussian kernels of unit vectors."""
+        cosines = (near.cosines(texts) for near in self._nearness)
+        return np.asarray(sum(w * np.exp(c - 1.0) for w, c in zip(WEIGHTS, cosines, strict=True)), dtype=np.float64)
+
+
+class _Vectors:
+    """Vectors of what the examples are about."""
+
+    def __init__(self, encoder: TextEncoder, texts: Sequence[str]) -> None:
+        self._encoder = encoder
+        self._rows = encoder.encode([core(text) for text in texts])  # (N, D)
+
+    def cosines(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        """Cosines (T, N)."""
+        return self._encoder.encode([core(text) for text in texts]) @ self._rows.T
+
+
+class _Features:
+    """Features of the examples, rare ones weighing more (Salton and Buckley 1988, tf-idf of binary features).
+
+    Args:
+        features_of: names of the features of a text.
+        texts: the examples.
+        fewest: examples that have a feature, or it is left out.
+    """
+
+    def __init__(self, features_of: Callable[[str], Iterable[str]], texts: Sequence[str], fewest: int) -> None:
+        self._features_of = features_of
+        found = Counter(f for text in texts for f in set(features_of(text)))
+        kept = sorted(f for f, n in found.items() if n >= fewest)
+        self._index = {f: i for i, f in enumerate(kept)}
+        self._worth = np.log1p(len(texts) / np.array([found[f] for f in kept], dtype=np.float32))
+        self._rows = self._rows_of(texts)  # (N, F)
+
+    def _rows_of(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        """Unit rows (T, F); zeros without a known feature."""
+        rows = np.zeros((len(texts), len(self._index)), dtype=np.float32)
+        for row, text in zip(rows, texts, strict=True):
+            known = [self._index[f] for f in self._features_of(text) if f in self._index]
+            row[known] = self._worth[known]
+        return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)
+
+    def cosines(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        """Cosines (T, N)."""
+        return self._rows_of(texts) @ self._rows.T
+
+
+def _words(text: str) -> set[str]:
+    """Words and pairs of neighbours, its beginning and end among them."""
+    words = [w for w in text.split() if w not in _MARKS]
+    return {*words, *(f"{a} {b}" for a, b in pairwise(("<", *words, ">")))}
+
+
+def _helped(parts: Sequence[Sequence[str]]) -> Rows:
+    """What each meaning gives to each (M, M): to itself 1 in all, to others by the share of parts that are the same at the same place."""
+    same = np.array([[np.mean([x == y for x, y in zip(a, b, strict=True)]) for b in parts] for a in parts])
+    return np.asarray((1.0 - SHARED) * np.eye(len(parts)) + SHARED * same)
