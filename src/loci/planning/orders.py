@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, get_args
 
 from loci.planning.constraints import refuse_contradiction, without_moving
-from loci.planning.language.commands import understand_commands
+from loci.planning.language.commands import simplified, understand_commands
 from loci.planning.parsing import MAX_QUESTION_LENGTH
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ _ASKS = re.compile(
 #: A question about the world, in one clause; "is it possible to ..." asks for a deed.
 _ASKS_FIRST = re.compile(
     r"^(?!is (?:it possible|there (?:a|any) (?:way|chance|possibility)))"
-    r"(?:is|are|was|were|does|did|how (?:many|much|often|long|far)|what|which|who|whose|why|when|where)\b[^,;.]*$"
+    r"(?:is|are|was|were|does|did|how (?:many|much|often|long|far)|what|which|who|whose|why|when|where)\b[^,;.?]*\??$"
 )
 _ARTICLE = re.compile(r"^(?:the|a|an|my|your|our|this|that) ")
 _THEN = re.compile(r",? (?:and )?then ")
@@ -67,7 +67,7 @@ def parse_instruction(text: str, encoder: TextEncoder | None = None) -> tuple[Or
         raise ValueError("expected an instruction such as 'find the mug', got an empty one")
     if len(text) > MAX_QUESTION_LENGTH:
         raise ValueError(f"expected an instruction of at most {MAX_QUESTION_LENGTH} characters, got {len(text)}")
-    plain, stay = without_moving(text.strip().rstrip(".!").strip().lower())
+    plain, stay = without_moving(simplified(text.strip().rstrip(".!").strip().lower()))
     for part in _THEN.split(plain):
         refuse_contradiction(part)
     # As a whole first: a part may mean a thing of an earlier one ("it"), and "before that" turns their order round.

@@ -51,7 +51,7 @@ _SUSPECT = (
     | QUESTION_WORDS
     | {"to", "and", "so", "if", "color", "colour", "did", "use", "open", "closed", "shut", "opened"}
 ) | frozenset(
-    "standing lying painted coloured colored holding contain contains exist have sit sits kept seen somewhere anywhere current".split()
+    "support supports standing lying painted coloured colored holding contain contains exist have sit sits kept seen somewhere anywhere current".split()
 )
 _STANDS = re.compile(r"\b(?<!tv )(?<!umbrella )(?<!coat )(?<!plant )(?<!night )(?<!music )(?<!shoe )stands?$")
 _BE = r"(?:is|are|was|were|lies|lie|stands|stand|sits|sit|does|do)"
@@ -123,7 +123,9 @@ def parse(text: str, encoder: TextEncoder | None = None) -> Question:
 
 def _is_doubtful(question: Question, plain: str) -> bool:
     """Whether a rule took words for names that are none, or left out the room."""
-    names = f"{question.words} {question.anchor}".strip()
+    names = re.sub(r"(?<=\w )can\b(?! (?:i|you|we|one|be)\b)", "", f"{question.words} {question.anchor}").strip()
+    if question.kind == "color" and {*names.split()[-1:]} & COLORS:
+        return True  # "is the mug white or what color is it"
     if _SUSPECT.intersection(names.split()) or _STANDS.search(names) or {*names.split()[-1:]} & SAYING_FORMS:
         return True
     return (
@@ -141,6 +143,7 @@ def _plain(text: str) -> str:
     while (shorter := _POLITE.sub("", plain)) != plain and shorter:
         plain = shorter
     plain = re.sub(r"^(where|what colou?r|what) (the .+) (is|are)$", r"\1 \3 \2", plain)  # "tell me where the mug is"
+    plain = re.sub(r"\b(which|what) (?:one )?of (?:the|our|your|these|those) (\w+?)s\b", r"\1 \2", plain)
     return re.sub(r" (?:please|right now|now|so far|until now|again|for me|at the moment|currently)$", "", plain)
 
 
@@ -187,6 +190,8 @@ def _question(kind: QuestionKind, words: str, room: str, text: str, **more: obje
     """A question about a thing with its colour, its room and what it lies next to told by ``words``."""
     # "Which rooms have a chair in ..." never ends so, but "the mug in the kitchen that ..." may.
     inner, inner_room = _split_room(words)
+    if kind == "rooms_with" and _split_anchor(inner) is not None:
+        kind = "where"  # which room has the book on the table: where that one is
     anchored = _split_anchor(inner) if kind in _ONE_THING else None
     if anchored is not None:
         inner, relation, how, anchor = anchored
@@ -203,7 +208,7 @@ def _match(q: str, room: str, text: str) -> Question | None:
         return _question(kind, words, room, text, **more)
 
     m = re.fullmatch(
-        r"(?:how many|what is the number of|count) (?:of )?(.+?)(?: (?:are|is|were|do|did|have|can (?=i|you|we|one|be)|does|in).*)?",
+        r"(?:how many|what is the number of|count) (?:(?:of|all|the|different|all of|of the) )*(.+?)(?: altogether| in total)?(?: (?:are|is|was|were|do|did|have|stand|stands|lie|sit|exist|live|belong|can (?=i|you|we|one|be)|does|in).*)?",
         q,
     )
     if m:
@@ -212,7 +217,7 @@ def _match(q: str, room: str, text: str) -> Question | None:
         return made("count", placed if placed and _split_anchor(placed) else m[1])
     m = re.fullmatch(
         rf"(?:what|which) (?:kind of )?colou?rs? (?:{_BE}|has|have) (.+?)(?: have| in)?", q
-    ) or re.fullmatch(r"what is the colou?r of (.+)", q)
+    ) or re.fullmatch(r"what (?:is|are) the colou?rs? of (.+)", q)
     if m:
         return made("color", m[1])
     if re.fullmatch(
@@ -264,12 +269,12 @@ def _match(q: str, room: str, text: str) -> Question | None:
     if _contents(q, room):
         return made("contents")
     m = re.fullmatch(rf"where (?:{_BE}|can (?:i|we|you) {_SEE}|could (?:i|we) {_SEE}|did you (?:last )?{_SEE}|have you {_SEE}|has|have) (.+?)(?: (?:been|located|kept|at|standing|lying|placed|now))*", q) or re.fullmatch(
-        r"(?:find|locate|show me|go to|bring me to|bring me|fetch|search for|look for|point to|position of|location of) (.+)", q
+        r"(?:find|locate|show me|go to|bring me to|bring me|fetch|search for|look for|point to|point me to|point me towards|position of|location of) (.+)", q
     )  # fmt: skip
     if m and not re.match(r"(?:i|we|you)\b", m[1]):
         return made("where", m[1])
     m = re.fullmatch(
-        r"(?:is|are) (.+?) (?:(?:completely|fully|still|turned|switched) )*"
+        r"(?:is|are) (.+?) (?:(?:completely|fully|still|turned|switched|currently|really|properly|actually|wide|also|already|now|left|standing) )*"
         r"(on|off|open|opened|closed|shut|clean|dirty|empty|full|lit|locked|unlocked|made|wet|dry)(?: or .*)?",
         q,
     )

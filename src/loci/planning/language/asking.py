@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from loci.planning.language.examples import nearest_intent
 from loci.planning.language.phrases import NounPhrase, join_places, noun_phrases, plain
 from loci.planning.language.vocabulary import DETERMINERS, FUNCTION_WORDS, NO_THINGS, forms_of
+from loci.planning.names import COLORS
 
 if TYPE_CHECKING:
     from loci.perception.text import TextEncoder
@@ -20,11 +21,11 @@ if TYPE_CHECKING:
 AskedKind = Literal["where", "relation", "color", "count", "state", "use_for", "room_for"]
 
 _COLOR = frozenset("color colour colors colours colored coloured hue shade tint tone".split())
-_COUNT = re.compile(r"\b(?:how many|(?:number|count|amount|quantity|total) of|how much)\b|\bcount\b")
+_COUNT = re.compile(r"\b(?:how many|(?:number|count|amount|quantity|total|tally|sum) of|how much)\b|\bcount\b")
 _STATE = frozenset("open opened closed shut ajar close unlocked locked".split())
 _PLACE_CUES = frozenset("anywhere somewhere where room rooms whereabouts place part location".split())
 #: Verbs that ask for a thing and are no purpose; "be" and the like carry nothing.
-_ASKING = forms_of("find look see search locate keep go put leave need know want suggest have expect spot pick use get be tell show hide lose ask check say wonder recommend help let serve offer give choose propose advise head end hold carry come remember imagine mean like happen exist remind recall forget worry recollect pass list try realise realize open close shut lock notice spot observe discover detect") | frozenset("take taken grab useful right good".split())  # fmt: skip
+_ASKING = forms_of("find look see search locate keep go put leave need know want suggest have expect spot pick use get be tell show hide lose ask check say wonder recommend help let serve offer give choose propose advise head end hold carry come remember imagine mean like happen exist remind recall forget worry recollect pass list try realise realize open close shut lock notice spot observe discover detect enter seem visit access reach recommend count choose grab hand guess assume") | frozenset("take taken grab useful right good".split())  # fmt: skip
 _SUBJECTS = frozenset(
     "person somebody guest visitor human family i one we you people they me us somebody someone to folks residents anyone guests".split()
 )
@@ -36,8 +37,9 @@ _RELATING = re.compile(
     r"\b(?:on top of|on|upon|atop|onto|from|off)(?= (?:the|a|an|my|our|your|this|that) )|\bon top\b|\b(?:hold|holds|holding|carry|carries|carrying|bear|bears|bearing|covered|occupies|supports?)\b"
 )
 _KEEPING = re.compile(
-    r"\bwhere (?:can|could|may|might|should|shall|do|would) (?:i|we|you|one) (?:keep|store|put|leave|get)\b"
+    r"\bwhere (?:(?:can|could|may|might|should|shall|would) (?:i|we|you|one) (?:keep|store)|(?:can|could|may|might|should|shall|do|would) (?:i|we|you|one) (?:put|leave|get))\b"
 )
+_SOMETHING_TO = re.compile(r"\b(?:something|anything|an? (?:thing|object|item|tool)) (?:to|with which|that|for)\b")
 _OPEN_WORD = re.compile(r"\b(?:what|which|anything|something|object|objects|things?|items?|stuff|name|list)\b")
 
 
@@ -63,13 +65,18 @@ def understand_question(text: str, encoder: TextEncoder | None = None) -> Asked 
     outside = [t if i not in inside else "" for i, t in enumerate(tokens)]
     whole = " ".join(tokens)
     if any(t in _COLOR for t in tokens) and phrases:
-        return Asked("color", phrases[0].words)
+        words = phrases[0].words.split()
+        while len(words) > 1 and words[-1] in COLORS:
+            words.pop()  # "is the mug white or what color is it"
+        return Asked("color", " ".join(words))
     if _COUNT.search(whole) and (counted := _counted(tokens, simple)):
         return counted
     purpose = purpose_of(tokens)
     if any(t in _STATE for t in outside) and phrases and not purpose:
         return Asked("state", phrases[0].words)
     if purpose:
+        if _SOMETHING_TO.search(whole):
+            return Asked("use_for", purpose)
         return Asked("room_for" if any(t in _PLACE_CUES for t in outside) else "use_for", purpose)
     if not phrases:
         return None
@@ -92,6 +99,10 @@ def purpose_of(tokens: Sequence[str]) -> str:
     for i, word in enumerate(tokens):
         before = tokens[i - 1] if i else ""
         following = tokens[i + 1] if i + 1 < len(tokens) else ""
+        if before in _SUBJECTS - {"to"} and i > 1 and tokens[i - 2] in ("has", "have", "had", "did"):
+            continue  # "what has somebody put on the table"
+        if before == "to" and word == "have" and following.endswith("ed"):
+            continue
         asks = before in _MODALS and i > 1 and tokens[i - 2] in _SUBJECTS
         if (
             before not in _SUBJECTS
@@ -122,7 +133,12 @@ def purpose_of(tokens: Sequence[str]) -> str:
             or (following.isalpha() and following not in FUNCTION_WORDS)
         ):
             if (
-                (before == "you" and (not _PLACE_CUES & set(tokens) or "did" in tokens))
+                (
+                    before == "you"
+                    and tokens[-1] != "with"
+                    and tokens[-2:] != ["with", "?"]
+                    and (not _PLACE_CUES & set(tokens) or "did" in tokens)
+                )
                 or (word == "tell" and following == "me")
                 or _seeks(tokens, i)
             ):

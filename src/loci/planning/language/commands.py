@@ -49,23 +49,44 @@ _SOMETHING = re.compile(
     r"\b(?:something|anything|some ?thing|a thing|an object|an item|whatever)(?: here)?(?: (?:that|which))? "
     r"(?:(?:(?:i|we|you|one|people|somebody) )?(?:can|could|might|may|would|will)(?: be)? .+?|to .+?|(?:with|on) which .+?|for \w+ing .+?|(?:is )?(?:good|useful|suitable|used|made|meant) (?:to|for) .+?|(?:lets|helps|allows) .+?)"
     r"(?= (?:to be )?(?:on|onto|to|into|in|over to|down on|off at) (?:the|my|our|your) |"
-    r" (?:is|gets?|ends?|should|must|has|needs|belongs|ought|lands|goes|over to|down on|off at|(?:moved|brought|placed|taken|carried|transferred|delivered|put) (?:to|on|onto|into|over))\b|"
-    r" and (?:put|leave|bring|drop|place|carry|take|set|lay|move|deliver|deposit|get) (?:it|that|them)\b| ,|$)"
+    r" (?:is|gets?|ends?|should|must|has|needs|belongs|ought|lands|goes|over to|down on|off at|(?:be )?(?:moved|brought|placed|taken|carried|transferred|delivered|put|set|laid) (?:to|on|onto|into|over))\b|"
+    r" and (?:put|leave|bring|drop|place|carry|take|set|lay|move|deliver|deposit|get) (?:it|that|them)\b| [,?]|$)"
 )
 _TO = ("to", "onto", "into", "upon", "towards", "unto")
 _ON = ("on", "in", "at", "over", "inside", "by", "with", "beside", "near", "within", "atop")
 _HARMLESS = re.compile(
-    r"^(?:and |then |please |just )*(?:(?:you|we|i) (?:should|could|can|must|may|might|have to|need to) )?(?:(?:go|come|head|move|drive|walk)(?: (?:over|there|ahead|on))*|(?:stop|wait|stay|park|halt|remain)(?: (?:there|here|for me|for a moment|a moment|then))*|thanks?(?: you)?(?: (?:very|so) much)?|(?:tell|show|let) (?:it to )?me(?: know)?|"
+    r"^(?:and |then |please |just )*(?:(?:you|we|i) (?:should|could|can|must|may|might|have to|need to) )?(?:(?:go|come|head|move|drive|walk)(?: (?:over|there|ahead|on))*|(?:stop|wait|stay|park|halt|remain|stand|pull up|come to a (?:stop|halt)) (?:right )?(?:beside|next to|by|near|in front of|close to|at) (?:it|them|that|there)|(?:stop|wait|stay|park|halt|remain)(?: (?:there|here|for me|for a moment|a moment|then))*|thanks?(?: you)?(?: (?:very|so) much)?|(?:tell|show|let) (?:it to )?me(?: know)?|"
     r"do something about (?:it|that)|(?:that|this) is (?:all|it)|come back|you (?:can|may) .{0,8}stop|be quick(?: about it)?|be careful)$"
 )
 #: "So take it there", after it was said where the thing belongs: nothing new.
 _AS_SAID = re.compile(
-    r"^(?:and |so |then |please |kindly |just |go |you )*(?:take|bring|put|carry|move|get|set|leave|drop|fetch|find|deliver) (?:it|them|that|one)(?: over| back| down| up| right)?(?: there)?(?: please| for me)?$"
+    r"^(?:and |so |then |please |kindly |just |go |you )*(?:(?:change|fix|correct|mend) (?:it|that|this)$|(?:take|bring|put|carry|move|get|set|leave|drop|fetch|find|deliver) (?:it|them|that|one)(?: over| back| down| up| right)?(?: there)?(?: please| for me)?$)"
 )
 #: What tells why: "we have to save electricity".
 _REASON = re.compile(r"^(?:because|since|as|for|otherwise|so that)\b|^(?:i|we|they|he|she|it|nobody|somebody) ")
+_SIMPLER = tuple(
+    (re.compile(pattern), simple)
+    for pattern, simple in (
+        (r"\bon top of\b", "on"),
+        (
+            r"\bwhat (?:i|we) (?:really )?(?:want|need|would like|like|ask for|wish)(?: you to do| from you)? is (?:that you|for you to|you to|to) ",
+            "",
+        ),
+        (r"\bwhat (?:i|we) (?:really )?(?:want|need|would like|like|ask for|wish)(?: for)? is ", "i want "),
+        (r"\b(?:take|have|get|catch) an?(?: \w+)? look at\b", "look at"),
+        (r"\b(?:bring|carry|take|move|get|send) over (?=the|a|an|my|our|your|\u00a7)", "bring "),
+    )
+)
+#: What ends a clause and says nothing.
+_CLOSING = re.compile(
+    r"(?: (?:please|kindly|thanks|thank you|now|right now|again|for me|for us|would you|will you|could you|okay|ok))+$"
+)
+_TELLING = re.compile(
+    r"(?:someone|somebody|they|he|she|anybody|people|we|i|it seems|there) (?!would |want|need|wish|like|prefer|expect|should |must |could |can |may )"
+)
 #: What is taken for cleaning is no thing to be carried.
-_CLOTHS = ("cloth", "rag", "wet cloth", "duster", "mop")
+_CLOTHS = ("cloth", "rag", "wet cloth", "damp cloth", "duster", "mop", "sponge", "brush")
+_WITH_CLOTH = re.compile(rf"\bwith an? (?:{'|'.join(_CLOTHS)})\b")
 #: What is to be made is nowhere yet: no thing to be found.
 _MAKE = re.compile(
     r"\b(?:make|cook|bake|brew|prepare|fix|build|buy|order) (?:(?:me|us|myself|him|her|them) (?:the|a|an|my|some|another)|some)\b"
@@ -93,16 +114,29 @@ def understand_commands(text: str, encoder: TextEncoder | None = None) -> list[C
         spans.append(match[0])
         return f"\u00a7{len(spans) - 1}"
 
-    hidden = _SOMETHING.sub(hide, plain(text))
+    hidden = _SOMETHING.sub(hide, simplified(plain(text)))
     hidden = re.sub(r" \? (?=[^.?!;]*\b(?:it|them|there)\b)", " , ", hidden)  # "where is the mug? Bring me to it"
     commands: list[Command] = []
-    for part in _parts(hidden):
-        understood = _understand_part(part, commands[-1] if commands else None, encoder)
+    mentioned: Command | None = None
+    parts = _parts(hidden)
+    for i, part in enumerate(parts):
+        if _only_told(part) and i + 1 < len(parts) and _is_mention(part, parts[i + 1 :]):
+            tokens = part.split()
+            mentioned = Command("find", join_places(tokens, noun_phrases(tokens))[0].words)
+            continue
+        understood = _understand_part(part, commands[-1] if commands else mentioned, encoder)
         if understood is None:
             return None
         commands = _merged([*commands, *understood])
     shown = [Command(c.deed, _shown(c.thing, spans), _shown(c.place, spans)) for c in commands]
     return shown or None
+
+
+def simplified(text: str) -> str:
+    """A text with what is said in several words said in few: "what I want is the mug open" is "I want the mug open"."""
+    for pattern, simple in _SIMPLER:
+        text = pattern.sub(simple, text)
+    return text
 
 
 def _shown(words: str, spans: Sequence[str]) -> str:
@@ -162,6 +196,7 @@ def _clauses(part: str) -> list[str]:
         elif (
             clauses
             and first not in IMPERATIVES
+            and not _HARMLESS.match(piece)
             and not piece.startswith(("i ", "you ", "could ", "would ", "can ", "thanks", "thank"))
             and not _verbs(piece.split())
         ):
@@ -186,7 +221,8 @@ def _understand_part(part: str, last: Command | None, encoder: TextEncoder | Non
     clauses = _clauses(part)
     mentioned = last
     for i, clause in enumerate(clauses):
-        if _HARMLESS.match(clause) or (commands and commands[-1].deed == "carry" and _AS_SAID.match(clause)):
+        before = commands[-1] if commands else last
+        if _HARMLESS.match(clause) or (before is not None and before.deed == "carry" and _AS_SAID.match(clause)):
             continue
         if i + 1 < len(clauses) and _is_mention(clause, clauses[i + 1 :]):
             tokens = clause.split()
@@ -200,8 +236,21 @@ def _understand_part(part: str, last: Command | None, encoder: TextEncoder | Non
             continue
         if understood is None:
             return None
+        if (
+            understood
+            and understood[0].deed == "place"
+            and not commands
+            and mentioned is not None
+            and mentioned is not last
+        ):
+            understood = [Command("carry", mentioned.thing, understood[0].place), *understood[1:]]
         commands += understood
     return commands
+
+
+def _only_told(part: str) -> bool:
+    """Whether a part tells what somebody did or did not do: "someone left the lamp on"."""
+    return _TELLING.match(part) is not None
 
 
 def _is_mention(clause: str, later: Sequence[str]) -> bool:
@@ -232,6 +281,7 @@ def _merged(commands: list[Command]) -> list[Command]:
 
 def _clause(clause: str, last: Command | None, encoder: TextEncoder | None) -> list[Command] | None:
     """Commands of one clause."""
+    clause = _CLOSING.sub("", clause) or clause
     tokens = clause.split()
     pronoun = any(t in ("it", "that", "them", "there", "this") for t in tokens)
     simple = noun_phrases(tokens) or ([] if pronoun else noun_phrases(tokens, bare=True))
@@ -243,7 +293,7 @@ def _clause(clause: str, last: Command | None, encoder: TextEncoder | None) -> l
     unknown = [t for t in outside if t.isalpha() and t not in FUNCTION_WORDS | _ACTING | _HELPING | NO_THINGS]
     if not simple and not unknown and not any(t in _ACTING for t in outside):
         return []  # "would you", "thank you"
-    deed = _deed(tokens, outside)
+    deed = _deed(tokens, outside, phrases)
     if (
         len(phrases) == 2
         and not unknown
@@ -252,12 +302,31 @@ def _clause(clause: str, last: Command | None, encoder: TextEncoder | None) -> l
         and {"on"}.issuperset(_verbs(tokens))
     ):
         return [Command("carry", phrases[1].words, phrases[0].words)]  # "onto the desk with the mug!"
+    if (
+        len(phrases) == 2
+        and phrases[1].before in _ON
+        and NEGATIONS.intersection(outside)
+        and phrases[0].before in ("", "is", "that", "not")
+    ):
+        return [Command("carry", phrases[0].words, phrases[1].words)]  # "the mug is not on the desk, change that"
+    if len(phrases) == 2 and re.search(r"\b(?:place|spot|home) (?:for|of)$", " ".join(tokens[: phrases[0].start])):
+        return [Command("carry", phrases[0].words, phrases[1].words)]  # "the right place for the mug is the desk"
     carried = _carried(tokens, outside, simple, phrases, last)
     if carried is not None and (deed not in ("switch_on", "switch_off", "open", "close", "clean")):
         return [carried]
     thing = phrases[0].words if phrases else last.thing if last is not None and pronoun else ""
     if not thing:
         return [] if last is not None and _HARMLESS.match(clause) else None
+    adjective, _, rest = thing.partition(" ")  # of "dirty desk"
+    if (
+        rest
+        and deed in (None, "find")
+        and not GO_FORMS.intersection(outside)
+        and (adjective in IS_DIRTY or (adjective in IS_CLEAN and _FOND.intersection(outside)))
+    ):
+        return [
+            Command("clean", phrases[0].words.partition(" ")[2])
+        ]  # "do something about the dirty desk", "I want a clean desk"
     bare = bool(simple) and not noun_phrases(tokens)
     if deed is None and not unknown and not bare and len(phrases) == 1:
         deed = "find"  # "the mug, please"
@@ -267,16 +336,18 @@ def _clause(clause: str, last: Command | None, encoder: TextEncoder | None) -> l
     return [Command(deed, thing)] if deed is not None and deed != "carry" else None
 
 
-def _deed(tokens: Sequence[str], outside: Sequence[str]) -> Deed | None:
+def _deed(tokens: Sequence[str], outside: Sequence[str], phrases: Sequence[NounPhrase]) -> Deed | None:
     """What is to be done, by verbs, particles and states outside of names; None: nothing tells."""
     words = [t for t in outside if t]
     denied = any(w in NEGATIONS for w in words) or "longer" in words
     if re.search(r"\b(?:change|fix|correct|undo) (?:it|that|this)\b", " ".join(tokens)):
         denied = not denied  # "the fridge is shut, please change that"
     last = tokens[-1] if outside[-1] else ""
-    particle = _particle(tokens, outside)
+    particle = _particle(tokens, outside, phrases)
     switching = [w for w in words if w in SWITCH_FORMS]
-    if particle and (switching or last == particle or any(w in ("is", "be", "should", "must") for w in words)):
+    if particle and (
+        switching or last == particle or "put" in words or any(w in ("is", "be", "should", "must") for w in words)
+    ):
         return "switch_on" if (particle == "on") != denied else "switch_off"
     if any(
         w in DEACTIVATE_FORMS
@@ -286,36 +357,51 @@ def _deed(tokens: Sequence[str], outside: Sequence[str]) -> Deed | None:
         return "switch_off"
     if "life" in words and "to" in words:
         return "switch_on"
-    if any(w in ACTIVATE_FORMS | (IS_ON - {"on", "going", "working"}) for w in words) or (
-        "going" in words and any(w in ("get", "keep", "set") for w in words)
-    ):
+    if any(
+        w in ACTIVATE_FORMS | (IS_ON - {"on", "going", "working"})
+        and not _ON_THE_WAY.intersection(tokens[i + 1 : i + 2])
+        for i, w in enumerate(outside)
+    ) or ("going" in words and any(w in ("get", "keep", "set") for w in words)):
         return "switch_off" if denied else "switch_on"
     if any(w in IS_OPEN | OPEN_FORMS for w in words):
         return "close" if denied else "open"
-    if any(w in CLOSE_FORMS | IS_CLOSED for w in words):
+    if any(
+        w in CLOSE_FORMS | IS_CLOSED and tokens[i + 1 : i + 2] not in (["to"], ["by"], ["up"])
+        for i, w in enumerate(outside)
+    ):
         return "open" if denied else "close"
-    if any(w in CLEAN_FORMS | IS_DIRTY | IS_CLEAN for w in words):
+    if any(w in CLEAN_FORMS | IS_DIRTY | IS_CLEAN for w in words) or _WITH_CLOTH.search(" ".join(tokens)):
         return "clean"
     if any(w in PICK_FORMS for w in words) and not any(w in ("me", "us") for w in words) and "to" not in words:
         return "pick"
     if any(w in GO_FORMS for w in words) or _TO_ME.search(" ".join(tokens)):
         return "find"
     if re.search(
-        r"\b(?:make (?:your|my|our) way|get (?:over |up |close |near )?to|where is|i (?:\w+ )?(?:am|be) (?:in|at))\b",
+        r"\b(?:make (?:your|my|our) way|get (?:over |up |close |near )?to|(?:stand|wait|stay|station yourself|be) (?:right )?(?:by|next to|near|beside|in front of|at)|where is|i (?:\w+ )?(?:am|be) (?:in|at))\b",
         " ".join(tokens),
     ):
         return "find"
     return None
 
 
-def _particle(tokens: Sequence[str], outside: Sequence[str]) -> str:
+#: "Run over to the mug" starts nothing.
+_ON_THE_WAY = frozenset("along over to up down across around there towards".split())
+
+
+def _particle(tokens: Sequence[str], outside: Sequence[str], phrases: Sequence[NounPhrase]) -> str:
     """ "on" or "off" that is no place: at the end, after a verb of switching, or before "the" after such a verb."""
     for i, word in enumerate(tokens):
         if not outside[i] or word not in ("on", "off", "up", "down", "out"):
             continue
         before = tokens[i - 1] if i else ""
         ends = i + 1 == len(tokens) or tokens[i + 1] in ("for", "please", "now", "again", "?", ",", "right", "so", "i")
-        if before in POWER_FORMS or (ends and (word in ("on", "off") or any(t in POWER_FORMS for t in outside[:i]))):
+        if before == "put" and word in ("on", "off") and len(phrases) == 1 and phrases[0].start == i + 1:
+            return word
+        if (
+            before in POWER_FORMS
+            or (ends and word == "out" and "put" in outside[:i])
+            or (ends and (word in ("on", "off") or any(t in POWER_FORMS for t in outside[:i])))
+        ):
             return "on" if word in ("on", "up") else "off"
     return ""
 
@@ -325,7 +411,7 @@ _WISHES = frozenset(
     "needed wanted belong belongs belonging goes go should must want wants need needs like prefer expect expects ought end ends home gets get supposed be do has have lands land lives stand stands".split()
 )
 #: The same of somebody who speaks.
-_FOND = frozenset("want wants need like prefer expect expects must have should do".split())
+_FOND = frozenset("want wants need like prefer expect expects must have should do sure ensure".split())
 _LACKS = frozenset("needs lacks wants misses gets get have receive lack need".split())
 
 
@@ -340,16 +426,26 @@ def _carried(
     words = [t for t in outside if t]
     carrying = any(w in CARRY_FORMS | PICK_FORMS for w in words)
     first = phrases[0].start if phrases else 0
-    wished = any(w in (_WISHES if i > first else _FOND) for i, w in enumerate(outside)) and not re.search(
-        r"\b(?:need|want|like|wish|have|prefer)(?: you)? to\b", " ".join(tokens[:first])
+    whole = " ".join(tokens)
+    wished = any(w in (_WISHES if i > first else _FOND) for i, w in enumerate(outside)) and not (
+        re.search(
+            r"\b(?:need|want|like|wish|have|prefer)(?: you)? to\b(?! have\b)|\bdo you\b", " ".join(tokens[:first])
+        )
+        or re.search(
+            r"\b(?:some|any)where\b|\baround here\b|\bwant you to (?:go|be|stop|stand)\b|\b(?:do|does) not need\b",
+            whole,
+        )
     )
     if not simple or not (carrying or wished) or _TO_ME.search(" ".join(tokens)):
         return None
     told = any(
         w in ("belongs", "goes", "should", "must", "belong") for w in words
     )  # "get the mug, it belongs on the desk"
+    fond = re.match(
+        r"(?:and |now )*i (?:would |really )*(?:want|need|like|prefer) (?:it|them|that|this) ", " ".join(tokens)
+    )
     if (
-        (carrying or (told and last is not None and last.deed == "pick"))
+        (carrying or fond or (told and last is not None and last.deed == "pick"))
         and last is not None
         and any(w in ("it", "them", "that", "this") for w in words)
     ):

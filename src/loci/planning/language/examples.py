@@ -31,6 +31,8 @@ EXAMPLES: Mapping[Group, Mapping[str, Sequence[str]]] = {
             "I am looking for the thing, can you lead me there", "get yourself next to the thing, would you", "you should go and see the thing",
             "where's the thing? bring me to it", "robot, your destination is the thing", "track down the thing for me, thanks",
             "the thing must be around here, go seek it",
+            "make a beeline for the thing", "I must have the thing in sight", "I would like a closer look at the thing", "point me towards the thing", "meet me at the thing",
+            "next stop: the thing", "you are needed at the thing", "position yourself near the thing", "come to a halt next to the thing",
         ),
         "carry": (
             "put the thing on the thing", "the thing should end up at the thing", "I could do with the thing on the thing", "would you mind bringing the thing to the thing?",
@@ -67,6 +69,7 @@ EXAMPLES: Mapping[Group, Mapping[str, Sequence[str]]] = {
             "could you get the thing running?", "the thing should be on", "start the thing up, please",
             "power up the thing", "the thing is off, make it go on", "put the thing on, would you, it has to be powered",
             "activate the thing now", "flip the thing on", "the thing needs to be turned on",
+            "press the button that turns on the thing", "light up the thing", "hit the power of the thing", "boot the thing", "enable the thing",
         ),
         "switch_off": (
             "switch off the thing", "the thing must not run any longer", "would you mind turning the thing off?", "cut the power of the thing", "I am done with the thing, shut it down",
@@ -76,6 +79,7 @@ EXAMPLES: Mapping[Group, Mapping[str, Sequence[str]]] = {
             "power down the thing, please", "the thing is still on, make it stop", "nobody needs the thing running any more, turn it off",
             "deactivate the thing now", "the thing has to be turned off", "cut the thing off, we have to save electricity",
             "go to the thing and switch it off",
+            "press the button that turns off the thing", "end the operation of the thing", "quit the thing", "the thing should not be running", "put the thing out",
         ),
         "clean": (
             "clean the thing", "the thing is filthy", "would you mind wiping the thing?", "I could do with a cleaner thing", "get rid of the stains on the thing",

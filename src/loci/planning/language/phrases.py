@@ -32,6 +32,8 @@ _STANDS = frozenset("tv television umbrella coat hat plant night music shoe cake
 _ADJECTIVES = frozenset(
     "open closed current best good quick short long proper thorough close right nice little big".split()
 )
+#: After these a word can begin a name although it is a verb: "the dirty washing machine".
+_ADJECTIVAL = COLORS | IS_DIRTY | {"clean", "open", "closed"}
 _LYING = frozenset("lies stands sits rests lie stand sit rest".split())
 #: How a thing's place is added to its name.
 _LINKS = ("on top of", "next to", "close to", "in front of", "on", "in", "at", "from", "near", "beside", "by", "inside", "under", "behind", "above", "below", "within", "off", "of")  # fmt: skip
@@ -48,7 +50,9 @@ def plain(text: str) -> str:
     text = re.sub(r"\b(let|what|where|that|there|it|who|how|he|she)'s\b", r"\1 is", text).replace("let is", "let us")
     text = re.sub(r"'(?:d|ll|ve|re|m)\b", "", text)
     text = re.sub(r"(?<=\w)'s?\b", "", text)
+    text = re.sub(r"\s[-\u2013\u2014]+\s", " , ", text)
     text = re.sub(r"([,;:?!.])(?!\d)", r" \1 ", text)
+    text = re.sub(r"\b(which|what) of (?:the|our|your|these|those) (\w+)s\b", r"\1 \2", text)
     text = re.sub(r"[^a-z0-9/,;:?!.' -]+", " ", text).replace("-", " ")
     return re.sub(r"\s+", " ", text).strip()
 
@@ -89,6 +93,14 @@ def noun_phrases(tokens: Sequence[str], bare: bool = False) -> list[NounPhrase]:
         opened = tokens[i] in DETERMINERS or tokens[i] in COLORS or tokens[i].startswith(("room/", "\u00a7"))
         if tokens[i] == "that" and tokens[i + 1 : i + 2] and tokens[i + 1] in _LYING:
             opened = False  # "everything that lies on the desk"
+        if (
+            tokens[i] == "that"
+            and i
+            and tokens[i + 1 : i + 2]
+            and tokens[i + 1].endswith("s")
+            and tokens[i + 1] in _VERBAL
+        ):
+            opened = False  # "the button that turns on the lamp"
         if not opened and not (bare and tokens[i] not in _VERBAL and _is_content(tokens, i, False)):
             i += 1
             continue
@@ -96,7 +108,7 @@ def noun_phrases(tokens: Sequence[str], bare: bool = False) -> list[NounPhrase]:
         while i < len(tokens) and tokens[i] in DETERMINERS:
             i += 1
         first = i
-        while i < len(tokens) and _is_content(tokens, i, i == first or tokens[i - 1] in COLORS):
+        while i < len(tokens) and _is_content(tokens, i, i == first or tokens[i - 1] in _ADJECTIVAL):
             i += 1
         while i - first > 1 and tokens[i - 1] in _OF_THINGS:
             i -= 1  # "the mug's colour"
@@ -112,8 +124,10 @@ def _is_content(tokens: Sequence[str], i: int, begins: bool) -> bool:
     word = tokens[i]
     if not word[0].isalnum() and word[0] != "\u00a7":
         return False
+    if word[0] == "\u00a7":
+        return begins
     if word == "can" and not begins and i and tokens[i - 1] not in FUNCTION_WORDS:
-        return i + 1 == len(tokens) or tokens[i + 1] not in ("i", "you", "we", "be", "one")
+        return i + 1 == len(tokens) or tokens[i + 1] not in DETERMINERS | {"i", "you", "we", "be", "one"}
     if word == "of" and not begins:  # "chest of drawers", but "colour of the mug"
         return (
             i + 1 < len(tokens)

@@ -26,7 +26,7 @@ def inflections(verb: str) -> set[str]:
         return forms | {verb + "s", verb + "d", verb[:-1] + "ing"}
     ending = "es" if verb.endswith(("s", "sh", "ch", "x", "z", "o")) else "s"
     doubles = (
-        len(verb) <= 4
+        len(verb) <= 6
         and sum(c in VOWELS for c in verb) == 1
         and verb[-1] not in VOWELS + "wxy"
         and verb[-2] in VOWELS
@@ -50,9 +50,9 @@ def gerunds(verbs: str) -> frozenset[str]:
 # --- what a robot can be told to do -----------------------------------------------------------------------------------
 
 GO = "find locate seek search look see show go drive navigate head walk travel proceed approach visit reach lead guide escort steer roll return track spot come run step view inspect check march cruise hurry rush ride wander stroll wheel maneuver stop park accompany direct point detect identify discover tour"
-CARRY = "bring carry put place move take set lay transfer transport deliver drop leave deposit relocate stow store fetch get hang shift haul convey pass position stick plonk pop return rest park send put unload stash lug arrange ferry"
+CARRY = "bring carry put place move take set lay transfer transport deliver drop leave deposit relocate stow store fetch get hang shift haul convey pass position stick plonk pop return rest park send put unload stash lug arrange ferry provide supply"
 PICK = "pick grab fetch get grasp lift collect take clutch seize retrieve remove gather snatch obtain"
-OPEN = "open unclose unlock unlatch reopen"
+OPEN = "open undo unclose unlock unlatch reopen"
 CLOSE = "close shut lock reclose"
 SWITCH = "switch turn power flip flick toggle put click get leave keep have shut set boot start fire"
 ACTIVATE = "activate start enable light ignite boot illuminate run energize energise"
@@ -62,14 +62,14 @@ CLEAN = (
 )
 
 #: What a thing does by itself, or what is said of it: these words end its name.
-SAYING = "belong end land live need want prefer expect require serve help like wish look become remain seem appear happen use lack miss deserve contain own share"
+SAYING = "belong end land live need want prefer expect require serve help like wish look become remain seem appear happen use lack miss deserve contain own share support"
 #: Verbs whose particle "up" or "down" means power.
-POWER = "switch turn power flip flick toggle shut boot start fire click shutting"
+POWER = "light switch turn power flip flick toggle shut boot start fire click shutting"
 
 GO_FORMS, CARRY_FORMS, PICK_FORMS = forms_of(GO), forms_of(CARRY), forms_of(PICK)
 OPEN_FORMS, CLOSE_FORMS, CLEAN_FORMS = forms_of(OPEN), forms_of(CLOSE), forms_of(CLEAN)
 SAYING_FORMS = forms_of(SAYING) | frozenset(
-    "painted coloured colored holding standing lying sitting exist exists".split()
+    "furnished equipped painted coloured colored holding standing lying sitting exist exists".split()
 )
 POWER_FORMS = forms_of(POWER)
 PICK_ONLY_FORMS = forms_of(PICK) | forms_of("take")
@@ -102,7 +102,7 @@ NEGATIONS = frozenset("not no never nobody nothing none without neither nor cann
 
 #: "Give it a wipe", "do me a favour": nouns after an article that name no thing to go to.
 NO_THINGS = frozenset(
-    "wash wipe clean scrub rinse polish dusting cleaning washing look hand favour favor moment minute second way drive trip go dirt time try visit order "
+    "tally sum button switch operation clue idea wash wipe clean scrub rinse polish dusting cleaning washing look hand favour favor moment minute second way drive trip go dirt time try visit order "
     "robot bit lot good chance case ride hurry wiping scrubbing polishing job task sure mess grime stain stains front side vicinity direction "
     "location position place spot whereabouts top surface color colour hue shade tint number count amount total quantity state "
     "current destination goal target power room rooms thing things object objects item items anything something everything one ones kind sort type day once home house flat apartment".split()
@@ -125,7 +125,7 @@ MODALS = AUXILIARIES | {"can"}
 QUESTION_WORDS = frozenset("where what which who whose when why how whether whereabouts".split())
 FILLERS = frozenset(
     "please kindly just now then so and or but also too as well hey hi hello ok okay thanks thank robot loci dear again right away immediately quickly maybe perhaps possible possibly "
-    "if unless otherwise because since while that which than such really actually still currently already yet soon today ever simply gently carefully first next finally lastly afterwards later "
+    "anymore altogether if unless otherwise because since while that which than such really actually still currently already yet soon today ever simply gently carefully first next finally lastly afterwards later "
     "sure certain able happy glad great nice good mean wish hope wonder guess think say believe know tell mind ask idea any chance way 'd 'll 've 're 'm 's d ll ve re m s t "
     "rather directly straight properly anyway instead only even very quite suppose supposed remember".split()
 )
