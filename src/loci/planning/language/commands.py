@@ -50,7 +50,7 @@ _SOMETHING = re.compile(
     r"(?:(?:(?:i|we|you|one|people|somebody) )?(?:can|could|might|may|would|will)(?: be)? .+?|to .+?|(?:with|on) which .+?|for \w+ing .+?|(?:is )?(?:good|useful|suitable|used|made|meant) (?:to|for) .+?|(?:lets|helps|allows) .+?)"
     r"(?= (?:to be )?(?:on|onto|to|into|in|over to|down on|off at) (?:the|my|our|your) |"
     r" (?:is|gets?|ends?|should|must|has|needs|belongs|ought|lands|goes|over to|down on|off at|(?:be )?(?:moved|brought|placed|taken|carried|transferred|delivered|put|set|laid) (?:to|on|onto|into|over))\b|"
-    r" and (?:put|leave|bring|drop|place|carry|take|set|lay|move|deliver|deposit|get) (?:it|that|them)\b| [,?]|$)"
+    r" and (?:put|leave|bring|drop|place|carry|take|set|lay|move|deliver|deposit|get) (?:it|that|them)\b| on (?:it|top)\b| somewhere\b| [,?]|$)"
 )
 _TO = ("to", "onto", "into", "upon", "towards", "unto")
 _ON = ("on", "in", "at", "over", "inside", "by", "with", "beside", "near", "within", "atop")
@@ -73,6 +73,14 @@ _SIMPLER = tuple(
             "",
         ),
         (r"\bwhat (?:i|we) (?:really )?(?:want|need|would like|like|ask for|wish)(?: for)? is ", "i want "),
+        (
+            r"\bthe (?:thing|object|item|one) (?:that )?(?:i|we) (?:really )?(?:want|need|mean|am after|are after) is ",
+            "i want ",
+        ),
+        (
+            r",? (?:and )?(?:stop|wait|halt|stay)(?: there)? (?:once|when|as soon as) you (?:have )?(?:see|seen|reach|reached|find|found|spot|get to|are at|are near) (?:it|there|them)\b",
+            "",
+        ),
         (r"\b(?:take|have|get|catch) an?(?: \w+)? look at\b", "look at"),
         (r"\b(?:bring|carry|take|move|get|send) over (?=the|a|an|my|our|your|\u00a7)", "bring "),
     )
@@ -80,6 +88,9 @@ _SIMPLER = tuple(
 #: What ends a clause and says nothing.
 _CLOSING = re.compile(
     r"(?: (?:please|kindly|thanks|thank you|now|right now|again|for me|for us|would you|will you|could you|okay|ok))+$"
+)
+_GO_TO_IT = re.compile(
+    r"\b(?:(?:go|drive|head|come|walk|move) (?:over |up |back )?(?:to|near) (?:it|them|that)|(?:find|seek|approach|visit) (?:it|them))\b"
 )
 _TELLING = re.compile(
     r"(?:someone|somebody|they|he|she|anybody|people|we|i|it seems|there) (?!would |want|need|wish|like|prefer|expect|should |must |could |can |may )"
@@ -228,7 +239,7 @@ def _understand_part(part: str, last: Command | None, encoder: TextEncoder | Non
             tokens = clause.split()
             mentioned = Command("find", join_places(tokens, noun_phrases(tokens))[0].words)
             told = _clause(clause, mentioned, None)
-            if told and told[0].deed in ("carry", "clean"):
+            if told and told[0].deed in ("carry", "clean") and not any(_GO_TO_IT.search(c) for c in clauses[i + 1 :]):
                 commands += told  # "the mug belongs on the desk", "there are stains on the desk"
             continue
         understood = _clause(clause, commands[-1] if commands else mentioned, encoder)
@@ -312,6 +323,12 @@ def _clause(clause: str, last: Command | None, encoder: TextEncoder | None) -> l
     if len(phrases) == 2 and re.search(r"\b(?:place|spot|home) (?:for|of)$", " ".join(tokens[: phrases[0].start])):
         return [Command("carry", phrases[0].words, phrases[1].words)]  # "the right place for the mug is the desk"
     carried = _carried(tokens, outside, simple, phrases, last)
+    if carried is None and deed is None and unknown[:1] == tokens[:1] and len(simple) > 1 and simple[0].start == 1:
+        # "Ferry the mug onto the desk": whatever it is called, it is carrying.
+        onto = [i for i, p in enumerate(simple) if i and p.before in ("onto", "to", "into")]
+        if onto and nearest_intent(_masked(tokens, phrases), "command", encoder) != "other":
+            thing, place = (join_places(tokens, p)[0].words for p in (simple[: onto[-1]], simple[onto[-1] :]))
+            carried = Command("carry", thing, place)
     if carried is not None and (deed not in ("switch_on", "switch_off", "open", "close", "clean")):
         return [carried]
     thing = phrases[0].words if phrases else last.thing if last is not None and pronoun else ""
@@ -329,7 +346,8 @@ def _clause(clause: str, last: Command | None, encoder: TextEncoder | None) -> l
         ]  # "do something about the dirty desk", "I want a clean desk"
     bare = bool(simple) and not noun_phrases(tokens)
     if deed is None and not unknown and not bare and len(phrases) == 1:
-        deed = "find"  # "the mug, please"
+        meant = nearest_intent(_masked(tokens, phrases), "command", encoder) if _HELPING.intersection(outside) else None
+        deed = next((d for d in DEEDS if d == meant and d != "carry"), "find")  # "the mug, please"
     if deed is None or unknown:
         meant = nearest_intent(_masked(tokens, phrases), "command", encoder)
         deed = None if meant == "other" else deed or next((d for d in DEEDS if d == meant), None)
@@ -345,6 +363,10 @@ def _deed(tokens: Sequence[str], outside: Sequence[str], phrases: Sequence[NounP
     last = tokens[-1] if outside[-1] else ""
     particle = _particle(tokens, outside, phrases)
     switching = [w for w in words if w in SWITCH_FORMS]
+    if particle == "off" and any(w in CLEAN_FORMS for w in words) and not any(w in POWER_FORMS for w in words):
+        return "clean"  # "wipe it off"
+    if tokens[-2:] == ["to", "stop"]:
+        return "switch_off"
     if particle and (
         switching or last == particle or "put" in words or any(w in ("is", "be", "should", "must") for w in words)
     ):
@@ -372,9 +394,13 @@ def _deed(tokens: Sequence[str], outside: Sequence[str], phrases: Sequence[NounP
         return "open" if denied else "close"
     if any(w in CLEAN_FORMS | IS_DIRTY | IS_CLEAN for w in words) or _WITH_CLOTH.search(" ".join(tokens)):
         return "clean"
-    if any(w in PICK_FORMS for w in words) and not any(w in ("me", "us") for w in words) and "to" not in words:
+    if (
+        any(w in PICK_FORMS and tokens[i + 1 : i + 2] not in _GETTING for i, w in enumerate(outside))
+        and not any(w in ("me", "us") for w in words)
+        and "to" not in words
+    ):
         return "pick"
-    if any(w in GO_FORMS for w in words) or _TO_ME.search(" ".join(tokens)):
+    if any(w in GO_FORMS for w in words) or _GET_TO.search(" ".join(tokens)) or _TO_ME.search(" ".join(tokens)):
         return "find"
     if re.search(
         r"\b(?:make (?:your|my|our) way|get (?:over |up |close |near )?to|(?:stand|wait|stay|station yourself|be) (?:right )?(?:by|next to|near|beside|in front of|at)|where is|i (?:\w+ )?(?:am|be) (?:in|at))\b",
@@ -384,6 +410,9 @@ def _deed(tokens: Sequence[str], outside: Sequence[str], phrases: Sequence[NounP
     return None
 
 
+#: "Get in front of the mug" picks up nothing.
+_GETTING = (["in"], ["near"], ["beside"], ["next"], ["behind"], ["close"])
+_GET_TO = re.compile(r"\bget (?:in front of|near|beside|next to|behind|close to)\b")
 #: "Run over to the mug" starts nothing.
 _ON_THE_WAY = frozenset("along over to up down across around there towards".split())
 
@@ -435,6 +464,14 @@ def _carried(
             r"\b(?:some|any)where\b|\baround here\b|\bwant you to (?:go|be|stop|stand)\b|\b(?:do|does) not need\b",
             whole,
         )
+    )
+    wished = (
+        wished
+        or re.match(
+            r"(?:ideally |and )*there (?:would|should|must|has to|needs to|ought to) be (?!.*\b(?:some|any)where)",
+            whole,
+        )
+        is not None
     )
     if not simple or not (carrying or wished) or _TO_ME.search(" ".join(tokens)):
         return None

@@ -69,7 +69,7 @@ EXAMPLES: Mapping[Group, Mapping[str, Sequence[str]]] = {
             "could you get the thing running?", "the thing should be on", "start the thing up, please",
             "power up the thing", "the thing is off, make it go on", "put the thing on, would you, it has to be powered",
             "activate the thing now", "flip the thing on", "the thing needs to be turned on",
-            "press the button that turns on the thing", "light up the thing", "hit the power of the thing", "boot the thing", "enable the thing",
+            "press the button that turns on the thing", "light up the thing", "give power to the thing", "hit the power of the thing", "boot the thing", "enable the thing",
         ),
         "switch_off": (
             "switch off the thing", "the thing must not run any longer", "would you mind turning the thing off?", "cut the power of the thing", "I am done with the thing, shut it down",
@@ -84,7 +84,7 @@ EXAMPLES: Mapping[Group, Mapping[str, Sequence[str]]] = {
         "clean": (
             "clean the thing", "the thing is filthy", "would you mind wiping the thing?", "I could do with a cleaner thing", "get rid of the stains on the thing",
             "the thing could use a scrub", "any chance that you clean the thing?", "make the thing shine", "remove the dirt from the thing", "the thing looks grubby, take care of it",
-            "run a cloth over the thing", "have the thing washed", "freshen up the thing", "give the thing a good wash", "I cannot stand the stains on the thing",
+            "run a cloth over the thing", "apply a cloth to the thing", "have the thing washed", "freshen up the thing", "give the thing a good wash", "I cannot stand the stains on the thing",
             "could you give the thing a good wipe?", "the thing is filthy, do something about it", "the thing needs a wash",
             "get the dirt off the thing", "rub the thing down with a cloth", "the thing has to be washed",
             "there are stains on the thing, remove them", "rinse the thing for me", "dust off the thing",

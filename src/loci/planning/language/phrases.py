@@ -126,6 +126,8 @@ def _is_content(tokens: Sequence[str], i: int, begins: bool) -> bool:
         return False
     if word[0] == "\u00a7":
         return begins
+    if word == "can" and begins:
+        return tokens[i - 1] != "that"
     if word == "can" and not begins and i and tokens[i - 1] not in FUNCTION_WORDS:
         return i + 1 == len(tokens) or tokens[i + 1] not in DETERMINERS | {"i", "you", "we", "be", "one"}
     if word == "of" and not begins:  # "chest of drawers", but "colour of the mug"

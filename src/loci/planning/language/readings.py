@@ -6,9 +6,9 @@ Every reading that the named things, numbers and times of a request allow is mad
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from loci.planning.language import deeds as cues
 from loci.planning.language.conditions import conditional, is_conditional
@@ -44,7 +44,7 @@ def understand(text: str, deeds: Sequence[Deed], encoder: TextEncoder | None = N
     by_cues = cues.understand_by_cues(q, deeds) if about else None
     if encoder is None:
         return by_cues
-    likeness = _likeness(encoder)
+    likeness = _likeness(cast("Hashable", encoder))
     best: tuple[float, Wish] | None = None
     for masked, wishes in _readings(q, deeds):
         row = likeness.scores([masked])[0]  # (M,)
@@ -58,9 +58,10 @@ def understand(text: str, deeds: Sequence[Deed], encoder: TextEncoder | None = N
 
 
 @lru_cache(maxsize=2)
-def _likeness(encoder: TextEncoder) -> Likeness:
+def _likeness(encoder: Hashable) -> Likeness:
+    """What the examples teach with a text encoder: encoding them takes seconds, once."""
     examples = {name: [plain(s.format(**_FILLED)) for s in sentences] for name, sentences in EXAMPLES.items()}
-    return Likeness(examples, PARTS, encoder, cues.cues_of)
+    return Likeness(examples, PARTS, cast("TextEncoder", encoder), cues.cues_of)
 
 
 def _readings(q: str, deeds: Sequence[Deed]) -> Iterator[_Readings]:

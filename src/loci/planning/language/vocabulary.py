@@ -11,7 +11,7 @@ VOWELS = "aeiou"
 #: Past forms that no rule makes.
 _IRREGULAR = {
     "go": "went gone", "bring": "brought", "take": "took taken", "put": "put", "set": "set", "lay": "laid", "leave": "left", "get": "got gotten",
-    "find": "found", "see": "saw seen", "lead": "led", "drive": "drove driven", "shut": "shut", "hold": "held", "keep": "kept", "give": "gave given",
+    "find": "found", "see": "saw seen", "show": "shown", "lead": "led", "drive": "drove driven", "shut": "shut", "hold": "held", "keep": "kept", "give": "gave given",
     "come": "came", "seek": "sought", "run": "ran", "make": "made", "begin": "began begun", "hang": "hung", "stick": "stuck", "light": "lit",
     "wipe": "wiped wiping", "choose": "chose chosen", "have": "had", "lift": "lifted", "sweep": "swept", "steal": "stole stolen", "stand": "stood", "sit": "sat", "lie": "lay lain lying", "rid": "rid", "forget": "forgot forgotten",
 }  # fmt: skip
@@ -50,7 +50,7 @@ def gerunds(verbs: str) -> frozenset[str]:
 # --- what a robot can be told to do -----------------------------------------------------------------------------------
 
 GO = "find locate seek search look see show go drive navigate head walk travel proceed approach visit reach lead guide escort steer roll return track spot come run step view inspect check march cruise hurry rush ride wander stroll wheel maneuver stop park accompany direct point detect identify discover tour"
-CARRY = "bring carry put place move take set lay transfer transport deliver drop leave deposit relocate stow store fetch get hang shift haul convey pass position stick plonk pop return rest park send put unload stash lug arrange ferry provide supply"
+CARRY = "bring carry put place move take set lay transfer transport deliver drop leave deposit relocate stow store fetch get hang shift haul convey pass position stick plonk pop return rest park send put unload stash lug arrange ferry provide supply slide reposition rearrange"
 PICK = "pick grab fetch get grasp lift collect take clutch seize retrieve remove gather snatch obtain"
 OPEN = "open undo unclose unlock unlatch reopen"
 CLOSE = "close shut lock reclose"
@@ -102,7 +102,7 @@ NEGATIONS = frozenset("not no never nobody nothing none without neither nor cann
 
 #: "Give it a wipe", "do me a favour": nouns after an article that name no thing to go to.
 NO_THINGS = frozenset(
-    "tally sum button switch operation clue idea wash wipe clean scrub rinse polish dusting cleaning washing look hand favour favor moment minute second way drive trip go dirt time try visit order "
+    "dust presence hold grip attention tally sum button switch operation clue idea wash wipe clean scrub rinse polish dusting cleaning washing look hand favour favor moment minute second way drive trip go dirt time try visit order "
     "robot bit lot good chance case ride hurry wiping scrubbing polishing job task sure mess grime stain stains front side vicinity direction "
     "location position place spot whereabouts top surface color colour hue shade tint number count amount total quantity state "
     "current destination goal target power room rooms thing things object objects item items anything something everything one ones kind sort type day once home house flat apartment".split()
@@ -125,7 +125,7 @@ MODALS = AUXILIARIES | {"can"}
 QUESTION_WORDS = frozenset("where what which who whose when why how whether whereabouts".split())
 FILLERS = frozenset(
     "please kindly just now then so and or but also too as well hey hi hello ok okay thanks thank robot loci dear again right away immediately quickly maybe perhaps possible possibly "
-    "anymore altogether if unless otherwise because since while that which than such really actually still currently already yet soon today ever simply gently carefully first next finally lastly afterwards later "
+    "anymore altogether ideally preferably nearby if unless otherwise because since while that which than such really actually still currently already yet soon today ever simply gently carefully first next finally lastly afterwards later "
     "sure certain able happy glad great nice good mean wish hope wonder guess think say believe know tell mind ask idea any chance way 'd 'll 've 're 'm 's d ll ve re m s t "
     "rather directly straight properly anyway instead only even very quite suppose supposed remember".split()
 )
