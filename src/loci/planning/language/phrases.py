@@ -133,7 +133,7 @@ def _is_content(tokens: Sequence[str], i: int, begins: bool) -> bool:
     if word == "of" and not begins:  # "chest of drawers", but "colour of the mug"
         return (
             i + 1 < len(tokens)
-            and tokens[i + 1] not in FUNCTION_WORDS
+            and tokens[i + 1] not in FUNCTION_WORDS | NO_THINGS
             and i > 0
             and tokens[i - 1] not in FUNCTION_WORDS | NO_THINGS
         )
