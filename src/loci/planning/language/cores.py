@@ -9,10 +9,14 @@ import re
 
 from loci.planning.language.vocabulary import FUNCTION_WORDS, GO_FORMS, NEGATIONS, forms_of
 
-#: Verbs that only say that one wants to be there, beside those of going and looking.
-_GOING = GO_FORMS | forms_of(
-    "get bring take make move stand be want like love enter call swing pass stay position meet give have tell let try start wait turn remember appreciate aim dig proceed end retrace know need wish"
-)
+#: Verbs that only say that one wants to be there, beside those of going and looking; some in these forms only: "you took" tells more.
+_GOING = (
+    GO_FORMS
+    | forms_of(
+        "be want like love enter call swing stay position meet give have tell let try start wait turn remember appreciate aim dig proceed end retrace know need wish"
+    )
+    | frozenset("get getting bring bringing take taking make move moving stand standing pass".split())
+) - frozenset("found saw".split())
 #: Words of a clause that says nothing but "go there".
 _EMPTY = (FUNCTION_WORDS - NEGATIONS) | frozenset(
     "led taken sight trip goal target destination beside next side front straight along round place spot robot thanks thank".split()
