@@ -155,6 +155,10 @@ def test_the_held_out_set_and_the_practice_set_have_no_wording_in_common() -> No
         ("bring to the desk something to boil water with", [("pick", "something to boil water with"), ("place", "desk")]),
         ("set the mug on top of the desk", [("pick", "mug"), ("place", "desk")]),
         ("ferry the mug onto the desk", [("pick", "mug"), ("place", "desk")]),
+        ("turn on the tv, then could you see to it that the mug is put on the desk", [("switch_on", "tv"), ("pick", "mug"), ("place", "desk")]),
+        ("turn on the tv, then would it be possible to put the mug on the desk?", [("switch_on", "tv"), ("pick", "mug"), ("place", "desk")]),
+        ("turn on the tv, then relocate the mug: it goes on the desk", [("switch_on", "tv"), ("pick", "mug"), ("place", "desk")]),
+        ("the tv should be on, then someone left the lamp on. Turn it off.", [("switch_on", "tv"), ("switch_off", "lamp")]),
         ("take the can to the desk", [("pick", "can"), ("place", "desk")]),
     ],
 )  # fmt: skip

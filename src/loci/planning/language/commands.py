@@ -68,6 +68,8 @@ _SIMPLER = tuple(
     (re.compile(pattern), simple)
     for pattern, simple in (
         (r"\bon top of\b", "on"),
+        (r"\bsee to it that\b", "see that"),
+        (r"\b(?:would|will|might|is) it (?:be )?possible (?:for you )?to\b", "please"),
         (
             r"\bwhat (?:i|we) (?:really )?(?:want|need|would like|like|ask for|wish)(?: you to do| from you)? is (?:that you|for you to|you to|to) ",
             "",
@@ -93,7 +95,8 @@ _GO_TO_IT = re.compile(
     r"\b(?:(?:go|drive|head|come|walk|move) (?:over |up |back )?(?:to|near) (?:it|them|that)|(?:find|seek|approach|visit) (?:it|them))\b"
 )
 _TELLING = re.compile(
-    r"(?:someone|somebody|they|he|she|anybody|people|we|i|it seems|there) (?!would |want|need|wish|like|prefer|expect|should |must |could |can |may )"
+    r"(?:someone|somebody|they|he|she|anybody|people|it seems|there) (?!would |want|need|wish|like|prefer|expect|should |must |could |can |may )|"
+    r"(?:i|we) (?:left|forgot|did|do not|can not|could not|have (?!to )|had|think|see|saw|noticed|lost) "
 )
 #: What is taken for cleaning is no thing to be carried.
 _CLOTHS = ("cloth", "rag", "wet cloth", "damp cloth", "duster", "mop", "sponge", "brush")
@@ -135,7 +138,8 @@ def understand_commands(text: str, encoder: TextEncoder | None = None) -> list[C
             tokens = part.split()
             mentioned = Command("find", join_places(tokens, noun_phrases(tokens))[0].words)
             continue
-        understood = _understand_part(part, commands[-1] if commands else mentioned, encoder)
+        understood = _understand_part(part, mentioned or (commands[-1] if commands else None), encoder)
+        mentioned = None
         if understood is None:
             return None
         commands = _merged([*commands, *understood])
@@ -487,6 +491,9 @@ def _carried(
         and any(w in ("it", "them", "that", "this") for w in words)
     ):
         place = phrases[-1]
+        meant = next(i for i, w in enumerate(outside) if w in ("it", "them", "that", "this"))
+        if len(phrases) > 1 and phrases[0].end <= meant and place.before in (*_TO, *_ON):
+            return Command("carry", phrases[0].words, place.words)  # "relocate the mug: it goes on the desk"
         return Command("place", last.thing, place.words) if place.before in (*_TO, *_ON) else None
     belonging = any(w in ("belong", "belongs", "goes", "should", "ought", "must", "need") for w in words) or bool(
         re.search(r"\bis where (?:i|we|you) ", " ".join(tokens))
