@@ -18,6 +18,7 @@ from loci.planning.navigated import NavigatedBody, NavigationLimits
 from loci.planning.orders import Order, parse_instruction
 from loci.planning.phrases import time_phrase
 from loci.planning.plan_memory import PlanMemory
+from loci.planning.protocols import Answer
 
 MUG = (14.0, 2.0, 0.0)
 NEAR_MUG = (6.0, 2.0, 0.0)
@@ -217,6 +218,32 @@ def test_things_are_handled_by_the_hand_and_declined_without_one(run: Callable[.
     outcome = without.go("bring the mug to the sink")
     assert not outcome.done
     assert "no hand" in outcome.reason
+
+
+class CountingPlanner(TablePlanner):
+    """Has an answer at once, which may change until it was asked ``n`` times."""
+
+    n = 4
+
+    def ask(self, question: str, memory: Any, limit: int = 10, with_images: bool = False) -> Answer:
+        self.asked.append(question)
+        return Answer(f"{len(self.asked)}", True, 0.6, may_change=len(self.asked) < self.n)
+
+
+@BODIES
+def test_an_answer_that_may_change_is_given_after_a_look_around(run: Callable[..., Run]) -> None:
+    world = TaskWorld([])
+    counting = CountingPlanner(world)
+    assert run(world, counting).go("how many mugs are there?").answer.answer == "4"
+    world = TaskWorld([])
+    counting = CountingPlanner(world)
+    counting.n = 10**6  # it never settles
+    r = run(world, counting)
+    outcome = r.go("how many mugs are there?")
+    assert outcome.done
+    assert len(counting.asked) > 1 and r.body.n_steps < 250
+    world = TaskWorld([])
+    assert run(world, CountingPlanner(world)).go("without moving, how many mugs are there?").answer.answer == "1"
 
 
 @BODIES

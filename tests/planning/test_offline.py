@@ -36,6 +36,29 @@ def test_a_thing_whose_name_also_means_a_room_is_the_thing_where_there_is_one() 
     assert not ask("Where is the office?", memory).known
 
 
+@pytest.mark.parametrize(("away", "may_change"), [(2.0, True), (9.0, False)])
+def test_a_number_may_change_while_the_room_is_unexplored(away: float, may_change: bool) -> None:
+    kitchen = KnownRoom("room/1", "kitchen", 0.9, (1.0, 1.0, 0.0), 9.0)
+    mug = thing(1, "mug", kitchen, (1.0, 1.0, 0.9))
+    near, far = (replace(FRONTIERS[0], id=f"frontier/{d}", position=(1.0, 1.0 + d, 0.0)) for d in (away, 20.0))
+    answer = ask("How many mugs are in the kitchen?", TableMemory([mug], [kitchen], [far, near]))
+    assert answer.known
+    assert (answer.may_change, answer.look_at) == (may_change, near.id if may_change else "")
+    assert not ask("How many mugs are in the kitchen?", TableMemory([mug], [kitchen])).may_change
+
+
+def test_a_room_without_a_name_may_get_one() -> None:
+    room = KnownRoom("room/1", "", 0.0, (1.0, 1.0, 0.0), 9.0)
+    frontier = replace(FRONTIERS[0], position=(2.0, 2.0, 0.0))
+    mug = thing(1, "mug", room, (1.0, 1.0, 0.9))
+    assert ask("Where is the mug?", TableMemory([mug], [room], [frontier])).look_at == frontier.id
+    assert not ask("Where is the mug?", TableMemory([mug], [room])).may_change
+    named = replace(room, name="kitchen")
+    assert not ask(
+        "Where is the mug?", TableMemory([thing(1, "mug", named, (1.0, 1.0, 0.9))], [named], [frontier])
+    ).may_change
+
+
 def test_the_planner_is_a_planner() -> None:
     planner: Planner = WORDS_ONLY
     memory: MemoryReader = home()

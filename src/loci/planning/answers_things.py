@@ -11,6 +11,7 @@ from loci.planning.finding import (
     Finder,
     Scene,
     a_room,
+    around,
     as_sentence,
     colored,
     gone,
@@ -19,6 +20,7 @@ from loci.planning.finding import (
     named_with,
     rooms_phrase,
     where_is,
+    while_unexplored,
 )
 from loci.planning.grounding import reachable, room_evidence, rooms_named
 from loci.planning.names import is_room_word
@@ -27,6 +29,9 @@ from loci.planning.protocols import Answer, KnownObject, KnownRoom
 from loci.query import Query
 from loci.scene.attribute_votes import STATES, SYNONYMS
 from loci.words import canonical, plural
+
+#: Frontiers so near to a thing may be of its room [m].
+_ROOM_REACH = 4.0
 
 
 def where(finder: Finder, scene: Scene, rooms: Sequence[KnownRoom]) -> Answer:
@@ -52,7 +57,12 @@ def where(finder: Finder, scene: Scene, rooms: Sequence[KnownRoom]) -> Answer:
     else:
         shown = places[:5] + ([f"{number(len(places) - 5)} more"] if len(places) > 5 else [])
         text = f"I know {number(len(places))}: {'; '.join(shown)}."
-    return known_answer(found, text, [o.evidence for o in found.objects])
+    answer = known_answer(found, text, [o.evidence for o in found.objects])
+    first = found.objects[0].evidence
+    if first.room_name or first.position is None:
+        return answer
+    # A room that is seen in part has no name yet.
+    return while_unexplored(answer, scene, [(first.position, _ROOM_REACH)])
 
 
 def _where_room(finder: Finder, scene: Scene) -> Answer:
@@ -112,9 +122,10 @@ def count(finder: Finder, scene: Scene, rooms: Sequence[KnownRoom]) -> Answer:
     found = replace(found, objects=tuple(there))
     text = f"I have seen {counted(colored(o.label, q.color) for o in there)}{place}."
     unexplored = "" if not reachable(scene.memory) else " Not everything is explored, so there may be more."
-    return known_answer(
+    answer = known_answer(
         found, text + unexplored, [o.evidence for o in found.objects], factor=0.9 if not unexplored else 0.6
     )
+    return while_unexplored(answer, scene, around(rooms))
 
 
 def color(finder: Finder, scene: Scene, rooms: Sequence[KnownRoom]) -> Answer:

@@ -31,6 +31,8 @@ from loci.words import normalise
 TOLERANCE = 1.5
 #: Actions of exploring between two questions to the memory.
 _EXPLORE_STEPS = 4
+#: Actions of exploring after which an answer that may still change is given.
+_MAX_SETTLING = 100
 #: Places where a thing was seen that are tried: who cannot get to these will not get to the next one.
 _MAX_SIGHTINGS = 3
 
@@ -264,7 +266,8 @@ class TaskExecutor:
     def find_out(self, question: str, *, stay: bool = False) -> Generator[Motion, None, Outcome]:
         """Ask after every few steps of exploring, until the memory knows or nothing is left to explore.
 
-        Where the thing is known, but not what was asked, it is driven to and looked at first.
+        Where the thing is known, but not what was asked, it is driven to and looked at first. An answer that may change as long as its
+        surroundings are unexplored (a number, a room without a name) is given after a look at these, bounded.
 
         Args:
             question: in plain words.
@@ -274,12 +277,18 @@ class TaskExecutor:
             yield from self._look()
         tries = Tries()
         explored = False
+        since: int | None = None  # so many actions were done when the first answer came
         while True:
             self._up_to_date()
             answer = self._planner.ask(question, self._memory)
             self._look_at = answer.look_at
             if answer.known and all(self._may_use(e) for e in answer.evidence if e.kind == "object"):
-                return Outcome(True, answer.answer, answer.evidence, answer)
+                since = self._body.n_steps if since is None else since
+                is_settled = not answer.may_change or self._body.n_steps - since >= _MAX_SETTLING
+                if stay or explored or is_settled or self._body.steps_left <= 0:
+                    return Outcome(True, answer.answer, answer.evidence, answer)
+                explored = not (yield from self._explore())
+                continue
             if stay:
                 return Outcome(
                     False, f"{answer.answer} Without moving nothing more can be told.", answer.evidence, answer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ import numpy as np
 from loci.planning.grounding import AWAY, frontier_evidence, inside, reachable, related, room_evidence, rooms_named
 from loci.planning.parsing import Question
 from loci.planning.phrases import UNNAMED, indefinite, joined, name_of, number, place_phrase, room_phrase, time_phrase
-from loci.planning.protocols import Answer, KnownObject, KnownRoom, MemoryReader
+from loci.planning.protocols import Answer, KnownObject, KnownRoom, MemoryReader, Point
 from loci.query import Evidence, Query
 from loci.words import SAME_THING, Match, WordMatcher, normalise
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 #: Confidence of a "no" after everything reachable was explored: a thing may be small, hidden, or behind a closed door.
 NO_CONFIDENCE = 0.7
+#: A frontier so much farther from the middle of a room than a round room of its area reaches may still be of it [m].
+_BEYOND = 2.0
 
 
 @dataclass(frozen=True)
@@ -145,6 +148,24 @@ def known_answer(found: Found, text: str, evidence: Sequence[Evidence], factor: 
     """A known answer, as sure as the match and the best object are."""
     sure = found.objects[0].evidence.confidence if found.objects else 1.0
     return Answer(found.remark + text, True, float(np.clip(found.score * sure * factor, 0.0, 1.0)), tuple(evidence))
+
+
+def while_unexplored(answer: Answer, scene: Scene, places: Sequence[tuple[Point, float]]) -> Answer:
+    """The same, marked as one that may change where a frontier lies near to what it is about; the nearest one is to be looked at.
+
+    Args:
+        places: positions and how far around them [m]; none: everywhere.
+    """
+    left = reachable(scene.memory)
+    near = [f for f in left if not places or any(math.dist(f.position, at) <= radius for at, radius in places)]
+    if not near:
+        return answer
+    return replace(answer, may_change=True, look_at=min(near, key=lambda f: f.path_length).id)
+
+
+def around(rooms: Sequence[KnownRoom]) -> list[tuple[Point, float]]:
+    """Middles of rooms and how far they reach, about [m]."""
+    return [(r.position, math.sqrt(max(r.area, 1.0) / math.pi) + _BEYOND) for r in rooms]
 
 
 def rooms_phrase(meant: Sequence[KnownRoom], rooms: Sequence[KnownRoom]) -> str:

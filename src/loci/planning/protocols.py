@@ -218,7 +218,8 @@ class Answer:
         known: whether the memory knows; if not, ``evidence`` holds the frontiers to look at, if any are left.
         confidence: [0, 1].
         evidence: what the answer rests on, most important first; never empty if ``known``.
-        look_at: id of the frontier among ``evidence`` that the planner chose to look at; empty: it has no preference.
+        look_at: id of the frontier to look at next, as the planner chose; empty: it has no preference.
+        may_change: what lies near to what was asked for is unexplored: there may be more of it, or the room may get a name.
     """
 
     answer: str
@@ -226,6 +227,7 @@ class Answer:
     confidence: float
     evidence: tuple[Evidence, ...] = ()
     look_at: str = ""
+    may_change: bool = False
 
 
 class Planner(Protocol):

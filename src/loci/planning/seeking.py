@@ -129,7 +129,9 @@ def _asked(
     asked = parse(question)
     # "The mug on the table": the evidence may name the table, too.
     exact = [e for e in found if e.kind == "snapshot" or is_called(e.label, asked.words or words)]
-    return _best_first(exact, asked, memory, position), [e for e in found if e not in exact], answer.look_at
+    # Where a known thing's room could be looked at more closely is no place to look for another thing.
+    look_at = "" if answer.may_change else answer.look_at
+    return _best_first(exact, asked, memory, position), [e for e in found if e not in exact], look_at
 
 
 def _best_first(found: Sequence[Evidence], asked: Question, memory: MemoryReader, position: Point) -> list[Evidence]:
