@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 How = Literal["word", "kind", "head", "meaning"]
 
 #: Smallest cosine of "a {words}" with "a {label}" that counts as the same thing, for all-MiniLM-L6-v2. On the labelled pairs of
-#: tests/planning/word_pairs.json right pairs score 0.46 to 0.90 (10th to 90th percentile), the best label for an absent thing 0.48
+#: tests/word_pairs.json right pairs score 0.46 to 0.90 (10th to 90th percentile), the best label for an absent thing 0.48
 #: (median) and 0.60 (95th): 0.62 is the least at which fewer than one absent thing in twenty is taken for something else.
 SAME_THING = 0.62
 

@@ -90,6 +90,7 @@ class ActionNavigation:
         """
         Raises:
             BodyError: nobody offers the action.
+            TimeoutError: the goal could not be sent.
         """
         if not self._client.server_is_ready() and not self._client.wait_for_server(_WAIT):
             raise BodyError(f"nobody drives the robot: there is no action {self._name} (parameter drive_by)")

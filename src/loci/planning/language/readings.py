@@ -1,7 +1,7 @@
 """What a request about deeds can mean, and which meaning is nearest: readings by the slots that it fills, ranked by example sentences.
 
-Every reading that the named things, numbers and times of a request allow is made; the examples of all weigh together (`likeness`), and the cues
-(`deeds.understand_by_cues`) vote for one.
+Every reading that the named things, numbers and times of a request allow is made, and the examples of all weigh together (`likeness`). The cues alone
+(`deeds.understand_by_cues`) decide where there is no encoder, or no reading.
 """
 
 from __future__ import annotations
