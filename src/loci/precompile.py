@@ -1,10 +1,11 @@
-"""Compiles the numba kernels once, into their cache: `python -m loci.precompile` (part of the set-up by `make`).
+"""Compiles the numba kernels and encodes the planner's example sentences once, into their caches: `python -m loci.precompile` (part of the set-up by `make`).
 
-Without it the first frames and the first ray of a fresh installation wait many seconds for the compiler.
+Without it the first frames, the first ray and the first task of a fresh installation wait many seconds.
 """
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 
 import numpy as np
@@ -17,6 +18,8 @@ from loci.geometry import Camera, look_at
 from loci.observation import Detection, Frame, Observation
 from loci.perception.geometric import GeometricDetector
 from loci.perception.rectify import Rectifier
+from loci.perception.text import MiniLMTextEncoder
+from loci.planning.language.warming import warm_up as warm_up_language
 from loci.scene.covisibility import choose_images
 from loci.scene.objects import ObjectMap
 from loci.scene.relations import relations
@@ -55,5 +58,12 @@ def compile_kernels() -> None:
     Rectifier(camera, Camera(48, 36, 40.0, 40.0, 23.5, 17.5), np.eye(4)).rectify(color, depth[::2, ::2].copy())
 
 
+def learn_sentences() -> None:
+    """Encode the example sentences of the planner, if the text model is installed."""
+    with contextlib.suppress(ModuleNotFoundError):
+        warm_up_language(MiniLMTextEncoder(threads=None))
+
+
 if __name__ == "__main__":
     compile_kernels()
+    learn_sentences()

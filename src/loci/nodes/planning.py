@@ -33,6 +33,7 @@ from loci.nodes.tf import TfPoses
 from loci.perception.text import MiniLMTextEncoder
 from loci.planning.cancelling import cancelled_by
 from loci.planning.execution import TaskExecutor
+from loci.planning.language.warming import warm_up_beside
 from loci.planning.navigated import NavigatedBody, NavigationLimits
 from loci.planning.offline import OfflinePlanner
 from loci.planning.plan_memory import PlanMemory
@@ -154,6 +155,7 @@ class PlannerNode(ManagedNode):
         except ModuleNotFoundError as error:
             self.complain("text_encoder", f"{error}; labels are found by words only until then")
             return None
+        warm_up_beside(encoder)
         return encoder
 
     def give_up(self) -> None:

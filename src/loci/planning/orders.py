@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, get_args
 
 from loci.planning.constraints import refuse_contradiction, without_moving
-from loci.planning.language.commands import simplified, understand_commands
+from loci.planning.language.commands import understand_commands
 from loci.planning.parsing import MAX_QUESTION_LENGTH
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ _ASKS = re.compile(
 )
 #: A question about the world, in one clause; "is it possible to ..." asks for a deed.
 _ASKS_FIRST = re.compile(
-    r"^(?!is (?:it possible|there (?:a|any) (?:way|chance|possibility)))"
+    r"^(?!is (?:it possible|there (?:a|any) (?:way|chance|possibility))|(?:what|where) (?:i|we)\b|wherever)"
     r"(?:is|are|was|were|does|did|how (?:many|much|often|long|far)|what|which|who|whose|why|when|where)\b[^,;.?]*\??$"
 )
 _ARTICLE = re.compile(r"^(?:the|a|an|my|your|our|this|that) ")
@@ -67,18 +67,18 @@ def parse_instruction(text: str, encoder: TextEncoder | None = None) -> tuple[Or
         raise ValueError("expected an instruction such as 'find the mug', got an empty one")
     if len(text) > MAX_QUESTION_LENGTH:
         raise ValueError(f"expected an instruction of at most {MAX_QUESTION_LENGTH} characters, got {len(text)}")
-    plain, stay = without_moving(simplified(text.strip().rstrip(".!").strip().lower()))
+    plain, stay = without_moving(text.strip().rstrip(".!").strip().lower())
     for part in _THEN.split(plain):
         refuse_contradiction(part)
+    parts = _THEN.split(plain)
+    told_apart = any(_GO_BACK.match(part) or _ASKS_FIRST.match(part) for part in parts)
     # As a whole first: a part may mean a thing of an earlier one ("it"), and "before that" turns their order round.
-    told_apart = any(_GO_BACK.match(part) or _ASKS_FIRST.match(part) for part in _THEN.split(plain))
-    orders = () if told_apart else _commands(plain, None)
-    if not orders:
-        for i, part in enumerate(_THEN.split(plain)):
+    orders = () if told_apart else _commands(plain, encoder)
+    if not orders and (told_apart or _ASKS.search(plain)):
+        for i, part in enumerate(parts):
             understood = _understand(part, i > 0, encoder)
             if not understood:
-                orders = _commands(plain, encoder)
-                break
+                return ()
             orders += understood
     return tuple(replace(order, stay=stay) for order in orders)
 
@@ -91,10 +91,8 @@ def _understand(part: str, goes_on: bool, encoder: TextEncoder | None) -> tuple[
         return (Order("answer", part),)
     # "..., then to the bathroom": the way goes on.
     command = ("go " if goes_on and part.startswith("to ") else "") + part
-    plain = _commands(command, None)
-    if not plain and _ASKS.search(part):
-        return (Order("answer", part),)
-    return plain or _commands(command, encoder)
+    orders = _commands(command, encoder)
+    return (Order("answer", part),) if not orders and _ASKS.search(part) else orders
 
 
 def _commands(text: str, encoder: TextEncoder | None) -> tuple[Order, ...]:

@@ -1,6 +1,6 @@
 """From an English question to a frozen `Question`: what kind it is, about which words, in which room.
 
-Rules, not a model: every question of the demo is understood, the rest becomes kind "open" and is answered by likeness alone.
+Rules know the usual wordings, examples the others (`loci.planning.language.reading`); the rest becomes kind "open" and is answered by likeness alone.
 """
 
 from __future__ import annotations
@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, cast
 
-from loci.planning.language.asking import understand_question
+from loci.planning.language.reading import question_reader, trimmed
 from loci.planning.language.vocabulary import MODALS, PRONOUNS, QUESTION_WORDS, SAYING_FORMS
 from loci.planning.names import ARTICLE, COLORS, ROOM, is_room_word
 from loci.time_words import FIRST as _FIRST
@@ -94,10 +94,10 @@ class Question:
 
 
 def parse(text: str, encoder: TextEncoder | None = None) -> Question:
-    """Understand an English question: by rules, then by cues, then by the nearest of example sentences.
+    """Understand an English question: by rules, then by example sentences.
 
     Args:
-        encoder: for the last; None: what neither rules nor cues understand is "open".
+        encoder: likens it to the examples by meaning; None: by words alone.
 
     Raises:
         ValueError: it holds no word, or more than `MAX_QUESTION_LENGTH` characters.
@@ -112,12 +112,14 @@ def parse(text: str, encoder: TextEncoder | None = None) -> Question:
         question = _match(candidate, where, text)
         if question is not None and not _is_doubtful(question, plain):
             return question
-    asked = understand_question(text, encoder)
-    if asked is not None:
-        if asked.kind in ("use_for", "room_for"):
-            return Question(asked.kind, asked.words, text=text)
-        more = {"relation": "on", "relation_words": "on"} if asked.kind == "relation" else {}
-        return _question(asked.kind, asked.words, _room(asked.room) if asked.room else "", text, **more)
+    (reading,) = question_reader(encoder).read([trimmed(text)], [False])
+    if reading is not None:
+        kind, slots = cast("QuestionKind", reading.meaning), reading.slots
+        if kind in ("use_for", "room_for"):
+            return Question(kind, slots["purpose"], text=text)
+        more = {"relation": "on", "relation_words": "on"} if kind == "relation" else {}
+        where = _room(slots["room"]) if "room" in slots else ""
+        return _question(kind, slots.get("thing", slots.get("things", "")), where, text, **more)
     return Question("open", words=normalise(body), room=room, text=text)
 
 
@@ -144,7 +146,11 @@ def _plain(text: str) -> str:
         plain = shorter
     plain = re.sub(r"^(where|what colou?r|what) (the .+) (is|are)$", r"\1 \3 \2", plain)  # "tell me where the mug is"
     plain = re.sub(r"\b(which|what) (?:one )?of (?:the|our|your|these|those) (\w+?)s\b", r"\1 \2", plain)
-    return re.sub(r" (?:please|right now|now|so far|until now|again|for me|at the moment|currently)$", "", plain)
+    return re.sub(
+        r"(?: (?:please|right now|now|so far|until now|again|for me|at the moment|at present|currently|honey|dear|love))+$",
+        "",
+        plain,
+    )
 
 
 def _split_room(plain: str) -> tuple[str, str]:

@@ -91,6 +91,9 @@ def noun_phrases(tokens: Sequence[str], bare: bool = False) -> list[NounPhrase]:
     i = 0
     while i < len(tokens):
         opened = tokens[i] in DETERMINERS or tokens[i] in COLORS or tokens[i].startswith(("room/", "\u00a7"))
+        opened = opened or (
+            tokens[i] in ("light", "dark", "bright", "pale") and tokens[i + 1 : i + 2] != [] and tokens[i + 1] in COLORS
+        )
         if tokens[i] == "that" and tokens[i + 1 : i + 2] and tokens[i + 1] in _LYING:
             opened = False  # "everything that lies on the desk"
         if (

@@ -6,16 +6,18 @@ Every reading that the named things, numbers and times of a request allow is mad
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, cast
 
 from loci.planning.language import deeds as cues
 from loci.planning.language.conditions import conditional, is_conditional
-from loci.planning.language.deed_examples import EXAMPLES, PARTS
+from loci.planning.language.deed_meanings import PARTS
 from loci.planning.language.deeds import Deed, Wish
 from loci.planning.language.likeness import Likeness
 from loci.planning.language.phrases import plain
+from loci.planning.language.reading import sentences
 from loci.planning.names import COLORS
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 #: Score of a reading, against about 1 for one that the examples are sure of, from which a text without a word about deeds is about them.
 SURE = 0.3
+_LOCK = threading.Lock()
 _FILLED = {"thing": "cup", "a_thing": "a cup", "place": "table", "nth": "second", "mth": "fourth", "time": "30 seconds", "color": "red"}  # fmt: skip
 
 #: A request with its slots filled as in the examples, and the wishes that it can stand for, by the names of the examples.
@@ -44,7 +47,7 @@ def understand(text: str, deeds: Sequence[Deed], encoder: TextEncoder | None = N
     by_cues = cues.understand_by_cues(q, deeds) if about else None
     if encoder is None:
         return by_cues
-    likeness = _likeness(cast("Hashable", encoder))
+    likeness = deed_likeness(encoder)
     best: tuple[float, Wish] | None = None
     for masked, wishes in _readings(q, deeds):
         row = likeness.scores([masked])[0]  # (M,)
@@ -57,10 +60,15 @@ def understand(text: str, deeds: Sequence[Deed], encoder: TextEncoder | None = N
     return best[1]
 
 
+def deed_likeness(encoder: TextEncoder) -> Likeness:
+    """What the examples teach with a text encoder; made once for it."""
+    with _LOCK:
+        return _likeness(cast("Hashable", encoder))
+
+
 @lru_cache(maxsize=2)
 def _likeness(encoder: Hashable) -> Likeness:
-    """What the examples teach with a text encoder: encoding them takes seconds, once."""
-    examples = {name: [plain(s.format(**_FILLED)) for s in sentences] for name, sentences in EXAMPLES.items()}
+    examples = {name: [plain(s.format(**_FILLED)) for s in told] for name, told in sentences("deeds").items()}
     return Likeness(examples, PARTS, cast("TextEncoder", encoder), cues.cues_of)
 
 

@@ -1,6 +1,6 @@
 """One vocabulary of cue words: verbs with their inflections, order, quantity and state words, and the words that carry no content.
 
-Only words are told here; what they mean together is decided in `commands`, `asking` and `deeds`.
+Only words are told here; what they mean together is decided in `reading` and `deeds`.
 """
 
 from __future__ import annotations
@@ -42,11 +42,6 @@ def forms_of(verbs: str | Iterable[str]) -> frozenset[str]:
     return frozenset(form for verb in names for form in inflections(verb))
 
 
-def gerunds(verbs: str) -> frozenset[str]:
-    """Their forms in -ing."""
-    return frozenset(f for f in forms_of(verbs) if f.endswith("ing") and f not in verbs.split())
-
-
 # --- what a robot can be told to do -----------------------------------------------------------------------------------
 
 GO = "find locate seek search look see show go drive navigate head walk travel proceed approach visit reach lead guide escort steer roll return track spot come run step view inspect check march cruise hurry rush ride wander stroll wheel maneuver stop park accompany direct point detect identify discover tour"
@@ -72,7 +67,6 @@ SAYING_FORMS = forms_of(SAYING) | frozenset(
     "furnished equipped painted coloured colored holding standing lying sitting exist exists".split()
 )
 POWER_FORMS = forms_of(POWER)
-PICK_ONLY_FORMS = forms_of(PICK) | forms_of("take")
 SWITCH_FORMS, ACTIVATE_FORMS, DEACTIVATE_FORMS = forms_of(SWITCH), forms_of(ACTIVATE), forms_of(DEACTIVATE)
 ACTIONS = frozenset().union(
     GO_FORMS,
@@ -85,11 +79,6 @@ ACTIONS = frozenset().union(
     DEACTIVATE_FORMS,
     CLEAN_FORMS,
 )
-#: Verbs that a clause can begin with when it is an order.
-IMPERATIVES = frozenset(
-    " ".join((GO, CARRY, PICK, OPEN, CLOSE, SWITCH, ACTIVATE, DEACTIVATE, CLEAN)).split()
-) | frozenset("make give do tell have let ensure see".split())
-
 IS_OPEN = frozenset("open opened ajar opening unlocked".split())
 IS_CLOSED = frozenset("closed shut close locked closing".split())
 IS_ON = frozenset("on running going working lit active activated started glowing powered".split())
@@ -127,7 +116,7 @@ FILLERS = frozenset(
     "please kindly just now then so and or but also too as well hey hi hello ok okay thanks thank robot loci dear again right away immediately quickly maybe perhaps possible possibly "
     "anymore altogether ideally preferably nearby if unless otherwise because since while that which than such really actually still currently already yet soon today ever simply gently carefully first next finally lastly afterwards later "
     "sure certain able happy glad great nice good mean wish hope wonder guess think say believe know tell mind ask idea any chance way 'd 'll 've 're 'm 's d ll ve re m s t "
-    "rather directly straight properly anyway instead only even very quite suppose supposed remember".split()
+    "rather directly straight properly anyway instead only even very quite suppose supposed remember many much more all usually normally exactly".split()
 )
 FUNCTION_WORDS = DETERMINERS | PREPOSITIONS | PRONOUNS | MODALS | QUESTION_WORDS | FILLERS | NEGATIONS
 
@@ -143,5 +132,3 @@ ORDINAL_OF = {
 NUMBER_OF = {
     word: i for i, word in enumerate("no one two three four five six seven eight nine ten eleven twelve".split())
 }
-EVERY = frozenset("all every each everything whatever everywhere both".split())
-LONGEST, SHORTEST = frozenset("longest".split()), frozenset("shortest briefest quickest".split())
