@@ -73,7 +73,7 @@ def test_a_name_that_is_not_meant_is_told_from_the_one_that_is() -> None:
         "other": ["sing a song", "tell me a joke", "eat the {thing}"],
     }  # fmt: skip
     reader = Reader(told, command_wordings, None)
-    (reading,) = reader.read([trimmed("There is some jam on the round table, wipe it!")], [False])
+    (reading,) = reader.read([trimmed("Scrub the round table before the dinner, please!")], [False])
     assert reading is not None
     assert (reading.meaning, dict(reading.slots)) == ("clean", {"thing": "round table"})
     assert reader.read([trimmed("Sing me a song.")], [False]) == [None]
