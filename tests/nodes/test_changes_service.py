@@ -69,6 +69,10 @@ def test_what_was_moved_is_told_with_where_it_was_and_where_it_is(client: Memory
 def test_the_history_of_an_object_comes_with_it(client: MemoryClient) -> None:
     (mug,) = client.find_objects(labels=["mug"])
     before, now = client.object_history(mug.id)
+    was, there = client.known_poses(mug.id)
+    assert (was.state, was.on, there.state, there.on) == (before.state, before.on, now.state, now.on)
+    assert was.position == (before.pose.position.x, before.pose.position.y, before.pose.position.z)
+    assert was.last_seen_ns < there.first_seen_ns
     assert (before.state, before.on, now.state) == ("moved", "table", "present")
     np.testing.assert_allclose(c.from_point(before.pose.position), MUG.center, atol=0.06)
     np.testing.assert_allclose(c.from_point(now.pose.position), MOVED.center, atol=0.06)

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from table_memory import FRONTIERS, SECOND, TableMemory, home, thing
+from table_memory import BEDROOM, FRONTIERS, KITCHEN, SECOND, TableMemory, home, thing
 from test_parsing import AEQA_KINDS, UNDERSTOOD
 
 from loci.perception.text import MiniLMTextEncoder
 from loci.planning.offline import OfflinePlanner
-from loci.planning.protocols import Answer, KnownRoom, MemoryReader, Planner
+from loci.planning.protocols import Answer, KnownObject, KnownPose, KnownRoom, MemoryReader, Planner
 from loci.query import Evidence
 
 WORDS_ONLY = OfflinePlanner(None)
@@ -57,6 +57,60 @@ def test_a_room_without_a_name_may_get_one() -> None:
     assert not ask(
         "Where is the mug?", TableMemory([thing(1, "mug", named, (1.0, 1.0, 0.9))], [named], [frontier])
     ).may_change
+
+
+def event(number: int, o: KnownObject, state: str, stamp_s: float, room: KnownRoom, text: str = "") -> Evidence:
+    """A record of what became of a thing, in a room."""
+    e = replace(o.evidence, id=f"episode/{number}", kind="episode", state=state, stamp_ns=round(stamp_s * SECOND))
+    return replace(e, text=text or f"{o.label} {state}", object_id=o.id, room=room.id, room_name=room.name)
+
+
+def changed_home() -> TableMemory:
+    """The mug went from the bedroom to the kitchen, the book is gone from the bedroom, the vase in the kitchen is new; a plate that was gone is there."""
+    kitchen, bedroom = KITCHEN, BEDROOM
+    mug = thing(1, "mug", kitchen, (1.0, 1.0, 0.9), last_s=90, state="moved")
+    book = thing(2, "book", bedroom, (5.0, 1.5, 0.6), last_s=30, state="missing")
+    vase = thing(3, "vase", kitchen, (2.0, 1.0, 0.9), first_s=70, last_s=90)
+    plate = thing(4, "plate", kitchen, (0.5, 1.0, 0.9), last_s=90)
+    episodes = [
+        event(1, mug, "", 1, bedroom, "first saw mug"),
+        event(2, plate, "missing", 40, kitchen),
+        event(3, plate, "present", 50, kitchen),
+        event(4, book, "missing", 60, bedroom),
+        event(5, vase, "new", 71, kitchen),
+        event(6, mug, "new", 80, kitchen),
+        event(7, mug, "moved", 85, kitchen),
+    ]
+    memory = TableMemory([mug, book, vase, plate], [kitchen, bedroom], episodes=episodes)
+    there = KnownPose((1.0, 1.0, 0.9), 79 * SECOND, 90 * SECOND, room=kitchen.id, room_name=kitchen.name)
+    was = KnownPose((5.0, 1.0, 0.5), SECOND, 20 * SECOND, "moved", bedroom.id, bedroom.name, "bed")
+    memory.poses = {
+        mug.id: (was, there),
+        book.id: (KnownPose((5.0, 1.5, 0.6), SECOND, 30 * SECOND, "missing", bedroom.id, bedroom.name, "bed"),),
+    }
+    return memory
+
+
+def test_what_changed_is_told_of_each_thing_as_it_is_now() -> None:
+    answer = ask("What has changed?", changed_home())
+    assert ids(answer) == ["episode/7", "episode/5", "episode/4", "episode/3"]  # newest first, one of each thing
+    for words in ("mug was moved: it was in the bedroom, on the bed, at (5.00, 1.00, 0.50), and then in the kitchen", "vase is new in the kitchen", "book is gone from the bedroom"):  # fmt: skip
+        assert words in answer.answer
+    assert ids(ask("What changed in the bedroom?", changed_home())) == ["episode/7", "episode/4"]  # from it, too
+    nothing = ask("What has changed?", TableMemory(rooms=[KITCHEN]))
+    assert not nothing.known
+    assert "noticed nothing" in nothing.answer
+
+
+def test_where_a_thing_was_before_is_told_with_when_it_was_seen_there() -> None:
+    answer = ask("Where was the mug before?", changed_home())
+    assert "was in the bedroom, on the bed, at (5.00, 1.00, 0.50) before" in answer.answer
+    assert "at 20.0 s" in answer.answer
+    assert "Now it is in the kitchen" in answer.answer
+    assert ids(answer)[:2] == ["object/1", "keyframe/20"]
+    assert "was in the bedroom, on the bed" in ask("Where was the book before?", changed_home()).answer
+    assert "nowhere else" in ask("Where was the vase before?", changed_home()).answer
+    assert not ask("Where was the giraffe before?", changed_home()).known
 
 
 def test_the_planner_is_a_planner() -> None:

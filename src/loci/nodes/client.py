@@ -41,7 +41,7 @@ from loci.nodes.conversions import (
 )
 from loci.nodes.errors import Code
 from loci.nodes.own_node import NodeClosedError, OwnNode
-from loci.planning.protocols import Answer, KnownFrontier, KnownObject, KnownPath, KnownRoom, Point
+from loci.planning.protocols import Answer, KnownFrontier, KnownObject, KnownPath, KnownPose, KnownRoom, Point
 from loci.query import MAX_LIMIT, Evidence, Query
 from loci.scene.relations import Relation
 from loci.spatial.cubes import Cubes, NearestVoxels
@@ -300,6 +300,21 @@ class MemoryClient:
             if error.code == Code.NOT_FOUND:
                 return None
             raise
+
+    def known_poses(self, object_id: str) -> tuple[KnownPose, ...]:
+        """Where an object was, oldest first; the last one is where it is now, or was last."""
+        return tuple(
+            KnownPose(
+                from_point(p.pose.position),
+                to_ns(p.header.stamp),
+                to_ns(p.last_seen),
+                p.state,
+                p.room,
+                p.room_name,
+                p.on,
+            )
+            for p in self.object_history(object_id)
+        )
 
     def known_rooms(self) -> tuple[KnownRoom, ...]:
         """All rooms."""

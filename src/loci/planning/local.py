@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from loci.memory import RobotMemory
-from loci.planning.protocols import KnownFrontier, KnownObject, KnownPath, KnownRoom, Point
+from loci.planning.protocols import KnownFrontier, KnownObject, KnownPath, KnownPose, KnownRoom, Point
 from loci.query import MAX_LIMIT, Evidence, Query
 from loci.recall import Recollection
 
@@ -53,6 +53,12 @@ class LocalReader:
         o = self._memory.object(object_id)
         on = self._memory.supports((object_id,)).get(object_id, "")
         return KnownObject(found[0], on, tuple(o.colors), _point(o.size), o.first_seen_ns, o.n_detections)
+
+    def known_poses(self, object_id: str) -> tuple[KnownPose, ...]:
+        return tuple(
+            KnownPose(p.position, p.first_seen_ns, p.last_seen_ns, p.state, p.room, p.room_name, p.on)
+            for p in self._memory.object_history(object_id)
+        )
 
     def known_rooms(self) -> tuple[KnownRoom, ...]:
         return tuple(
