@@ -138,6 +138,19 @@ def test_a_query_survives_its_message() -> None:
     assert c.from_query(c.to_query(query)) == query
 
 
+@pytest.mark.parametrize("fields", [{"states": ("moved", "missing")}, {"state": "open"}, {}])
+def test_every_state_that_is_asked_for_survives_the_message(fields: dict) -> None:
+    query = Query(kinds=("episode",), limit=3, **fields)
+    assert c.from_query(c.to_query(query)) == query
+
+
+def test_one_of_several_states_is_that_state_and_states_that_cannot_be_sent_are_refused() -> None:
+    assert c.from_query(c.to_query(Query(states=("held",)))) == Query(state="held")
+    for wrong in ({"states": ("a, b",)}, {"state": "open", "states": ("closed",)}):
+        with pytest.raises(ValueError, match="expected"):
+            c.to_query(Query(**wrong))
+
+
 def test_an_empty_query_asks_nothing_but_a_limit() -> None:
     assert c.from_query(m.Query(limit=10)) == Query(limit=10)
 

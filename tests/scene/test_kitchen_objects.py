@@ -15,7 +15,6 @@ from loci.scene.clouds import Cloud
 from loci.scene.objects import ObjectMap
 from loci.scene.snapshots import SnapshotMap
 
-
 #: Where a person sees the middle of things: {number of the frame in the recording: (u, v)} [px].
 SEEN_BY_A_PERSON = {
     "chair at the left": {80: (61, 388), 188: (63, 354), 192: (86, 370)},

@@ -233,7 +233,7 @@ def to_query(query: Query) -> m.Query:
     """Message of a query.
 
     Raises:
-        ValueError: an image that is not (H, W, 3) uint8.
+        ValueError: an image that is not (H, W, 3) uint8, both ``state`` and ``states``, or a state with a comma in it.
     """
     message = m.Query(
         text=query.text or "",
@@ -241,7 +241,7 @@ def to_query(query: Query) -> m.Query:
         kinds=list(query.kinds),
         object_id=query.object_id or "",
         place=query.place or "",
-        state=query.state or "",
+        state=_joined_states(query),
         after=to_time(query.after_ns or 0),
         before=to_time(query.before_ns or 0),
         session=query.session or "",
@@ -264,12 +264,22 @@ def to_query(query: Query) -> m.Query:
     return message
 
 
+def _joined_states(query: Query) -> str:
+    if query.state and query.states:
+        raise ValueError(f"expected either state or states, got {query.state!r} and {query.states}")
+    states = query.states or ((query.state,) if query.state else ())
+    if any("," in s for s in states):
+        raise ValueError(f"expected states without commas, got {', '.join(map(repr, states))}")
+    return ",".join(states)
+
+
 def from_query(message: m.Query) -> Query:
     """Query of a message; empty fields ask nothing.
 
     Raises:
         ValueError: a field that is out of range, or an image that cannot be read.
     """
+    states = tuple(s.strip() for s in message.state.split(","))
     return Query(
         # Spaces only are not nothing: they are refused, so that a script's mistake is seen.
         text=message.text if message.text != "" else None,
@@ -280,7 +290,8 @@ def from_query(message: m.Query) -> Query:
         kinds=cast(tuple[Kind, ...], tuple(message.kinds)),
         object_id=message.object_id or None,
         place=message.place or None,
-        state=message.state or None,
+        state=(message.state or None) if len(states) == 1 else None,
+        states=tuple(filter(None, states)) if len(states) > 1 else (),
         position=from_point(message.position) if message.has_position else None,
         radius=float(message.radius) if message.has_position else None,
         box=(from_point(message.box_min), from_point(message.box_max)) if message.has_box else None,
