@@ -12,6 +12,7 @@ import pytest
 from task_world import START, Clock, FlickeringFrontiers, GridNavigation, TablePlanner, TaskWorld, Thing
 
 from loci.planning.bodies import Handled, Motion, SteppedBody
+from loci.planning.cancelling import GivenUpError, cancelled_by
 from loci.planning.driving import distance
 from loci.planning.execution import Outcome, TaskExecutor
 from loci.planning.navigated import NavigatedBody, NavigationLimits
@@ -304,6 +305,26 @@ def test_a_task_can_be_cancelled_after_any_motion(run: Callable[..., Run], after
     if r.navigation is not None:
         r.body.stop()
         assert r.navigation.stands
+
+
+def test_a_wait_for_an_image_ends_when_the_task_is_cancelled() -> None:
+    class Blind(TaskWorld):
+        """Whose camera has failed: no image comes any more."""
+
+        def see(self) -> None: ...
+
+    world, clock = Blind([Thing("object/1", "mug", NEAR_MUG, known=True)]), Clock()
+    navigation = GridNavigation(world)
+    limits = NavigationLimits(look_time=60.0)
+    body = NavigatedBody(world, navigation, navigation.where, limits, clock=clock, sleep=clock.sleep)
+    world.step("look")
+    executor = TaskExecutor(world, TablePlanner(world), body)
+    body.begin(100)
+    began = clock()
+    with pytest.raises(GivenUpError, match="waiting for an image"), cancelled_by(lambda: clock() - began > 1.0):
+        list(executor.carry_out(parse_instruction("find the mug"), "find the mug"))
+    assert clock() - began < 1.5
+    assert executor.tree.root.status == "cancelled"
 
 
 def test_a_robot_that_does_not_come_on_is_given_up() -> None:

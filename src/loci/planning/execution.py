@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from loci.planning.approach import approach
 from loci.planning.bodies import Body, BodyError, Handled, Motion
+from loci.planning.cancelling import GivenUpError
 from loci.planning.orders import Order, Verb
 from loci.planning.phrases import time_phrase
 from loci.planning.plan_memory import SOURCE as PLAN_SOURCE
@@ -158,7 +159,7 @@ class TaskExecutor:
                 if not outcome.done:
                     outcome = replace(outcome, reason=f"{phrase(order)}: {outcome.reason}")
                     break
-        except GeneratorExit:
+        except (GeneratorExit, GivenUpError):
             root.end("cancelled", "cancelled", self._body.stamp_ns)
             raise
         except Exception as error:
