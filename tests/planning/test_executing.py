@@ -248,6 +248,26 @@ def test_an_answer_that_may_change_is_given_after_a_look_around(run: Callable[..
 
 
 @BODIES
+def test_what_only_resembles_the_thing_is_told_where_nothing_is_left_to_explore(run: Callable[..., Run]) -> None:
+    """A mug is no answer to a question about a toothbrush cup as long as that may still be found."""
+
+    class Resembling(TablePlanner):
+        def ask(self, question: str, memory: Any, limit: int = 10, with_images: bool = False) -> Answer:
+            known = next((t for t in self.world.things.values() if t.known), None)
+            if known is not None:
+                return Answer("it is green", True, 0.9, (self.world.evidence(known),))
+            return Answer("I take it to mean a mug", True, 0.5, resembles=True)
+
+    world = TaskWorld([Thing("object/1", "toothbrush cup", MUG)])
+    assert run(world, Resembling(world)).go("what color is the toothbrush cup?").answer.answer == "it is green"
+    world = TaskWorld([])
+    r = run(world, Resembling(world))
+    outcome = r.go("what color is the toothbrush cup?")
+    assert outcome.done and outcome.answer.answer == "I take it to mean a mug"
+    assert r.body.steps_left > 0
+
+
+@BODIES
 def test_the_memory_is_told_what_the_hand_did(run: Callable[..., Run]) -> None:
     """What is in the hand is held, not gone; what was put down is told with where; what failed is not told."""
     states: list[tuple[str, str]] = []

@@ -157,6 +157,51 @@ def test_a_thing_of_another_colour_or_room_is_told_but_not_taken_for_it() -> Non
     assert "bedroom" in elsewhere.answer
 
 
+def test_a_thing_of_nearly_the_colour_resembles_what_was_asked_for_where_there_must_be_one() -> None:
+    bedroom = KnownRoom("room/1", "bedroom", 0.9, (7.0, 1.0, 0.0))
+    grey, red = (thing(i, "wardrobe", bedroom, (i, 1.0, 1.0), color=c) for i, c in ((1, "gray"), (2, "red")))
+    answer = ask("Where is the white wardrobe?", TableMemory([grey, red], [bedroom]))
+    assert answer.answer.startswith('I take "white wardrobe" to mean a grey wardrobe.')
+    assert (ids(answer), answer.resembles) == (["object/1"], True)
+    white = thing(3, "wardrobe", bedroom, (3.0, 1.0, 1.0), color="white")
+    exact = ask("Where is the white wardrobe?", TableMemory([grey, red, white], [bedroom]))
+    assert (ids(exact), exact.resembles) == (["object/3"], False)
+    assert not ask("Where is the white wardrobe?", TableMemory([red], [bedroom])).known
+    assert ask("Is there a white wardrobe?", TableMemory([grey], [bedroom])).answer.startswith("No")
+
+
+def test_what_another_word_names_only_resembles_what_was_asked_for() -> None:
+    kitchen = KnownRoom("room/1", "kitchen", 0.9, (1.0, 1.0, 0.0))
+    memory = TableMemory([thing(1, "mug", kitchen, (1.0, 1.0, 0.9))], [kitchen])
+    assert ask("Where is the toothbrush mug?", memory).resembles
+    assert not ask("Where is the mug?", memory).resembles
+
+
+@pytest.mark.parametrize(
+    ("question", "told"), [("What color is the bed?", "The bed is red."), ("Is the bed open?", "I do not know its state")]
+)
+def test_what_is_called_just_so_is_meant_where_there_is_one(question: str, told: str) -> None:
+    room = KnownRoom("room/1", "bedroom", 0.9, (1.0, 1.0, 0.0))
+    bunk = thing(1, "bunk bed", room, (1.0, 1.0, 0.9), color="white", confidence=0.99)
+    memory = TableMemory([bunk, thing(2, "bed", room, (3.0, 1.0, 0.9), color="red")], [room])
+    answer = ask(question, memory)
+    assert answer.answer.startswith(told)
+    assert ids(answer) == ["object/2"]
+    assert ids(ask(question, TableMemory([bunk], [room]))) == ["object/1"]
+
+
+def test_rooms_of_one_name_are_told_without_their_ids() -> None:
+    rooms = [KnownRoom(f"room/{i}", "kitchen", 0.9, (i, 1.0, 0.0)) for i in (10, 11)]
+    memory = TableMemory([thing(1, "stove", rooms[0], (1.0, 1.0, 0.9))], rooms)
+    assert ask("How many stoves are in the kitchen?", memory).answer == "I have seen a stove in the kitchens."
+
+
+def test_a_pantry_is_no_storage_room() -> None:
+    rooms = [KnownRoom("room/1", "storage room", 0.9, (1.0, 1.0, 0.0)), KnownRoom("room/2", "pantry", 0.9, (5.0, 1.0, 0.0))]
+    memory = TableMemory([thing(i, "jar", rooms[i - 1], (i, 1.0, 0.9)) for i in (1, 2)], rooms)
+    assert ids(ask("How many jars are in the pantry?", memory)) == ["object/2"]
+
+
 def test_a_room_that_is_not_known_is_said_so() -> None:
     answer = ask("What is in the garage?", home(FRONTIERS))
     assert not answer.known

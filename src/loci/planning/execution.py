@@ -268,7 +268,8 @@ class TaskExecutor:
         """Ask after every few steps of exploring, until the memory knows or nothing is left to explore.
 
         Where the thing is known, but not what was asked, it is driven to and looked at first. An answer that may change as long as its
-        surroundings are unexplored (a number, a room without a name) is given after a look at these, bounded.
+        surroundings are unexplored (a number, a room without a name) is given after a look at these, bounded. One about what only
+        resembles the thing is given where nothing is left to explore.
 
         Args:
             question: in plain words.
@@ -284,8 +285,10 @@ class TaskExecutor:
             answer = self._planner.ask(question, self._memory)
             self._look_at = answer.look_at
             if answer.known and all(self._may_use(e) for e in answer.evidence if e.kind == "object"):
-                since = self._body.n_steps if since is None else since
-                is_settled = not answer.may_change or self._body.n_steps - since >= _MAX_SETTLING
+                if since is None and not answer.resembles:
+                    since = self._body.n_steps
+                waited = since is not None and self._body.n_steps - since >= _MAX_SETTLING
+                is_settled = not answer.resembles and (not answer.may_change or waited)
                 if stay or explored or is_settled or self._body.steps_left <= 0:
                     return Outcome(True, answer.answer, answer.evidence, answer)
                 explored = not (yield from self._explore())
