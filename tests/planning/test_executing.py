@@ -221,6 +221,20 @@ def test_things_are_handled_by_the_hand_and_declined_without_one(run: Callable[.
     assert "no hand" in outcome.reason
 
 
+@BODIES
+def test_what_is_out_of_view_from_close_by_is_handled_from_a_step_farther_off(run: Callable[..., Run]) -> None:
+    """On a high shelf: the camera, under it, does not see it any more."""
+    tried: list[float] = []
+
+    def hand(verb: str, label: str, position: Any) -> Handled:
+        tried.append(distance(r.world.position()[:2], position[:2]))
+        return Handled(1.0 <= tried[-1] <= 1.5, "no mug is in view")
+
+    r = run(TaskWorld([Thing("object/1", "mug", NEAR_MUG)]), hand=hand)
+    assert r.go("pick up the mug").done, tried
+    assert len(tried) == 2 and tried[0] < 1.0
+
+
 class CountingPlanner(TablePlanner):
     """Has an answer at once, which may change until it was asked ``n`` times."""
 

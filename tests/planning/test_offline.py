@@ -362,6 +362,16 @@ def test_what_serves_a_purpose_is_told_from_common_sense() -> None:
     assert not ask("what can I use to put out a fire?").known
 
 
+def test_what_serves_less_well_resembles_what_was_asked_for() -> None:
+    bathroom = KnownRoom("room/1", "bathroom", 0.9, (1.0, 1.0, 0.0))
+    towel, dryer = (thing(i, label, bathroom, (i, 1.0, 0.9)) for i, label in ((1, "towel"), (2, "hair dryer")))
+    planner = OfflinePlanner(MiniLMTextEncoder())
+    question = "What can I use to dry my hair?"
+    assert planner.ask(question, TableMemory([towel], [bathroom])).resembles
+    both = planner.ask(question, TableMemory([towel, dryer], [bathroom]))
+    assert (ids(both)[0], both.resembles) == ("object/2", False)
+
+
 def test_a_room_is_told_by_what_is_done_there() -> None:
     answer = ask("In which room do people cook dinner?")
     assert answer.known

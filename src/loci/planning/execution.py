@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from loci.planning.approach import approach
+from loci.planning.approach import approach, step_back
 from loci.planning.bodies import Body, BodyError, Handled, Motion
 from loci.planning.cancelling import GivenUpError
 from loci.planning.orders import Order, Verb
@@ -198,7 +198,7 @@ class TaskExecutor:
         return (yield from self._try(words, found, self._look_for, "found"))
 
     def handle(self, order: Order) -> Generator[Motion, None, Outcome]:
-        """Find a thing and do something with it. What fails once is tried with the next best thing."""
+        """Find a thing and do something with it. What fails is tried from a step farther off, then with the next best thing."""
         if not self._body.has_hand:
             return Outcome(False, "this robot has no hand that could do it")
 
@@ -208,6 +208,8 @@ class TaskExecutor:
                 return looked
             assert target.position is not None
             handled = self._body.handle(order.verb, target.label, target.position)
+            if not handled.done and (yield from step_back(self._memory, self._body, target)):
+                handled = self._body.handle(order.verb, target.label, target.position)
             self._stamp_ns = max(self._stamp_ns, self._body.stamp_ns)
             if not handled.done:
                 return replace(handled, failure="not done")

@@ -106,8 +106,10 @@ def _serving(words: str, purpose: str, memory: MemoryReader, planner: Planner, d
     """
     served = planner.ask(f"is there {words}", memory, limit=_LIMIT)
     known = [e for e in served.evidence if served.known and e.kind == "object" and e.state != "missing"]
-    if known:
+    if known and (desperate or not served.resembles):
         return known
+    if served.resembles:  # what serves better may still be found
+        return []
     found = memory.recall(Query(text=purpose, kinds=("object",), limit=10)).evidence
     return [e for e in found if e.state != "missing" and (desperate or e.score >= _SERVES)]
 
