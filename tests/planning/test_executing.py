@@ -235,6 +235,26 @@ def test_what_is_out_of_view_from_close_by_is_handled_from_a_step_farther_off(ru
     assert len(tried) == 2 and tried[0] < 1.0
 
 
+@BODIES
+def test_nothing_is_on_it_is_said_after_a_look_from_close_by(run: Callable[..., Run]) -> None:
+    class Overlooking(TablePlanner):
+        def ask(self, question: str, memory: Any, limit: int = 10, with_images: bool = False) -> Answer:
+            table, mug = (self.world.things[f"object/{i}"] for i in (1, 2))
+            if mug.known:
+                return Answer("a mug", True, 0.9, (self.world.evidence(mug),))
+            return Answer("nothing", True, 0.7, (self.world.evidence(table),), look_close=("object/1",))
+
+    table = Thing("object/1", "table", NEAR_MUG, known=True)
+    world = TaskWorld([table, Thing("object/2", "mug", NEAR_MUG)])
+    world.known[:] = True
+    assert run(world, Overlooking(world)).go("what is on the table?").answer.answer == "a mug"
+    world = TaskWorld([table, Thing("object/2", "mug", MUG, is_there=False)])
+    world.known[:] = True
+    r = run(world, Overlooking(world))
+    assert r.go("what is on the table?").answer.answer == "nothing"
+    assert tries(r) == [("object/1", "done")]
+
+
 class CountingPlanner(TablePlanner):
     """Has an answer at once, which may change until it was asked ``n`` times."""
 

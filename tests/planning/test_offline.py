@@ -178,7 +178,8 @@ def test_what_another_word_names_only_resembles_what_was_asked_for() -> None:
 
 
 @pytest.mark.parametrize(
-    ("question", "told"), [("What color is the bed?", "The bed is red."), ("Is the bed open?", "I do not know its state")]
+    ("question", "told"),
+    [("What color is the bed?", "The bed is red."), ("Is the bed open?", "I do not know its state")],
 )
 def test_what_is_called_just_so_is_meant_where_there_is_one(question: str, told: str) -> None:
     room = KnownRoom("room/1", "bedroom", 0.9, (1.0, 1.0, 0.0))
@@ -196,8 +197,19 @@ def test_rooms_of_one_name_are_told_without_their_ids() -> None:
     assert ask("How many stoves are in the kitchen?", memory).answer == "I have seen a stove in the kitchens."
 
 
+def test_nothing_is_on_it_wants_a_closer_look() -> None:
+    room = KnownRoom("room/1", "bathroom", 0.9, (1.0, 1.0, 0.0))
+    sink = thing(1, "sink", room, (1.0, 1.0, 0.8))
+    assert ask("What is on the sink?", TableMemory([sink], [room])).look_close == ("object/1",)
+    soap = thing(2, "soap", room, (1.0, 1.0, 0.9), on="object/1")
+    assert ask("What is on the sink?", TableMemory([sink, soap], [room])).look_close == ()
+
+
 def test_a_pantry_is_no_storage_room() -> None:
-    rooms = [KnownRoom("room/1", "storage room", 0.9, (1.0, 1.0, 0.0)), KnownRoom("room/2", "pantry", 0.9, (5.0, 1.0, 0.0))]
+    rooms = [
+        KnownRoom("room/1", "storage room", 0.9, (1.0, 1.0, 0.0)),
+        KnownRoom("room/2", "pantry", 0.9, (5.0, 1.0, 0.0)),
+    ]
     memory = TableMemory([thing(i, "jar", rooms[i - 1], (i, 1.0, 0.9)) for i in (1, 2)], rooms)
     assert ids(ask("How many jars are in the pantry?", memory)) == ["object/2"]
 

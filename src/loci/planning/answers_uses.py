@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from loci.planning.finding import Finder, Scene, rooms_phrase
@@ -33,10 +32,9 @@ def use_for(finder: Finder, scene: Scene, rooms: Sequence[KnownRoom]) -> Answer:
     return Answer(text, True, confidence, tuple(o.evidence for o in chosen), resembles=resembles)
 
 
-@lru_cache(maxsize=256)
-def _made_for(purpose: str, encoder: TextEncoder | None) -> tuple[str, ...]:
+def _made_for(purpose: str, encoder: TextEncoder | None) -> list[str]:
     """Of all things of which it is written down what they are for, those that serve a purpose best."""
-    return tuple(serving(purpose, list(THINGS), THINGS, encoder))
+    return serving(purpose, list(THINGS), THINGS, encoder)
 
 
 def room_for(finder: Finder, scene: Scene, rooms: Sequence[KnownRoom]) -> Answer:

@@ -271,7 +271,7 @@ class TaskExecutor:
 
         Where the thing is known, but not what was asked, it is driven to and looked at first. An answer that may change as long as its
         surroundings are unexplored (a number, a room without a name) is given after a look at these, bounded. One about what only
-        resembles the thing is given where nothing is left to explore.
+        resembles the thing is given where nothing is left to explore, and "nothing is on it" after a look from close by.
 
         Args:
             question: in plain words.
@@ -291,6 +291,13 @@ class TaskExecutor:
                     since = self._body.n_steps
                 waited = since is not None and self._body.n_steps - since >= _MAX_SETTLING
                 is_settled = not answer.resembles and (not answer.may_change or waited)
+                close = None if stay or self._body.steps_left <= 0 else self._overlooked(answer, tries)
+                if close is not None:
+                    looked = yield from self._tried(close, f"look at {_name(close)}", self._look_for)
+                    tries.add(close, looked.reason or "looked at", reached=looked.failure != "not reached")
+                    continue
+                if not stay and self._body.steps_left > 0 and (explored or is_settled) and tries.allow_unreached():
+                    continue
                 if stay or explored or is_settled or self._body.steps_left <= 0:
                     return Outcome(True, answer.answer, answer.evidence, answer)
                 explored = not (yield from self._explore())
@@ -398,6 +405,12 @@ class TaskExecutor:
             return None
         return next(
             (e for e in answer.evidence[:1] if e.kind == "object" and e.is_goal and not tries.is_spent(e)), None
+        )
+
+    def _overlooked(self, answer: Answer, tries: Tries) -> Evidence | None:
+        """The next thing that an answer wants to be looked at from close by; each is looked at once."""
+        return next(
+            (e for e in answer.evidence if e.id in answer.look_close and e.is_goal and not tries.is_spent(e)), None
         )
 
     def _first(self, words: str, found: list[Evidence], tries: Tries) -> Evidence | None:
