@@ -32,6 +32,7 @@ from loci.nodes import conversions as c
 from loci.nodes.client import MemoryClient, MemoryServiceError
 from loci.nodes.errors import Code
 from loci.nodes.planning import PlannerNode
+from loci.planning.cancelling import GivenUpError, cancelled_by
 from synthetic import ROOM
 
 #: What is remembered though it is not there: a remark says that a dog was seen.
@@ -288,6 +289,28 @@ def test_a_task_is_cancelled_at_every_stage_and_the_robot_stands(rig: Rig, robot
     assert not result.success
     assert json.loads(result.task_tree)["status"] in ("cancelled", "waiting")
     assert until(lambda: stopped(robot), 10.0)
+
+
+def test_a_wait_for_an_image_ends_when_the_task_is_cancelled(rig: Rig, robot: RoomRobot) -> None:
+    robot.is_blind = True
+    task = Task(rig, "find the plant")
+    assert until(lambda: task.stages)
+    began = time.monotonic()
+    task.cancel()
+    result = task.result()
+    assert Code(result.error_code) == Code.CANCELED, result.answer
+    assert json.loads(result.task_tree)["status"] == "cancelled"
+    assert time.monotonic() - began < 3.0, "it waited for the image that does not come"
+
+
+def test_waiting_for_an_observation_ends_when_nobody_waits_any_more(ros_domain: int, rig: Rig) -> None:
+    with MemoryClient(timeout=20.0) as client:
+        client.statistics()
+        began = time.monotonic()
+        with pytest.raises(GivenUpError), cancelled_by(lambda: time.monotonic() - began > 0.2):
+            client.wait_for(TOUR[-1].frame.stamp_ns + 10**15)
+        assert time.monotonic() - began < 1.5
+        assert client.newest_stamp_ns > 0
 
 
 def test_a_second_task_is_refused_while_one_is_under_way_and_the_first_goes_on(rig: Rig, robot: RoomRobot) -> None:

@@ -12,6 +12,7 @@ import pytest
 from task_world import START, Clock, FlickeringFrontiers, GridNavigation, TablePlanner, TaskWorld, Thing
 
 from loci.planning.bodies import Handled, Motion, SteppedBody
+from loci.planning.cancelling import GivenUpError, cancelled_by
 from loci.planning.driving import distance
 from loci.planning.execution import Outcome, TaskExecutor
 from loci.planning.navigated import NavigatedBody, NavigationLimits
@@ -220,6 +221,40 @@ def test_things_are_handled_by_the_hand_and_declined_without_one(run: Callable[.
     assert "no hand" in outcome.reason
 
 
+@BODIES
+def test_what_is_out_of_view_from_close_by_is_handled_from_a_step_farther_off(run: Callable[..., Run]) -> None:
+    """On a high shelf: the camera, under it, does not see it any more."""
+    tried: list[float] = []
+
+    def hand(verb: str, label: str, position: Any) -> Handled:
+        tried.append(distance(r.world.position()[:2], position[:2]))
+        return Handled(1.0 <= tried[-1] <= 1.5, "no mug is in view")
+
+    r = run(TaskWorld([Thing("object/1", "mug", NEAR_MUG)]), hand=hand)
+    assert r.go("pick up the mug").done, tried
+    assert len(tried) == 2 and tried[0] < 1.0
+
+
+@BODIES
+def test_nothing_is_on_it_is_said_after_a_look_from_close_by(run: Callable[..., Run]) -> None:
+    class Overlooking(TablePlanner):
+        def ask(self, question: str, memory: Any, limit: int = 10, with_images: bool = False) -> Answer:
+            table, mug = (self.world.things[f"object/{i}"] for i in (1, 2))
+            if mug.known:
+                return Answer("a mug", True, 0.9, (self.world.evidence(mug),))
+            return Answer("nothing", True, 0.7, (self.world.evidence(table),), look_close=("object/1",))
+
+    table = Thing("object/1", "table", NEAR_MUG, known=True)
+    world = TaskWorld([table, Thing("object/2", "mug", NEAR_MUG)])
+    world.known[:] = True
+    assert run(world, Overlooking(world)).go("what is on the table?").answer.answer == "a mug"
+    world = TaskWorld([table, Thing("object/2", "mug", MUG, is_there=False)])
+    world.known[:] = True
+    r = run(world, Overlooking(world))
+    assert r.go("what is on the table?").answer.answer == "nothing"
+    assert tries(r) == [("object/1", "done")]
+
+
 class CountingPlanner(TablePlanner):
     """Has an answer at once, which may change until it was asked ``n`` times."""
 
@@ -244,6 +279,26 @@ def test_an_answer_that_may_change_is_given_after_a_look_around(run: Callable[..
     assert len(counting.asked) > 1 and r.body.n_steps < 250
     world = TaskWorld([])
     assert run(world, CountingPlanner(world)).go("without moving, how many mugs are there?").answer.answer == "1"
+
+
+@BODIES
+def test_what_only_resembles_the_thing_is_told_where_nothing_is_left_to_explore(run: Callable[..., Run]) -> None:
+    """A mug is no answer to a question about a toothbrush cup as long as that may still be found."""
+
+    class Resembling(TablePlanner):
+        def ask(self, question: str, memory: Any, limit: int = 10, with_images: bool = False) -> Answer:
+            known = next((t for t in self.world.things.values() if t.known), None)
+            if known is not None:
+                return Answer("it is green", True, 0.9, (self.world.evidence(known),))
+            return Answer("I take it to mean a mug", True, 0.5, resembles=True)
+
+    world = TaskWorld([Thing("object/1", "toothbrush cup", MUG)])
+    assert run(world, Resembling(world)).go("what color is the toothbrush cup?").answer.answer == "it is green"
+    world = TaskWorld([])
+    r = run(world, Resembling(world))
+    outcome = r.go("what color is the toothbrush cup?")
+    assert outcome.done and outcome.answer.answer == "I take it to mean a mug"
+    assert r.body.steps_left > 0
 
 
 @BODIES
@@ -304,6 +359,26 @@ def test_a_task_can_be_cancelled_after_any_motion(run: Callable[..., Run], after
     if r.navigation is not None:
         r.body.stop()
         assert r.navigation.stands
+
+
+def test_a_wait_for_an_image_ends_when_the_task_is_cancelled() -> None:
+    class Blind(TaskWorld):
+        """Whose camera has failed: no image comes any more."""
+
+        def see(self) -> None: ...
+
+    world, clock = Blind([Thing("object/1", "mug", NEAR_MUG, known=True)]), Clock()
+    navigation = GridNavigation(world)
+    limits = NavigationLimits(look_time=60.0)
+    body = NavigatedBody(world, navigation, navigation.where, limits, clock=clock, sleep=clock.sleep)
+    world.step("look")
+    executor = TaskExecutor(world, TablePlanner(world), body)
+    body.begin(100)
+    began = clock()
+    with pytest.raises(GivenUpError, match="waiting for an image"), cancelled_by(lambda: clock() - began > 1.0):
+        list(executor.carry_out(parse_instruction("find the mug"), "find the mug"))
+    assert clock() - began < 1.5
+    assert executor.tree.root.status == "cancelled"
 
 
 def test_a_robot_that_does_not_come_on_is_given_up() -> None:

@@ -41,6 +41,7 @@ from loci.nodes.conversions import (
 )
 from loci.nodes.errors import Code
 from loci.nodes.own_node import NodeClosedError, OwnNode
+from loci.planning.cancelling import current_check
 from loci.planning.protocols import Answer, KnownFrontier, KnownObject, KnownPath, KnownRoom, Point
 from loci.query import MAX_LIMIT, Evidence, Query
 from loci.scene.relations import Relation
@@ -640,9 +641,17 @@ class MemoryClient:
         request = service_type.Request(**fields)
         if min_stamp_ns:
             request.min_stamp = to_time(min_stamp_ns)
-        return self._send(service_type, service, request, timeout)
+        # Only what waits for an image may take long; what is quick is brought to its end, and the robot can still be stopped.
+        return self._send(service_type, service, request, timeout, current_check() if min_stamp_ns else None)
 
-    def _send(self, service_type: Any, name: str, request: Any, timeout: float | None = None) -> Any:
+    def _send(
+        self,
+        service_type: Any,
+        name: str,
+        request: Any,
+        timeout: float | None = None,
+        given_up: Callable[[], bool] | None = None,
+    ) -> Any:
         timeout = self.timeout if timeout is None else timeout
         began = time.monotonic()
         with self._lock, self._open():
@@ -656,7 +665,8 @@ class MemoryClient:
             )
         with self._open():
             future = client.call_async(request)
-            return _checked(self._own.wait(future, timeout - (time.monotonic() - began), client.srv_name))
+            left = timeout - (time.monotonic() - began)
+            return _checked(self._own.wait(future, left, client.srv_name, given_up))
 
     def _act(self, action_type: Any, name: str, goal: Any, progress: Progress | None, timeout: float) -> Any:
         with self._lock, self._open():

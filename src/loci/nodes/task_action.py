@@ -14,7 +14,7 @@ from loci.nodes.conversions import to_evidence, to_point
 from loci.nodes.errors import Code, RequestError
 from loci.perception.text import TextEncoder
 from loci.planning.bodies import BodyError, Motion
-from loci.planning.cancelling import cancelled_by
+from loci.planning.cancelling import GivenUpError, cancelled_by
 from loci.planning.execution import Outcome, TaskExecutor
 from loci.planning.navigated import NavigatedBody
 from loci.planning.orders import Order, parse_instruction
@@ -117,9 +117,13 @@ class TaskAction:
                         telling.tell(motion)
                     except StopIteration as end:
                         outcome = end.value
-            except Exception:
+            except Exception as error:
                 if handle.is_cancel_requested:  # also what it waited for was given up
                     executor.tree.root.end("cancelled", f"cancelled while {telling.stage}", body.stamp_ns)
+                elif isinstance(error, GivenUpError):
+                    why = f"the planner was deactivated while {telling.stage}"
+                    executor.tree.root.end("cancelled", why, body.stamp_ns)
+                    raise RequestError(Code.CANCELED, why) from error
                 raise
             finally:
                 doing.close()

@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from loci.planning.approach import approach
+from loci.planning.approach import approach, step_back
 from loci.planning.bodies import Body, BodyError, Handled, Motion
+from loci.planning.cancelling import GivenUpError
 from loci.planning.orders import Order, Verb
 from loci.planning.phrases import time_phrase
 from loci.planning.plan_memory import SOURCE as PLAN_SOURCE
@@ -158,7 +159,7 @@ class TaskExecutor:
                 if not outcome.done:
                     outcome = replace(outcome, reason=f"{phrase(order)}: {outcome.reason}")
                     break
-        except GeneratorExit:
+        except (GeneratorExit, GivenUpError):
             root.end("cancelled", "cancelled", self._body.stamp_ns)
             raise
         except Exception as error:
@@ -197,7 +198,7 @@ class TaskExecutor:
         return (yield from self._try(words, found, self._look_for, "found"))
 
     def handle(self, order: Order) -> Generator[Motion, None, Outcome]:
-        """Find a thing and do something with it. What fails once is tried with the next best thing."""
+        """Find a thing and do something with it. What fails is tried from a step farther off, then with the next best thing."""
         if not self._body.has_hand:
             return Outcome(False, "this robot has no hand that could do it")
 
@@ -207,6 +208,8 @@ class TaskExecutor:
                 return looked
             assert target.position is not None
             handled = self._body.handle(order.verb, target.label, target.position)
+            if not handled.done and (yield from step_back(self._memory, self._body, target)):
+                handled = self._body.handle(order.verb, target.label, target.position)
             self._stamp_ns = max(self._stamp_ns, self._body.stamp_ns)
             if not handled.done:
                 return replace(handled, failure="not done")
@@ -267,7 +270,8 @@ class TaskExecutor:
         """Ask after every few steps of exploring, until the memory knows or nothing is left to explore.
 
         Where the thing is known, but not what was asked, it is driven to and looked at first. An answer that may change as long as its
-        surroundings are unexplored (a number, a room without a name) is given after a look at these, bounded.
+        surroundings are unexplored (a number, a room without a name) is given after a look at these, bounded. One about what only
+        resembles the thing is given where nothing is left to explore, and "nothing is on it" after a look from close by.
 
         Args:
             question: in plain words.
@@ -283,8 +287,17 @@ class TaskExecutor:
             answer = self._planner.ask(question, self._memory)
             self._look_at = answer.look_at
             if answer.known and all(self._may_use(e) for e in answer.evidence if e.kind == "object"):
-                since = self._body.n_steps if since is None else since
-                is_settled = not answer.may_change or self._body.n_steps - since >= _MAX_SETTLING
+                if since is None and not answer.resembles:
+                    since = self._body.n_steps
+                waited = since is not None and self._body.n_steps - since >= _MAX_SETTLING
+                is_settled = not answer.resembles and (not answer.may_change or waited)
+                close = None if stay or self._body.steps_left <= 0 else self._overlooked(answer, tries)
+                if close is not None:
+                    looked = yield from self._tried(close, f"look at {_name(close)}", self._look_for)
+                    tries.add(close, looked.reason or "looked at", reached=looked.failure != "not reached")
+                    continue
+                if not stay and self._body.steps_left > 0 and (explored or is_settled) and tries.allow_unreached():
+                    continue
                 if stay or explored or is_settled or self._body.steps_left <= 0:
                     return Outcome(True, answer.answer, answer.evidence, answer)
                 explored = not (yield from self._explore())
@@ -392,6 +405,12 @@ class TaskExecutor:
             return None
         return next(
             (e for e in answer.evidence[:1] if e.kind == "object" and e.is_goal and not tries.is_spent(e)), None
+        )
+
+    def _overlooked(self, answer: Answer, tries: Tries) -> Evidence | None:
+        """The next thing that an answer wants to be looked at from close by; each is looked at once."""
+        return next(
+            (e for e in answer.evidence if e.id in answer.look_close and e.is_goal and not tries.is_spent(e)), None
         )
 
     def _first(self, words: str, found: list[Evidence], tries: Tries) -> Evidence | None:

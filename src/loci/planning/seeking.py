@@ -57,14 +57,14 @@ def things_meant(
     if purpose:
         return Meant(_serving(words, purpose, memory, planner, desperate))
     exact, alike, look_at = _asked(words, memory, planner, position)
-    if exact or not desperate:
+    if not desperate:
         return Meant(exact, look_at)
+    # What fits better comes first; the others are tried where that is not there.
+    found, far = [*exact, *(e for e in alike if is_called(e.label, _name_in(words)))], list(alike)
     for looser in relaxations(words):
         exact, others, _ = _asked(looser, memory, planner, position)
-        if exact:
-            return Meant(exact)
-        alike = alike or others
-    return Meant(alike)
+        found, far = found + exact, far + others
+    return Meant(list({e.id: e for e in found + far}.values()))
 
 
 def purpose_of(words: str) -> str:
@@ -106,10 +106,17 @@ def _serving(words: str, purpose: str, memory: MemoryReader, planner: Planner, d
     """
     served = planner.ask(f"is there {words}", memory, limit=_LIMIT)
     known = [e for e in served.evidence if served.known and e.kind == "object" and e.state != "missing"]
-    if known:
+    if known and (desperate or not served.resembles):
         return known
+    if served.resembles:  # what serves better may still be found
+        return []
     found = memory.recall(Query(text=purpose, kinds=("object",), limit=10)).evidence
     return [e for e in found if e.state != "missing" and (desperate or e.score >= _SERVES)]
+
+
+def _name_in(words: str) -> str:
+    """What a thing is called in "the red mug on the counter"."""
+    return parse(f"where is the {words}").words or words
 
 
 def _worded(q: Question) -> str:
@@ -129,6 +136,8 @@ def _asked(
     asked = parse(question)
     # "The mug on the table": the evidence may name the table, too.
     exact = [e for e in found if e.kind == "snapshot" or is_called(e.label, asked.words or words)]
+    if answer.resembles:  # of nearly the colour
+        exact = []
     # Where a known thing's room could be looked at more closely is no place to look for another thing.
     look_at = "" if answer.may_change else answer.look_at
     return _best_first(exact, asked, memory, position), [e for e in found if e not in exact], look_at

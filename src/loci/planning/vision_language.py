@@ -212,7 +212,7 @@ class VisionLanguagePlanner:
             ModelError: no answer.
             GivenUpError: who asks has cancelled.
         """
-        give_up_if_cancelled()
+        give_up_if_cancelled("asking the vision-language model")
         self._count_in_flight(1)
         try:
             reply = self.model.complete(messages, prompt.schema, timeout)
