@@ -24,7 +24,7 @@ from loci.words import canonical
 _LEAST_SHARE, _N_MEANT = 0.01, 2
 #: Likeness of things of one kind whose colours differ: colours are told wrongly in the shade, and of what is small.
 _OTHER_COLOR = 0.8
-#: Two things whose points are within this of a ray's end are not hidden by what the ray hits [m]; rays end here [m].
+#: What a ray hits so shortly before a point does not hide it: voxels are coarse [m]; rays end here [m].
 _BEFORE, _RAY = 0.2, 8.0
 
 
@@ -50,7 +50,8 @@ def objects_shown(
 
     Args:
         objects: remembered ones.
-        keyframes, spatial: they hang on, and lie in.
+        keyframes: that the objects hang on.
+        spatial: the octree that they lie in.
         map_id: of the octree.
         image: (H, W, 3) uint8 RGB.
         detections: what a detector saw in it.

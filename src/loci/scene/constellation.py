@@ -48,8 +48,8 @@ class Seen:
 
     Attributes:
         boxes: (D, 4) x0, y0, x1, y1 [share of the image's width].
-        weights: (D,) how much each counts.
-        camera: of the picture; a width of 1 is enough.
+        weights: (D,) how much each counts, see `weight_of`.
+        camera: of the picture.
     """
 
     boxes: Array
