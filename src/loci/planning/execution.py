@@ -6,12 +6,13 @@ after every action: who runs a task can stop it, bound it, or tell how far it is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
+from loci.observation import Detection
 from loci.planning.approach import approach, step_back
 from loci.planning.bodies import Body, BodyError, Handled, Motion
 from loci.planning.cancelling import GivenUpError
@@ -22,7 +23,7 @@ from loci.planning.plan_memory import PlanMemory, with_lessons
 from loci.planning.protocols import Answer, MemoryReader, NoteMemory, Planner, Point
 from loci.planning.relevance import Interest, KnowsWords, Relevance
 from loci.planning.searching import SecondLook
-from loci.planning.seeking import pictured, things_meant
+from loci.planning.seeking import pictured, shows_still, things_meant
 from loci.planning.task_tree import Status, TaskTree
 from loci.planning.tries import Tries
 from loci.query import Evidence, Query
@@ -30,6 +31,8 @@ from loci.words import normalise
 
 #: How near to a thing the way may end, if nothing else is said [m].
 TOLERANCE = 1.5
+#: How near to where a picture was taken the way may end [m].
+_PICTURE_TOLERANCE = 0.4
 #: Actions of exploring between two questions to the memory.
 _EXPLORE_STEPS = 4
 #: Actions of exploring after which an answer that may still change is given.
@@ -189,13 +192,26 @@ class TaskExecutor:
             return (yield from self.find(order.words))
         return (yield from self.handle(order))
 
-    def find(self, words: str = "", image: npt.NDArray[np.uint8] | None = None) -> Generator[Motion, None, Outcome]:
-        """Go to what is called so, or to what a picture (H, W, 3) RGB shows, and look whether it is there."""
+    def find(
+        self, words: str = "", image: npt.NDArray[np.uint8] | None = None, detections: Sequence[Detection] = ()
+    ) -> Generator[Motion, None, Outcome]:
+        """Go to what is called so, or to what a picture shows, and look whether it is there.
+
+        Args:
+            words: "red mug"; not needed with a picture.
+            image: the picture, (H, W, 3) uint8 RGB; None: there is none.
+            detections: what the robot's detector saw in it; none: it is looked for by its looks alone.
+        """
 
         def found(desperate: bool) -> list[Evidence]:
-            return self._pictured(image, desperate) if image is not None else self._things(words, desperate)
+            return self._pictured(image, detections, desperate) if image is not None else self._things(words, desperate)
 
-        return (yield from self._try(words, found, self._look_for, "found"))
+        def look(target: Evidence) -> Generator[Motion, None, Handled]:
+            if image is None or target.kind != "object":
+                return (yield from self._look_for(target))
+            return (yield from self._look_as_pictured(target, image, detections))
+
+        return (yield from self._try(words, found, look, "found"))
 
     def handle(self, order: Order) -> Generator[Motion, None, Outcome]:
         """Find a thing and do something with it. What fails is tried from a step farther off, then with the next best thing."""
@@ -372,10 +388,12 @@ class TaskExecutor:
         self._look_at = meant.look_at
         return meant.things
 
-    def _pictured(self, image: npt.NDArray[np.uint8], desperate: bool) -> list[Evidence]:
-        """Remembered images like a picture; any, where nothing is left to explore."""
+    def _pictured(
+        self, image: npt.NDArray[np.uint8], detections: Sequence[Detection], desperate: bool
+    ) -> list[Evidence]:
+        """Remembered objects and images that a picture may show; also unlikely ones, where nothing is left to explore."""
         self._up_to_date()
-        return pictured(self._memory, image, desperate=desperate)
+        return pictured(self._memory, image, detections, desperate=desperate)
 
     def _sightings(self, words: str) -> list[Evidence]:
         """Where such a thing was seen, newest first: the thing, also where it is gone by now, what was noted about it, and the images of it.
@@ -476,6 +494,27 @@ class TaskExecutor:
         if not now:
             return Handled(False, "the memory does not know it any more")
         return Handled(False, "it is not there", "not there") if now[0].state == "missing" else Handled(True)
+
+    def _look_as_pictured(
+        self, target: Evidence, image: npt.NDArray[np.uint8], detections: Sequence[Detection]
+    ) -> Generator[Motion, None, Handled]:
+        """Drive to where the picture of a remembered object was taken, and look whether it is what the picture shows."""
+        assert target.position is not None and target.T_map_camera is not None
+        x, y, z = target.T_map_camera[:3, 3].tolist()
+        stuck = yield from self._body.drive((x, y, z), _PICTURE_TOLERANCE)
+        if stuck:
+            stuck = yield from approach(self._memory, self._body, target, self._tolerance)
+        self._stamp_ns = max(self._stamp_ns, self._body.stamp_ns)
+        if stuck:
+            return Handled(False, stuck, "not reached")
+        yield from self._body.face(target.position)
+        if self._body.steps_left <= 0:
+            return Handled(True)
+        yield from self._look()
+        self._up_to_date()
+        if shows_still(self._memory, image, detections, target):
+            return Handled(True)
+        return Handled(False, "what is there is not what the picture shows", "not there")
 
 
 def phrase(order: Order) -> str:

@@ -12,10 +12,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from loci.observation import Detection
 from loci.planning.driving import distance
 from loci.planning.parsing import Question, parse
 from loci.planning.protocols import KnownObject, MemoryReader, Planner, Point
-from loci.query import SAME_VIEW, Evidence, Query
+from loci.query import SAME_SURROUNDINGS, SAME_VIEW, Evidence, Query
 from loci.words import canonical, normalise
 
 #: Things that fit and are compared by the way to them.
@@ -27,6 +28,10 @@ _PATH_TOLERANCE = 1.5
 #: Least cosine of a purpose with a thing that serves it, for all-MiniLM-L6-v2: thirteen of fifteen purposes ("boil water") have a thing
 #: above it in five generated homes; the best of the things that do not serve has 0.37 (median), so that it is no more than a hint.
 _SERVES = 0.36
+#: Where nothing is left to explore, surroundings that agree so well with a picture are worth a look: parts of them may not have been seen.
+_ALIKE_SURROUNDINGS = 0.25
+#: Objects nearer to one another than this are one that was found by a picture [m]; scores that differ by less are as good.
+_SAME_SPOT, _WORSE = 1.0, 0.1
 #: The words of the purpose alone are compared: in "can use" the encoder's user means no can.
 _PURPOSE = re.compile(
     r"^(?:some|any)thing(?: that| which)?(?: (?:i|we|you|one|people))?(?: (?:can|could|may|might|would))?(?: be)?"
@@ -93,10 +98,44 @@ def relaxations(words: str) -> Iterator[str]:
             yield _worded(looser)
 
 
-def pictured(memory: MemoryReader, image: np.ndarray, *, desperate: bool = False) -> list[Evidence]:
-    """Remembered images that show what a picture (H, W, 3) RGB shows, surest first; any, where nothing is left to explore."""
-    found = memory.recall(Query(image=image, kinds=("keyframe",), limit=10)).evidence
-    return [e for e in found if desperate or e.score >= SAME_VIEW]
+def pictured(
+    memory: MemoryReader, image: np.ndarray, detections: Sequence[Detection] = (), *, desperate: bool = False
+) -> list[Evidence]:
+    """Remembered objects that a picture shows, by what is around them, and images that show the same, surest first.
+
+    Args:
+        memory: of the robot.
+        image: the picture, (H, W, 3) uint8 RGB.
+        detections: what the robot's detector saw in it; none: only its looks count.
+        desperate: nothing is left to explore: what agrees less well counts, too.
+    """
+    things: Sequence[Evidence] = ()
+    if detections:
+        shown = Query(image=image, detections=tuple(detections), kinds=("object",), limit=10)
+        things = memory.recall(shown).evidence
+    sure = [e for e in things if e.score >= SAME_SURROUNDINGS]
+    if sure:  # comparing images closely takes long
+        return sure
+    views = memory.recall(Query(image=image, kinds=("keyframe",), limit=10)).evidence
+    sure = [e for e in views if e.score >= SAME_VIEW]
+    if not desperate:
+        return sure
+    return [*sure, *(e for e in things if e.score >= _ALIKE_SURROUNDINGS), *(e for e in views if e.score < SAME_VIEW)]
+
+
+def shows_still(memory: MemoryReader, image: np.ndarray, detections: Sequence[Detection], target: Evidence) -> bool:
+    """Whether an object that was found by a picture still agrees with it, now that the robot has looked from there, and nothing agrees better."""
+    query = Query(image=image, detections=tuple(detections), kinds=("object",), limit=10)
+    found = memory.recall(query).evidence
+    assert target.position is not None
+    at = target.position
+    # What was seen anew may be one with another object now.
+    here = [e for e in found if e.id == target.id or (e.position is not None and distance(e.position, at) < _SAME_SPOT)]
+    if not here:
+        return False
+    best = max(e.score for e in here)
+    least = min(target.score, SAME_SURROUNDINGS) - _WORSE
+    return best >= least and best >= max((e.score for e in found if e.is_goal), default=0.0) - _WORSE
 
 
 def _serving(words: str, purpose: str, memory: MemoryReader, planner: Planner, desperate: bool) -> list[Evidence]:
