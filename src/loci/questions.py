@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from loci.described_objects import DescribedObject, DescribedObjects
 from loci.episodic.short_term import REACH, ShortTermRecord
 from loci.evidence import Memories, describe_place, picture_of_episode, related, rooms_of_objects
 from loci.forgetting import Explanation, Forgetting
@@ -65,6 +66,7 @@ class MemoryQuestions:
 
     map_id: str
     _memories: Memories
+    _described: DescribedObjects
     _forgetting: Forgetting
     _tokens: PlaceTokens | None
 
@@ -505,6 +507,20 @@ class MemoryQuestions:
     def objects(self) -> tuple[SceneObject, ...]:
         """All objects, of all maps."""
         return self._memories.scene.objects()
+
+    def described_objects(self) -> tuple[DescribedObject, ...]:
+        """All objects of all maps as evidence, those that are missing included; rooms as of the last `refresh`.
+
+        Listing them is no use of them: nothing is kept longer for it.
+        """
+        return self._described.all(self._memories)
+
+    def rooms(self) -> tuple[Room, ...]:
+        """Rooms of the current map, up to date."""
+        if self.robot_position is not None:
+            self._fresh_view()
+        view = self._memories.spatial.view
+        return view.rooms if view is not None else ()
 
     def object(self, object_id: str) -> SceneObject:
         """The object with this id.
