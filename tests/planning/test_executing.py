@@ -378,11 +378,11 @@ def test_a_way_that_could_not_be_driven_is_tried_later_though_the_thing_is_seen(
     assert tries(again) == [("object/2", "done")]
 
 
-def test_without_an_instruction_nothing_is_kept() -> None:
+def test_without_an_instruction_no_task_is_kept() -> None:
     r = stepped(TaskWorld([Thing("object/1", "mug", NEAR_MUG)]))
     r.executor = TaskExecutor(r.world, TablePlanner(r.world), r.body, plans=PlanMemory(r.world))
     r.body.begin(1000)
     motions = list(r.executor.carry_out((Order("find", "mug"),)))
     assert motions
     assert r.tree["status"] == "done"
-    assert not r.world.notes.kept
+    assert [labels for _, labels in r.world.notes.kept] == [("found", "mug")], "only where the search ended"

@@ -17,10 +17,10 @@ from loci.planning.bodies import Body, BodyError, Handled, Motion
 from loci.planning.orders import Order, Verb
 from loci.planning.phrases import time_phrase
 from loci.planning.plan_memory import SOURCE as PLAN_SOURCE
-from loci.planning.plan_memory import PlanMemory, with_lessons
+from loci.planning.plan_memory import Experience, Failure, PlanMemory, with_lessons
 from loci.planning.protocols import Answer, MemoryReader, NoteMemory, Planner, Point
-from loci.planning.relevance import Interest, KnowsWords, Relevance
-from loci.planning.searching import SecondLook
+from loci.planning.relevance import Interest, KnowsWords, Relevance, with_experience
+from loci.planning.searching import Looked, SecondLook
 from loci.planning.seeking import pictured, things_meant
 from loci.planning.task_tree import Status, TaskTree
 from loci.planning.tries import Tries
@@ -316,29 +316,42 @@ class TaskExecutor:
             success: what is then said of it.
         """
         tries = Tries()
-        explored = searched = False
+        explored = searched = sought = False
         yield from self._look()
-        lessons = self._plans.lessons(words) if self._plans is not None else []
+        known = self._plans.experience(words) if self._plans is not None else Experience()
         interest = self._interest(words)
-        second_look = SecondLook(self._memory, self._body, interest)
+        to_borders = with_experience(interest, known, seen_before=False)
+        second_look = SecondLook(self._memory, self._body, with_experience(interest, known, seen_before=True))
+        looked: Looked | None = None
         while self._body.steps_left > 0:
-            target = self._first(words, with_lessons(candidates(searched), lessons), tries)
+            target = self._first(words, with_lessons(candidates(searched), known.lessons), tries)
+            if looked is not None and (target is None or looked.stuck):
+                self._learn(words, looked.at, "not reached" if looked.stuck else "not there", looked.stuck)
+            looked = None
             if target is not None:
                 handled = yield from self._tried(target, f"try {_name(target)}", work)
                 if handled.done:
+                    if self._plans is not None and words and (sought or tries.reasons):
+                        self._plans.remember_find(words, target, self._body.stamp_ns)
                     return Outcome(True, f"{success}: {_name(target)}", (target,))
                 tries.add(target, handled.reason, reached=handled.failure != "not reached")
-                if self._plans is not None and handled.failure:
-                    self._plans.remember_failure(words, target, handled.failure, handled.reason, self._body.stamp_ns)
+                if handled.failure:
+                    self._learn(words, target, handled.failure, handled.reason)
             elif not explored:
-                explored = not (yield from self._explore(interest))
+                sought, explored = True, not (yield from self._explore(to_borders))
             elif not searched:
-                searched = not (yield from second_look.next())
+                looked = yield from second_look.next()
+                searched = looked is None
                 self._stamp_ns = max(self._stamp_ns, self._body.stamp_ns)
             elif not tries.allow_unreached():
                 nothing = "everything reachable was explored, and nothing like it is known"
                 return Outcome(False, f"{tries.summary()}; {nothing} besides" if tries.reasons else nothing)
         return Outcome(False, "not done within the steps allowed" + (f" ({tries.summary()})" if tries.reasons else ""))
+
+    def _learn(self, words: str, at: Evidence, failure: Failure, reason: str) -> None:
+        """A lesson for later tasks."""
+        if self._plans is not None:
+            self._plans.remember_failure(words, at, failure, reason, self._body.stamp_ns)
 
     def _tried(self, target: Evidence, what: str, work: Work) -> Generator[Motion, None, Handled]:
         """Work on a candidate, in the tree."""
