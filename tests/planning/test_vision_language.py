@@ -578,7 +578,9 @@ def test_past_tasks_like_the_question_and_lessons_are_shown_as_quotations(tmp_pa
         assert not any(f"| {own} " in notes for own in (task, lesson, find)), "each stands once"
         assert [e.id for e in answer.evidence] == [lesson]
         bare = build_prompt("where is the mug", reader, Templates(), PromptBudget(max_plans=0))
-        assert "Past tasks like this, and what this robot's searches taught:\n| none\n" in text_of({"messages": bare.messages})
+        assert "Past tasks like this, and what this robot's searches taught:\n| none\n" in text_of(
+            {"messages": bare.messages}
+        )
 
 
 def test_it_compares_words_as_the_other_planner_does_and_asks_no_model() -> None:

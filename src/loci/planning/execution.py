@@ -6,26 +6,32 @@ after every action: who runs a task can stop it, bound it, or tell how far it is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from loci.planning.approach import approach
 from loci.planning.bodies import Body, BodyError, Handled, Motion
+from loci.planning.driving import distance
 from loci.planning.orders import Order, Verb
-from loci.planning.phrases import time_phrase
+from loci.planning.phrases import joined, time_phrase
 from loci.planning.plan_memory import SOURCE as PLAN_SOURCE
 from loci.planning.plan_memory import Experience, Failure, PlanMemory, with_lessons
 from loci.planning.protocols import Answer, MemoryReader, NoteMemory, Planner, Point
 from loci.planning.relevance import Interest, KnowsWords, Relevance, with_experience
+from loci.planning.revisiting import HAND, Revisit, Spot, goals_of, picked_text, placed_text, understood
 from loci.planning.searching import Looked, SecondLook
 from loci.planning.seeking import pictured, things_meant
 from loci.planning.task_tree import Status, TaskTree
 from loci.planning.tries import Tries
 from loci.query import Evidence, Query
 from loci.words import normalise
+
+if TYPE_CHECKING:
+    from loci.perception.text import TextEncoder
 
 #: How near to a thing the way may end, if nothing else is said [m].
 TOLERANCE = 1.5
@@ -55,8 +61,6 @@ _STATES: dict[str, str] = {
     "switch_off": "off",
     "clean": "clean",
 }
-#: Who tells the memory what the hand did.
-_HAND = "robot"
 #: Work on a candidate: what came of it.
 Work = Callable[[Evidence], Generator[Motion, None, Handled]]
 
@@ -126,7 +130,11 @@ class TaskExecutor:
         self.tree = TaskTree("")
         self._node = self.tree.root
 
-    def carry_out(self, orders: tuple[Order, ...], instruction: str = "") -> Generator[Motion, None, Outcome]:
+    def understood(self, instruction: str, encoder: TextEncoder | None = None) -> tuple[Order | Revisit, ...]:
+        """Orders of an instruction, which may speak of what this robot's hand did; see `loci.planning.revisiting.understood`."""
+        return understood(instruction, self._memory, encoder)
+
+    def carry_out(self, orders: Sequence[Order | Revisit], instruction: str = "") -> Generator[Motion, None, Outcome]:
         """One order after the other; the first that fails ends it. The tree tells how far it is.
 
         Args:
@@ -136,7 +144,7 @@ class TaskExecutor:
         self.tree = TaskTree(instruction, [phrase(order) for order in orders])
         return self._carry_out(orders, instruction)
 
-    def _carry_out(self, orders: tuple[Order, ...], instruction: str) -> Generator[Motion, None, Outcome]:
+    def _carry_out(self, orders: Sequence[Order | Revisit], instruction: str) -> Generator[Motion, None, Outcome]:
         root = self.tree.root
         root.begin(self._body.stamp_ns or self._memory.newest_stamp_ns)
         outcome = Outcome(False, "nothing was ordered")
@@ -175,7 +183,9 @@ class TaskExecutor:
             began_ns = self.tree.root.began_ns
             self._plans.remember_task(instruction, outcome.done, outcome.reason, began_ns=began_ns)
 
-    def _order(self, order: Order) -> Generator[Motion, None, Outcome]:
+    def _order(self, order: Order | Revisit) -> Generator[Motion, None, Outcome]:
+        if isinstance(order, Revisit):
+            return (yield from self.revisit(order))
         if order.stay and order.verb not in ("find", "answer"):
             return Outcome(False, "that cannot be done without moving")
         if order.verb == "answer":
@@ -206,11 +216,12 @@ class TaskExecutor:
             if not looked.done:
                 return looked
             assert target.position is not None
+            carrier = self._carrier(target)
             handled = self._body.handle(order.verb, target.label, target.position)
             self._stamp_ns = max(self._stamp_ns, self._body.stamp_ns)
             if not handled.done:
                 return replace(handled, failure="not done")
-            self._tell(order.verb, target)
+            self._tell(order.verb, target, carrier)
             return handled
 
         return (
@@ -219,7 +230,13 @@ class TaskExecutor:
             )
         )
 
-    def _tell(self, verb: Verb, target: Evidence) -> None:
+    def _carrier(self, target: Evidence) -> str:
+        """What a thing lies on or in, in plain words."""
+        known = {o.id: o for o in self._memory.known_objects()}
+        carrier = known.get(known[target.id].on) if target.id in known else None
+        return carrier.label if carrier is not None and carrier.label else "floor"
+
+    def _tell(self, verb: Verb, target: Evidence, carrier: str) -> None:
         """Let the memory know what the hand did: no camera may see it, and what is in a hand is not gone."""
         if self._notes is None:
             return
@@ -227,14 +244,15 @@ class TaskExecutor:
         done, label = _DONE[verb], target.label
         if verb != "place":
             text = f"{done} the {label}" + (f" in the {target.room_name}" if target.room_name else "")
+            text = picked_text(label, carrier) if verb == "pick" else text
             self._notes.remember(
-                text, _HAND, labels=(label,), object_id=target.id, state=_STATES[verb], position=target.position
+                text, HAND, labels=(label,), object_id=target.id, state=_STATES[verb], position=target.position
             )
             return
         for held in self._memory.recall(Query(kinds=("object",), states=("held",), order="newest", limit=1)).evidence:
             self._notes.remember(
-                f"put the {held.label} at the {label}",
-                _HAND,
+                placed_text(held.label, label),
+                HAND,
                 labels=(held.label, label),
                 object_id=held.id,
                 state="placed",
@@ -262,6 +280,49 @@ class TaskExecutor:
         if tries.reasons:
             return Outcome(False, f"where the {words} was seen cannot be reached ({tries.summary()})")
         return Outcome(False, f"the memory knows of no {words} that was seen")
+
+    def revisit(self, order: Revisit) -> Generator[Motion, None, Outcome]:
+        """Go to what the robot's own deeds tell: to one spot of each goal, in the order that is asked for, or the nearest first. Nothing is explored."""
+        if order.wish is None:
+            return Outcome(False, "I have no record of having done that")
+        yield from self._look()
+        self._up_to_date()
+        left = goals_of(order.wish, self._memory, self._planner)
+        if not left or not all(left):
+            return Outcome(False, "the memory does not know where that is")
+        basis: list[Evidence] = []
+        while left:
+            goal = left[0] if order.wish.ordered else min(left, key=self._nearest)
+            spot, reasons = yield from self._go_to_one(goal)
+            if spot is None:
+                return Outcome(False, reasons, tuple(basis))
+            left.remove(goal)
+            basis.append(spot.basis)
+        return Outcome(True, f"been there: {joined([e.text or _name(e) for e in basis])}", tuple(basis))
+
+    def _go_to_one(self, goal: Sequence[Spot]) -> Generator[Motion, None, tuple[Spot | None, str]]:
+        """Drive to the nearest spot that can be reached, and face it; None and why, if there is none."""
+        reasons: list[str] = []
+        here = self._body.position()
+        for spot in sorted(goal, key=lambda s: distance(s.position, here)):
+            name = f"the {spot.label}" if spot.label else "the room"
+            if self._body.steps_left <= 0:
+                reasons.append("not done within the steps allowed")
+                break
+            node = self._node.begin_try(f"go to {name}", *self._basis(spot.basis))
+            stuck = yield from self._body.drive(spot.position, self._tolerance)
+            if not stuck and not spot.is_room:
+                yield from self._body.face(spot.position)
+            self._stamp_ns = max(self._stamp_ns, self._body.stamp_ns)
+            node.end("failed" if stuck else "done", stuck, self._body.stamp_ns)
+            if not stuck:
+                return spot, ""
+            reasons.append(f"{name}: {stuck}")
+        return None, "; ".join(reasons)
+
+    def _nearest(self, goal: Sequence[Spot]) -> float:
+        here = self._body.position()
+        return min(distance(s.position, here) for s in goal)
 
     def find_out(self, question: str, *, stay: bool = False) -> Generator[Motion, None, Outcome]:
         """Ask after every few steps of exploring, until the memory knows or nothing is left to explore.
@@ -472,8 +533,10 @@ class TaskExecutor:
         return Handled(False, "it is not there", "not there") if now[0].state == "missing" else Handled(True)
 
 
-def phrase(order: Order) -> str:
+def phrase(order: Order | Revisit) -> str:
     """An order in plain words, for people."""
+    if isinstance(order, Revisit):
+        return order.words
     if order.verb == "answer":
         return order.words
     if order.last_seen:

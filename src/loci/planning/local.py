@@ -45,14 +45,14 @@ class LocalReader:
 
     def known_object(self, object_id: str) -> KnownObject | None:
         """The object with this id; None: there is none."""
-        if not self._memory.recall(Query(kinds=("object",), object_id=object_id, limit=1)).evidence:  # counted as a use of it
+        if not self._memory.recall(
+            Query(kinds=("object",), object_id=object_id, limit=1)
+        ).evidence:  # counted as a use of it
             return None
         return next((o for o in self.known_objects() if o.id == object_id), None)
 
     def known_rooms(self) -> tuple[KnownRoom, ...]:
-        return tuple(
-            KnownRoom(r.id, r.name, r.confidence, _point(r.position), r.area) for r in self._memory.rooms()
-        )
+        return tuple(KnownRoom(r.id, r.name, r.confidence, _point(r.position), r.area) for r in self._memory.rooms())
 
     def known_frontiers(self, position: Point | None = None, min_stamp_ns: int = 0) -> tuple[KnownFrontier, ...]:
         frontiers = (
