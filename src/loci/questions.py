@@ -679,14 +679,19 @@ class MemoryQuestions:
         position: npt.ArrayLike | None = None,
         radius: float | None = None,
         limit: int = 10,
+        offset: int = 0,
     ) -> list[tuple[SceneObject, float]]:
         """Objects that meet all conditions with their scores in [0, 1], best first; without a text, nearest or newest first.
+
+        ``limit`` of them, after as many of the best as ``offset`` says.
 
         Raises:
             ValueError: limit, position or radius out of range, or an empty text.
             LookupError: no such room.
         """
         check_limit(limit)
+        if offset < 0:
+            raise ValueError(f"expected an offset >= 0, got {offset}")
         if text is not None and not text.strip():
             raise ValueError("expected a text with at least one word, got an empty one")
         if (position is None) != (radius is None):
@@ -715,7 +720,7 @@ class MemoryQuestions:
             scores = score_labels([o.label for o in found], colors, text, embedding, encoder, attributes)
             scores = np.maximum(scores, scores_by_looks(self._memories, found, text))
         order = sorted(range(len(found)), key=lambda i: (-scores[i], distance[i], -found[i].last_seen_ns))
-        return [(found[i], float(scores[i])) for i in order[:limit]]
+        return [(found[i], float(scores[i])) for i in order[offset : offset + limit]]
 
     def attributes(self) -> Mapping[str, tuple[str, ...]]:
         """{object id: what detectors told of it ("open", "wooden"), and its size among its like ("large", "tall")}."""
