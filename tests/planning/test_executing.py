@@ -16,7 +16,7 @@ from loci.planning.cancelling import GivenUpError, cancelled_by
 from loci.planning.driving import distance
 from loci.planning.execution import Outcome, TaskExecutor
 from loci.planning.navigated import NavigatedBody, NavigationLimits
-from loci.planning.orders import Order, parse_instruction
+from loci.planning.orders import Order
 from loci.planning.phrases import time_phrase
 from loci.planning.plan_memory import PlanMemory
 from loci.planning.protocols import Answer
@@ -36,7 +36,7 @@ class Run:
 
     def go(self, instruction: str, max_steps: int = 1000, stop: Callable[[Run], bool] = lambda _: False) -> Outcome:
         """Carry it out; ``stop`` cancels."""
-        orders = parse_instruction(instruction)
+        orders = self.executor.understood(instruction)
         assert orders
         self.body.begin(max_steps)
         doing: Generator[Motion, None, Outcome] = self.executor.carry_out(orders, instruction)
@@ -318,11 +318,49 @@ def test_the_memory_is_told_what_the_hand_did(run: Callable[..., Run]) -> None:
     assert states == [("pick", "present"), ("place", "held")]
     told = [(e.text, e.source, e.object_id, e.state, e.position, labels) for e, labels in world.notes.kept]
     assert told == [
-        ("picked the mug", "robot", "object/1", "held", MUG, ("mug",)),
-        ("put the mug at the sink", "robot", "object/1", "placed", NEAR_MUG, ("mug", "sink")),
+        ("I picked up the mug from the floor", "robot", "object/1", "held", MUG, ("mug",)),
+        ("I put the mug on the sink", "robot", "object/1", "placed", NEAR_MUG, ("mug", "sink")),
     ]
     assert not r.go("switch on the lamp").done
     assert len(world.notes.kept) == 2
+
+
+@BODIES
+def test_where_the_hand_took_a_thing_from_is_gone_back_to(run: Callable[..., Run]) -> None:
+    mug, sink = Thing("object/1", "mug", MUG), Thing("object/2", "sink", NEAR_MUG)
+
+    def hand(verb: str, label: str, position: Any) -> Handled:
+        mug.is_there = verb != "pick"
+        if verb == "place":
+            mug.position, mug.is_there = NEAR_MUG, True
+        return Handled(True)
+
+    world = TaskWorld([mug, sink])
+    r = run(world, hand=hand, notes=world)
+    before = r.go("go back to where you took the mug from")
+    assert not before.done
+    assert "no record" in before.reason
+    assert r.body.n_steps == 0, "it stays where it is"
+    assert r.go("bring the mug to the sink").done
+    assert distance(world.position(), NEAR_MUG) < 2.0
+    outcome = r.go("go back to where you took the mug from")
+    assert outcome.done, outcome.reason
+    assert distance(world.position(), MUG) < 2.0
+    assert [e.text for e in outcome.evidence] == ["I picked up the mug from the floor"]
+    assert r.go("go back to where you took the mug from, then to the sink").done
+    assert [child["status"] for child in r.tree["children"]] == ["done", "done"]
+    assert distance(world.position(), NEAR_MUG) < 2.0
+
+
+@BODIES
+def test_where_a_thing_was_taken_from_and_nobody_can_get_to_ends_the_task(run: Callable[..., Run]) -> None:
+    world = TaskWorld()
+    world.remember("I picked up the mug from the shelf", "robot", labels=("mug", "shelf"), state="picked", position=MUG)
+    world.remember("I put the mug on the sink", "robot", labels=("mug", "sink"), state="placed", position=NEAR_MUG)
+    world.unreachable = [MUG]
+    outcome = run(world).go("go back to where you took the mug from")
+    assert not outcome.done
+    assert "the shelf: a closed door is in the way" in outcome.reason
 
 
 @BODIES
@@ -453,11 +491,11 @@ def test_a_way_that_could_not_be_driven_is_tried_later_though_the_thing_is_seen(
     assert tries(again) == [("object/2", "done")]
 
 
-def test_without_an_instruction_nothing_is_kept() -> None:
+def test_without_an_instruction_no_task_is_kept() -> None:
     r = stepped(TaskWorld([Thing("object/1", "mug", NEAR_MUG)]))
     r.executor = TaskExecutor(r.world, TablePlanner(r.world), r.body, plans=PlanMemory(r.world))
     r.body.begin(1000)
     motions = list(r.executor.carry_out((Order("find", "mug"),)))
     assert motions
     assert r.tree["status"] == "done"
-    assert not r.world.notes.kept
+    assert [labels for _, labels in r.world.notes.kept] == [("found", "mug")], "only where the search ended"

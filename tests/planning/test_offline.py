@@ -13,6 +13,7 @@ from table_memory import FRONTIERS, SECOND, TableMemory, home, thing
 from test_parsing import AEQA_KINDS, UNDERSTOOD
 
 from loci.perception.text import MiniLMTextEncoder
+from loci.planning.grounding import related, related_to
 from loci.planning.offline import OfflinePlanner
 from loci.planning.protocols import Answer, KnownRoom, MemoryReader, Planner
 from loci.query import Evidence
@@ -389,3 +390,11 @@ def test_a_room_is_told_by_what_is_done_there() -> None:
     assert answer.known
     assert "kitchen" in answer.answer
     assert ids(answer) == ["room/1"]
+
+
+@pytest.mark.parametrize("relation", ["on", "in", "under", "above", "near"])
+def test_what_lies_to_several_things_is_what_lies_to_each(relation: str) -> None:
+    objects = home().known_objects()
+    each = {o.id: related(relation, o, objects) for o in objects}
+    assert related_to(relation, objects, objects) == each
+    assert any(each.values()) or relation == "above"

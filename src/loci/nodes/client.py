@@ -264,9 +264,10 @@ class MemoryClient:
         position: npt.ArrayLike | None = None,
         radius: float = 0.0,
         limit: int = 10,
+        offset: int = 0,
         min_stamp_ns: int = 0,
     ) -> tuple[KnownObject, ...]:
-        """Objects that meet all conditions, best first."""
+        """Objects that meet all conditions, best first, without the ``offset`` best ones."""
         where: dict[str, Any] = {}
         if position is not None:
             where = {"has_position": True, "position": to_point(position), "radius": float(radius)}
@@ -279,6 +280,7 @@ class MemoryClient:
             room=room,
             state=state,
             limit=limit,
+            offset=offset,
             **where,
         )
         return tuple(from_scene_object(o, score) for o, score in zip(answer.objects, answer.scores, strict=True))
@@ -286,7 +288,12 @@ class MemoryClient:
     def known_objects(self) -> tuple[KnownObject, ...]:
         """All objects, those that are missing included."""
         found = self._pages(Query(kinds=("object",), limit=MAX_LIMIT))
-        by_id = {o.id: o for o in self.find_objects(limit=MAX_LIMIT)}
+        by_id: dict[str, KnownObject] = {}
+        for offset in range(0, len(found), MAX_LIMIT):
+            by_id |= {o.id: o for o in self.find_objects(limit=MAX_LIMIT, offset=offset)}
+        # What was seen between two pages has changed its place among them.
+        passed_over = (o for e in found if e.id not in by_id and (o := self.known_object(e.id)) is not None)
+        by_id |= {o.id: o for o in passed_over}
         return tuple(
             KnownObject(e, o.on, o.colors, o.size, o.first_seen_ns, o.n_detections)
             for e in found

@@ -20,7 +20,7 @@ from loci.planning.finding import (
     where_is,
     while_unexplored,
 )
-from loci.planning.grounding import AWAY, inside, related, room_evidence
+from loci.planning.grounding import AWAY, inside, related_to, room_evidence
 from loci.planning.phrases import UNNAMED, counted, indefinite, joined, name_of, number, room_phrase, time_phrase
 from loci.planning.protocols import Answer, KnownObject, KnownRoom
 from loci.words import plural
@@ -37,7 +37,7 @@ def relation(finder: Finder, scene: Scene, rooms: Sequence[KnownRoom]) -> Answer
     if not found.objects:
         return finder.not_seen(scene, rooms)
     anchors = found.objects[:20]
-    by_anchor = {a.id: related(q.relation or "near", a, scene.objects) for a in anchors}
+    by_anchor = related_to(q.relation or "near", anchors, scene.objects)
     how = q.relation_words or "next to"
     full = [a for a in anchors if by_anchor[a.id]]
     evidence = [o.evidence for a in full for o in by_anchor[a.id]] + [a.evidence for a in (full or anchors)]

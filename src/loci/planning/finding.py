@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from loci.planning.grounding import AWAY, frontier_evidence, inside, reachable, related, room_evidence, rooms_named
+from loci.planning.grounding import AWAY, frontier_evidence, inside, reachable, related_to, room_evidence, rooms_named
 from loci.planning.parsing import Question
 from loci.planning.phrases import UNNAMED, indefinite, joined, name_of, number, place_phrase, room_phrase, time_phrase
 from loci.planning.protocols import Answer, KnownObject, KnownRoom, MemoryReader, Point
@@ -129,7 +129,8 @@ class Finder:
         anchors = [
             o for o in scene.objects if o.label in labels and (not q.anchor_color or q.anchor_color in spelt(o.colors))
         ]
-        return frozenset(o.id for a in anchors for o in related(q.anchor_relation or "near", a, scene.objects))
+        beside = related_to(q.anchor_relation or "near", anchors, scene.objects)
+        return frozenset(o.id for found in beside.values() for o in found)
 
     def not_seen(self, scene: Scene, rooms: Sequence[KnownRoom]) -> Answer:
         """For questions that need the thing: not known, look there."""
