@@ -13,6 +13,7 @@ from table_memory import BEDROOM, FRONTIERS, KITCHEN, SECOND, TableMemory, home,
 from test_parsing import AEQA_KINDS, UNDERSTOOD
 
 from loci.perception.text import MiniLMTextEncoder
+from loci.planning.grounding import related, related_to
 from loci.planning.offline import OfflinePlanner
 from loci.planning.protocols import Answer, KnownObject, KnownPose, KnownRoom, MemoryReader, Planner
 from loci.query import Evidence
@@ -211,6 +212,63 @@ def test_a_thing_of_another_colour_or_room_is_told_but_not_taken_for_it() -> Non
     assert "bedroom" in elsewhere.answer
 
 
+def test_a_thing_of_nearly_the_colour_resembles_what_was_asked_for_where_there_must_be_one() -> None:
+    bedroom = KnownRoom("room/1", "bedroom", 0.9, (7.0, 1.0, 0.0))
+    grey, red = (thing(i, "wardrobe", bedroom, (i, 1.0, 1.0), color=c) for i, c in ((1, "gray"), (2, "red")))
+    answer = ask("Where is the white wardrobe?", TableMemory([grey, red], [bedroom]))
+    assert answer.answer.startswith('I take "white wardrobe" to mean a grey wardrobe.')
+    assert (ids(answer), answer.resembles) == (["object/1"], True)
+    white = thing(3, "wardrobe", bedroom, (3.0, 1.0, 1.0), color="white")
+    exact = ask("Where is the white wardrobe?", TableMemory([grey, red, white], [bedroom]))
+    assert (ids(exact), exact.resembles) == (["object/3"], False)
+    assert not ask("Where is the white wardrobe?", TableMemory([red], [bedroom])).known
+    assert ask("Is there a white wardrobe?", TableMemory([grey], [bedroom])).answer.startswith("No")
+
+
+def test_what_another_word_names_only_resembles_what_was_asked_for() -> None:
+    kitchen = KnownRoom("room/1", "kitchen", 0.9, (1.0, 1.0, 0.0))
+    memory = TableMemory([thing(1, "mug", kitchen, (1.0, 1.0, 0.9))], [kitchen])
+    assert ask("Where is the toothbrush mug?", memory).resembles
+    assert not ask("Where is the mug?", memory).resembles
+
+
+@pytest.mark.parametrize(
+    ("question", "told"),
+    [("What color is the bed?", "The bed is red."), ("Is the bed open?", "I do not know its state")],
+)
+def test_what_is_called_just_so_is_meant_where_there_is_one(question: str, told: str) -> None:
+    room = KnownRoom("room/1", "bedroom", 0.9, (1.0, 1.0, 0.0))
+    bunk = thing(1, "bunk bed", room, (1.0, 1.0, 0.9), color="white", confidence=0.99)
+    memory = TableMemory([bunk, thing(2, "bed", room, (3.0, 1.0, 0.9), color="red")], [room])
+    answer = ask(question, memory)
+    assert answer.answer.startswith(told)
+    assert ids(answer) == ["object/2"]
+    assert ids(ask(question, TableMemory([bunk], [room]))) == ["object/1"]
+
+
+def test_rooms_of_one_name_are_told_without_their_ids() -> None:
+    rooms = [KnownRoom(f"room/{i}", "kitchen", 0.9, (i, 1.0, 0.0)) for i in (10, 11)]
+    memory = TableMemory([thing(1, "stove", rooms[0], (1.0, 1.0, 0.9))], rooms)
+    assert ask("How many stoves are in the kitchen?", memory).answer == "I have seen a stove in the kitchens."
+
+
+def test_nothing_is_on_it_wants_a_closer_look() -> None:
+    room = KnownRoom("room/1", "bathroom", 0.9, (1.0, 1.0, 0.0))
+    sink = thing(1, "sink", room, (1.0, 1.0, 0.8))
+    assert ask("What is on the sink?", TableMemory([sink], [room])).look_close == ("object/1",)
+    soap = thing(2, "soap", room, (1.0, 1.0, 0.9), on="object/1")
+    assert ask("What is on the sink?", TableMemory([sink, soap], [room])).look_close == ()
+
+
+def test_a_pantry_is_no_storage_room() -> None:
+    rooms = [
+        KnownRoom("room/1", "storage room", 0.9, (1.0, 1.0, 0.0)),
+        KnownRoom("room/2", "pantry", 0.9, (5.0, 1.0, 0.0)),
+    ]
+    memory = TableMemory([thing(i, "jar", rooms[i - 1], (i, 1.0, 0.9)) for i in (1, 2)], rooms)
+    assert ids(ask("How many jars are in the pantry?", memory)) == ["object/2"]
+
+
 def test_a_room_that_is_not_known_is_said_so() -> None:
     answer = ask("What is in the garage?", home(FRONTIERS))
     assert not answer.known
@@ -371,8 +429,26 @@ def test_what_serves_a_purpose_is_told_from_common_sense() -> None:
     assert not ask("what can I use to put out a fire?").known
 
 
+def test_what_serves_less_well_resembles_what_was_asked_for() -> None:
+    bathroom = KnownRoom("room/1", "bathroom", 0.9, (1.0, 1.0, 0.0))
+    towel, dryer = (thing(i, label, bathroom, (i, 1.0, 0.9)) for i, label in ((1, "towel"), (2, "hair dryer")))
+    planner = OfflinePlanner(MiniLMTextEncoder())
+    question = "What can I use to dry my hair?"
+    assert planner.ask(question, TableMemory([towel], [bathroom])).resembles
+    both = planner.ask(question, TableMemory([towel, dryer], [bathroom]))
+    assert (ids(both)[0], both.resembles) == ("object/2", False)
+
+
 def test_a_room_is_told_by_what_is_done_there() -> None:
     answer = ask("In which room do people cook dinner?")
     assert answer.known
     assert "kitchen" in answer.answer
     assert ids(answer) == ["room/1"]
+
+
+@pytest.mark.parametrize("relation", ["on", "in", "under", "above", "near"])
+def test_what_lies_to_several_things_is_what_lies_to_each(relation: str) -> None:
+    objects = home().known_objects()
+    each = {o.id: related(relation, o, objects) for o in objects}
+    assert related_to(relation, objects, objects) == each
+    assert any(each.values()) or relation == "above"

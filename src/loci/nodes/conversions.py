@@ -257,6 +257,7 @@ def to_query(query: Query) -> m.Query:
         message.image_embedding = query.image_embedding.tolist()
     if query.image is not None:
         message.image = to_jpeg(images.encode_color(query.image))
+    message.detections = [to_detection(d) for d in query.detections]
     if query.position is not None and query.radius is not None:
         message.has_position, message.position, message.radius = True, to_point(query.position), float(query.radius)
     if query.box is not None:
@@ -286,6 +287,7 @@ def from_query(message: m.Query) -> Query:
         text_embedding=_embedding(message.text_embedding),
         image=images.color_from_compressed(message.image) if len(message.image.data) else None,
         image_embedding=_embedding(message.image_embedding),
+        detections=tuple(from_detection(d) for d in message.detections),
         labels=tuple(message.labels),
         kinds=cast(tuple[Kind, ...], tuple(message.kinds)),
         object_id=message.object_id or None,

@@ -244,6 +244,8 @@ class Answer:
         evidence: what the answer rests on, most important first; never empty if ``known``.
         look_at: id of the frontier to look at next, as the planner chose; empty: it has no preference.
         may_change: what lies near to what was asked for is unexplored: there may be more of it, or the room may get a name.
+        look_close: ids of things in ``evidence`` that are to be looked at from close by before it is believed.
+        resembles: it is about a thing of another name, or of nearly the colour: what was asked for itself may still be found.
     """
 
     answer: str
@@ -252,6 +254,8 @@ class Answer:
     evidence: tuple[Evidence, ...] = ()
     look_at: str = ""
     may_change: bool = False
+    resembles: bool = False
+    look_close: tuple[str, ...] = ()
 
 
 class Planner(Protocol):
