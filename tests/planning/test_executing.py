@@ -414,7 +414,7 @@ def test_a_wait_for_an_image_ends_when_the_task_is_cancelled() -> None:
     body.begin(100)
     began = clock()
     with pytest.raises(GivenUpError, match="waiting for an image"), cancelled_by(lambda: clock() - began > 1.0):
-        list(executor.carry_out(parse_instruction("find the mug"), "find the mug"))
+        list(executor.carry_out(executor.understood("find the mug"), "find the mug"))
     assert clock() - began < 1.5
     assert executor.tree.root.status == "cancelled"
 
