@@ -72,8 +72,7 @@ class HomeResult:
         n_objects, n_counted, n_right, n_found, n_wrong, n_duplicates: see `scene_homes.Match`; right ones are counted things that
             were found, found ones all pairs.
         errors: distance of the centres of all pairs [m]; ious: of their boxes.
-        n_members, n_shown: members of snapshots, and those which their image shows; n_snapshots, n_batch: snapshots of the
-            memory, and of everything clustered at once.
+        n_members, n_shown: see `coverage`; n_snapshots, n_batch: snapshots of the memory, and of everything clustered at once.
         frames, seconds: what was shown, and how long the memory took for it, images being stored included.
         failures: a line each.
     """
@@ -129,14 +128,14 @@ def run_home(scene: str, noise: DetectionNoise, seed: int) -> HomeResult:
 
 
 def coverage(walk: Walk) -> tuple[int, int]:
-    """Objects of the memory, and how many of them are in exactly one snapshot whose image shows them."""
+    """Objects that the memory says are there, and how many of them are in exactly one snapshot whose image shows them."""
     members = [(i, s.keyframe_id) for s in walk.scene.snapshots() for i in s.object_ids]
     once = {i for i, _ in members if sum(i == other for other, _ in members) == 1}
     images = {k: walk.shot_of[k].instance_image() for k in {k for _, k in members}}
     shown = {
         i for i, k in members if i in once and np.count_nonzero(np.isin(images[k], list(walk.sources[i]))) >= VISIBLE_PX
     }
-    ids = {o.id for o in walk.objects()}
+    ids = {o.id for o in walk.objects() if o.is_there}  # what is gone has no snapshot: old images show its place only
     return len(ids), len(shown & ids)
 
 

@@ -549,3 +549,36 @@ def test_another_process_reads_and_checks_a_memory_that_is_written_to(toured):
     run = subprocess.run([sys.executable, "-c", code, str(toured.path)], capture_output=True, text=True, timeout=100)
     assert run.stdout.splitlines() == [mug.id, "[]"], run.stderr
     toured.remember("written after the other process came and went", "operator")
+
+
+def test_frontier_snapshots_follow_a_correction_with_what_they_look_at(tmp_path, encoder):
+    """Everything turned by a quarter: the borders lie where they are turned to, and each one's photo looks at it from where it was taken."""
+    turn = np.eye(4)
+    turn[:2, :2], turn[:2, 3] = ((0, -1), (1, 0)), (1.0, -2.0)
+    with RobotMemory.open(tmp_path / "memory", map_id="room", text_encoder=encoder) as memory:
+        for observation in tour(n=12)[:3]:
+            memory.observe(observation)
+
+        def seen() -> list[tuple[np.ndarray, str]]:
+            memory.refresh()
+            return [(np.asarray(f.centroid), f.keyframe_id) for f, _ in memory.frontiers()]
+
+        def looked_at() -> int:
+            found = 0
+            for centroid, keyframe_id in seen():
+                keyframe = memory.keyframe(keyframe_id)
+                x, y, z = (np.linalg.inv(keyframe.T_map_camera) @ [*centroid, 1.0])[:3]
+                found += z > 0 and abs(x) < z and abs(y) < z
+            return found
+
+        before, shown = seen(), looked_at()
+        assert len(before) >= 2
+        keyframes = memory.recall(Query(kinds=("keyframe",), limit=1000)).evidence
+        memory.correct_poses({e.keyframe_id: turn @ e.T_map_camera for e in keyframes})
+        assert memory.finish_rebuilding(60.0)
+        after = seen()
+        assert len(after) == len(before)
+        for centroid, _ in before:
+            there = (turn @ [*centroid, 1.0])[:3]
+            assert min(np.linalg.norm(other - there) for other, _ in after) < 0.3
+        assert looked_at() == shown >= 1

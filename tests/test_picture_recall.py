@@ -12,7 +12,8 @@ import pytest
 from loci.geometry import Array, Camera, look_at
 from loci.memory import RobotMemory
 from loci.observation import Frame, Observation
-from loci.query import SAME_VIEW, Query
+from loci.query import SAME_SURROUNDINGS, SAME_VIEW, Query
+from synthetic import ROOM, tour
 
 CAMERA = Camera(320, 240, 200.0, 200.0, 160.0, 120.0)
 WALL = 2.5  # [m] before each camera
@@ -76,6 +77,31 @@ def test_pages_of_a_picture_do_not_repeat(memory: RobotMemory) -> None:
     pages = [memory.recall(Query(image=picture, kinds=("keyframe",), limit=1, offset=i)) for i in range(3)]
     assert len({p.evidence[0].id for p in pages}) == 3
     assert {p.n_total for p in pages} == {3}
+
+
+def test_a_picture_without_texture_finds_its_thing_by_what_is_around_it(tmp_path: Path) -> None:
+    with RobotMemory.open(tmp_path / "memory", map_id="home") as opened:
+        for observation in tour():
+            opened.observe(observation)
+        for thing, taken_from in (("chair", (1.6, 0.6, 1.4)), ("mug", (1.6, 0.6, 1.4))):
+            box = next(b for b in ROOM.boxes if b.label == thing)
+            T = look_at(taken_from, box.center)
+            seen = ROOM.observe(T, 99)
+            query = Query(image=seen.frame.color, detections=seen.detections, kinds=("object",))
+            best, *others = opened.recall(query).evidence
+            assert best.label == thing
+            assert best.score >= SAME_SURROUNDINGS
+            assert all(e.score < best.score for e in others)
+            assert best.T_map_camera is not None
+            assert np.linalg.norm(best.T_map_camera[:3, 3] - T[:3, 3]) < 0.4
+
+
+def test_what_was_seen_in_a_picture_belongs_to_the_picture() -> None:
+    seen = ROOM.observe(look_at((1.6, 1.2, 1.3), (2.5, 3.2, 0.4)), 99)
+    with pytest.raises(ValueError, match="together with the image"):
+        Query(detections=seen.detections)
+    with pytest.raises(ValueError, match="inside the 20x10 image"):
+        Query(image=np.zeros((10, 20, 3), np.uint8), detections=seen.detections)
 
 
 def test_what_is_forgotten_is_not_compared_any_more(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loci.time_words import DEED_STATES, Anchor, Span, TimeOfDay, read_time_words
+from loci.time_words import CHANGED_STATES, DEED_STATES, Anchor, Span, TimeOfDay, read_time_words
 
 
 @pytest.mark.parametrize(
@@ -163,3 +163,45 @@ def test_no_mixture_of_words_is_too_odd_to_be_read(text):
 @given(st.text(max_size=60))
 def test_any_text_can_be_read(text):
     read_time_words(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "rest"),
+    [
+        ("What changed in the kitchen since noon?", "what changed in the kitchen"),
+        ("what has changed since this morning", "what has changed"),
+        ("Has anything changed today?", "has anything changed"),
+        ("Did anything in the kitchen change since 2 pm?", "did anything in the kitchen change"),
+        ("What is different on the table now?", "what is different on the table now"),
+        ("Are there any changes since yesterday?", "are there any changes"),
+    ],
+)
+def test_what_changed_is_asked_of_all_that_became_of_things(text, rest):
+    words = read_time_words(text)
+    assert (words.rest, words.states, words.asks) == (rest, CHANGED_STATES, "deeds")
+
+
+@pytest.mark.parametrize("text", ["What is new in the kitchen?", "anything new since noon?", "Are there new things?"])
+def test_what_is_new_is_what_was_not_there_before(text):
+    words = read_time_words(text)
+    assert (words.states, words.asks) == (("new",), "deeds")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Where is the new mug?",
+        "what can I use to change the bulb?",
+        "who changed the bulb?",
+        "how many different mugs are there?",
+        "the changing table",
+        "is the changing mat in the bathroom?",
+    ],
+)
+def test_what_is_new_or_changing_by_name_asks_for_no_change(text):
+    assert read_time_words(text).states == ()
+
+
+def test_since_yesterday_goes_on_until_now():
+    assert read_time_words("what changed since yesterday").span == Span(after=TimeOfDay(-1440.0))
+    assert read_time_words("what changed since yesterday evening").span == Span(after=TimeOfDay(18 * 60 - 1440.0))

@@ -195,8 +195,10 @@ def _where(p: ObjectPose | None) -> str:
     return room + (f" ({'on' if room else ' on'} the {p.on})" if p.on else "")
 
 
-#: What of a change is told in the short term: things that are new were told when they were first seen, what a hand took by whom it took it.
+#: What of a change is told in the short term; what a hand took is told by whom it took it. A thing that is seen first is not new where
+#: nobody had looked before: that is told beside.
 _EVENT_OF: Mapping[ChangeKind, ObjectEventKind] = {
+    "new": "new",
     "moved": "moved",
     "missing": "vanished",
     "found": "found",
@@ -207,8 +209,8 @@ _EVENT_OF: Mapping[ChangeKind, ObjectEventKind] = {
 def object_reports(
     update: SceneUpdate, objects: Mapping[str, SceneObject], T_map_camera: Array
 ) -> tuple[ObjectReport, ...]:
-    """What a keyframe changed, as the short-term memory decides on it: new objects, those that moved, are gone or are back, and those
-    in another state.
+    """What a keyframe changed, as the short-term memory decides on it: objects that are seen first, those that are new where nothing was, moved,
+    are gone or are back, and those in another state.
 
     Args:
         update: of the scene memory.

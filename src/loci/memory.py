@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from loci.annotating import Annotator
+from loci.described_objects import DescribedObjects
 from loci.episodic.events import Event, Moment, Noticed, notice
 from loci.episodic.habits import HabitParameters
 from loci.episodic.long_term import ConsolidationResult
@@ -156,6 +157,7 @@ class RobotMemory(MemoryQuestions):
         )
         self._forgetting = Forgetting(store, parameters.forgetting)
         self._habits = Habits(store, self._scene.objects(), parameters.habits)
+        self._described = DescribedObjects()
         self._memories = Memories(
             self._keyframes,
             self._spatial,

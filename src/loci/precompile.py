@@ -20,6 +20,7 @@ from loci.perception.geometric import GeometricDetector
 from loci.perception.rectify import Rectifier
 from loci.perception.text import MiniLMTextEncoder
 from loci.planning.language.warming import warm_up as warm_up_language
+from loci.scene.constellation import Landmarks, Seen, fit, sampled_points
 from loci.scene.covisibility import choose_images
 from loci.scene.objects import ObjectMap
 from loci.scene.relations import relations
@@ -44,6 +45,8 @@ def compile_kernels() -> None:
     objects.maintain(6)
     (known,) = objects.objects()
     relations((known, replace(known, id="another")), {known.id})
+    seen = Seen(np.array([[0.3, 0.3, 0.5, 0.5]]), np.ones(1), camera)
+    fit(seen, 0, Landmarks(np.ones((1, 1)), sampled_points(known.points)[None]), 0, 1.2)
     choose_images(np.eye(4, 3), np.array([[0.9, 0.9, 0.0, 0.0], [0.0, 0.9, 0.9, 0.0], [0.0, 0.0, 0.9, 0.9]]))
     GeometricDetector().detect(frame)
     vectors = np.eye(32, dtype=np.float32)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from loci.geometry import Array
-from loci.observation import unit_embedding
+from loci.observation import Detection, unit_embedding
 
 Kind = Literal["object", "snapshot", "keyframe", "place", "room", "episode", "frontier"]
 Origin = Literal["short_term", "long_term", "scene", "spatial"]
@@ -19,6 +19,8 @@ KINDS: tuple[Kind, ...] = ("object", "snapshot", "keyframe", "place", "room", "e
 MAX_LIMIT = 1000
 #: Score from which on a keyframe shows what a picture shows, confirmed by local features.
 SAME_VIEW = 0.9
+#: Score from which on an object is what a picture shows, by what is around it (`loci.scene.constellation`).
+SAME_SURROUNDINGS = 0.5
 
 
 def check_limit(limit: int, maximum: int = MAX_LIMIT) -> int:
@@ -41,6 +43,7 @@ class Query:
         text_embedding: (D,) of the memory's text encoder, instead of ``text``.
         image: (H, W, 3) uint8 RGB to rank by.
         image_embedding: (D,) of the memory's image encoder, instead of ``image``.
+        detections: what a detector saw in ``image``; objects are then ranked by how well what is around them agrees with it.
         labels: any of these categories.
         kinds: which kinds of memory; empty: all.
         object_id: about this object.
@@ -63,6 +66,7 @@ class Query:
     text_embedding: npt.NDArray[np.float32] | None = None
     image: npt.NDArray[np.uint8] | None = None
     image_embedding: npt.NDArray[np.float32] | None = None
+    detections: tuple[Detection, ...] = ()
     labels: tuple[str, ...] = ()
     kinds: tuple[Kind, ...] = ()
     object_id: str | None = None
@@ -106,10 +110,23 @@ class Query:
             raise ValueError(f"expected a finite box with lower corner <= upper corner, got {self.box}")
         if self.after_ns is not None and self.before_ns is not None and self.after_ns >= self.before_ns:
             raise ValueError(f"expected after < before, got after {self.after_ns} ns and before {self.before_ns} ns")
+        self._check_detections()
         for name in ("text_embedding", "image_embedding"):
             value = getattr(self, name)
             if value is not None:
                 object.__setattr__(self, name, unit_embedding(value))
+
+    def _check_detections(self) -> None:
+        if not self.detections:
+            return
+        if self.image is None:
+            raise ValueError("expected detections together with the image that they are of")
+        height, width = self.image.shape[:2]
+        for d in self.detections:
+            if d.box[2] > width or d.box[3] > height:
+                raise ValueError(
+                    f"expected detection boxes inside the {width}x{height} image, got {d.box} ({d.label!r})"
+                )
 
 
 @dataclass(frozen=True)
@@ -131,7 +148,8 @@ class Evidence:
         place, room, room_name: where it is in the topological graph; empty: not known.
         object_id, keyframe_id: what it is about and hangs on; empty: none.
         position: (3,) [m], map frame, or None. Of a keyframe that was found by a picture and shows the same: where the picture was taken.
-        T_map_camera: (4, 4) pose of the keyframe's camera, or None.
+        T_map_camera: (4, 4) pose of the keyframe's camera, or None. Of an object that was found by a picture and its detections: from where the
+            picture shows it.
         is_goal: whether the robot may be sent there: its map is joined to the current one, and it is not known to be gone.
         is_quoted: ``text`` was written by somebody (``source``), not observed: to be quoted, not believed.
         contradiction: what was seen that speaks against ``text``; empty: nothing.

@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from loci.described_objects import DescribedObject, DescribedObjects
 from loci.episodic.short_term import REACH, ShortTermRecord
 from loci.evidence import Memories, describe_place, picture_of_episode, related, rooms_of_objects
 from loci.forgetting import Explanation, Forgetting
@@ -65,6 +66,7 @@ class MemoryQuestions:
 
     map_id: str
     _memories: Memories
+    _described: DescribedObjects
     _forgetting: Forgetting
     _tokens: PlaceTokens | None
 
@@ -506,6 +508,20 @@ class MemoryQuestions:
         """All objects, of all maps."""
         return self._memories.scene.objects()
 
+    def described_objects(self) -> tuple[DescribedObject, ...]:
+        """All objects of all maps as evidence, those that are missing included; rooms as of the last `refresh`.
+
+        Listing them is no use of them: nothing is kept longer for it.
+        """
+        return self._described.all(self._memories)
+
+    def rooms(self) -> tuple[Room, ...]:
+        """Rooms of the current map, up to date."""
+        if self.robot_position is not None:
+            self._fresh_view()
+        view = self._memories.spatial.view
+        return view.rooms if view is not None else ()
+
     def object(self, object_id: str) -> SceneObject:
         """The object with this id.
 
@@ -663,14 +679,19 @@ class MemoryQuestions:
         position: npt.ArrayLike | None = None,
         radius: float | None = None,
         limit: int = 10,
+        offset: int = 0,
     ) -> list[tuple[SceneObject, float]]:
         """Objects that meet all conditions with their scores in [0, 1], best first; without a text, nearest or newest first.
+
+        ``limit`` of them, after as many of the best as ``offset`` says.
 
         Raises:
             ValueError: limit, position or radius out of range, or an empty text.
             LookupError: no such room.
         """
         check_limit(limit)
+        if offset < 0:
+            raise ValueError(f"expected an offset >= 0, got {offset}")
         if text is not None and not text.strip():
             raise ValueError("expected a text with at least one word, got an empty one")
         if (position is None) != (radius is None):
@@ -699,7 +720,7 @@ class MemoryQuestions:
             scores = score_labels([o.label for o in found], colors, text, embedding, encoder, attributes)
             scores = np.maximum(scores, scores_by_looks(self._memories, found, text))
         order = sorted(range(len(found)), key=lambda i: (-scores[i], distance[i], -found[i].last_seen_ns))
-        return [(found[i], float(scores[i])) for i in order[:limit]]
+        return [(found[i], float(scores[i])) for i in order[offset : offset + limit]]
 
     def attributes(self) -> Mapping[str, tuple[str, ...]]:
         """{object id: what detectors told of it ("open", "wooden"), and its size among its like ("large", "tall")}."""

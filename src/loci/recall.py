@@ -6,7 +6,7 @@ Reads published views only, so that it answers while observations stream.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -29,6 +29,7 @@ from loci.evidence import (
 from loci.perception.matching import PicturePose
 from loci.perception.protocols import ImageTextEncoder
 from loci.perception.text import TextEncoder
+from loci.pictured import ShownObject, objects_shown
 from loci.query import KINDS, SAME_VIEW, Evidence, Kind, Order, Origin, Query
 from loci.scene.attributes import agreement, asked_attributes, attribute_words
 from loci.scene.objects import SceneObject
@@ -271,7 +272,14 @@ def _scene_candidates(
 ) -> tuple[list[_Candidate], int]:
     """Objects, snapshots and rooms that match, and how many objects beyond the ``n_best`` best ones were left out."""
     objects = memories.scene.objects()
-    scores = _object_scores(memories, objects, query, text_embedding, image_embedding)
+    shown: Mapping[str, ShownObject] = {}
+    if query.image is not None and query.detections and "object" in kinds:
+        shown = objects_shown(
+            objects, memories.keyframes, memories.spatial, memories.map_id, query.image, query.detections
+        )
+        scores = np.array([shown[o.id].score if o.id in shown else 0.0 for o in objects], dtype=np.float32)
+    else:
+        scores = _object_scores(memories, objects, query, text_embedding, image_embedding)
     rooms = rooms_of_objects(memories, objects) if query.place or "room" in kinds else [None] * len(objects)
     matches = _objects_match(memories, query, objects, rooms)
     found: list[_Candidate] = []
@@ -286,9 +294,8 @@ def _scene_candidates(
         for row in rows.tolist():
             o, score = objects[row], float(scores[row])
             when = memories.episodic.time_key(memories.keyframes.get(o.keyframe_id).session, o.last_seen_ns)
-            found.append(
-                _Candidate("object", score, when, partial(describe_object, memories, o, score, room=rooms[row]), o.id)
-            )
+            describe = partial(_describe_shown, memories, o, score, shown.get(o.id), room=rooms[row])
+            found.append(_Candidate("object", score, when, describe, o.id))
     kept = {o.id: score for o, score, ok in zip(objects, scores.tolist(), matches.tolist(), strict=True) if ok}
     if "snapshot" in kinds:
         for snapshot in memories.scene.snapshots():
@@ -327,6 +334,14 @@ def _room_candidates(
             when = memories.episodic.time_key(session, newest.last_seen_ns)
             describe = partial(describe_room, memories, room, [o.label for o in inside], score)
             yield _Candidate("room", score, when, describe)
+
+
+def _describe_shown(
+    memories: Memories, o: SceneObject, score: float, shown: ShownObject | None, room: Room | None = None
+) -> Evidence:
+    """An object as evidence; one that a picture shows, with the pose from which it does."""
+    evidence = describe_object(memories, o, score, room)
+    return evidence if shown is None else replace(evidence, T_map_camera=shown.T_map_camera)
 
 
 def _object_scores(

@@ -50,6 +50,23 @@ _DEEDS: tuple[tuple[str, tuple[str, ...]], ...] = (
 )
 #: Where a thing was taken is where it was put down; where it was taken from is where it was picked up.
 _TAKEN_TO = re.compile(r"^(?!.*\bfrom\b).*\bwhere\b.*\b(?:take|took|taken|carry|carried)\b(?! up| away)")
+#: What asks for any change, for what came, and what became of the things that it asks for.
+_CHANGED = re.compile(
+    r"\b(?:what|which|anything|something|everything|things?)\b(?: [a-z]+){0,3} changed\b(?! (?:the|a|my)\b)|"
+    r"\b(?:has|have|had|did|does)(?: [a-z]+){1,5} chang(?:e|ed)\b(?! (?:the|a|my|its|their)\b)|"
+    r"\b(?:what|which|any|all|the|list|show|recent|latest) (?:[a-z]+ )?changes\b(?! (?:its|their|the|a)\b)|"
+    r"\b(?:what|anything|something|things?)(?: [a-z]+){0,2} different\b"
+)
+_NEW = re.compile(
+    r"\b(?:what|which|anything|something)(?: [a-z]+){0,3} (?:new|added|turned up|showed up|appeared)(?= (?:in|on|at|under|near|here|there|now)\b|$)|"
+    r"\bnew (?:things?|objects?|items?)\b"
+)
+#: The same of one kind of change: "what is missing", "which things were moved".
+_WHAT_BECAME = re.compile(
+    r"^(?:(?:what|which(?: [a-z]+)?) (?:all |else |things? |objects? )?(?:is|are|was|were|has|have|got|went)|(?:is|are|was|were|has|have) (?:anything|something|things))"
+    r"(?: [a-z]+)?? (?:been )?(?:missing|gone|moved|vanished|disappeared|taken away|relocated|displaced)(?: (?:in|from|on|around|within) .+)?$"
+)
+CHANGED_STATES = ("new", "moved", "missing", "present", "held", "placed", *sorted(STATE_GROUP))
 #: All states that deeds leave behind: records with one of them tell of something that was done.
 DEED_STATES = ("open", "closed", "on", "off", "clean", "held", "placed")
 _NOTED = re.compile(r"\b(?:say|said|says|tell you|told|mention(?:ed)?|words about|wanted you to know)\b")
@@ -139,7 +156,7 @@ class TimeWords:
 _HINT = re.compile(
     rf"\b(?:when|since|before|after|between|until|till|ago|noon|midnight|midday|o'?clock|today|yesterday|tonight|{_PARTS}|prior|once|"
     rf"times?|often|frequently|occasions?|every|count|first|last|latest|earliest|initially|recent|recently|newest|oldest|hour|"
-    rf"did|do|was|were|is|are|has|have|had|{_STATES})\b|\d\d?:\d\d",
+    rf"changed|changes?|different|new|did|do|was|were|is|are|has|have|had|{_STATES})\b|\d\d?:\d\d",
     re.IGNORECASE,
 )
 
@@ -163,6 +180,10 @@ def read_time_words(text: str) -> TimeWords:
     states = deed_states(rest)
     if states and _is_question(rest):
         return replace(found, states=states, asks="deeds")
+    if _CHANGED.search(rest):
+        return replace(found, states=CHANGED_STATES, asks="deeds")
+    if _NEW.search(rest):
+        return replace(found, states=("new",), asks="deeds")
     if re.search(
         r"\bwhat\b.*\b(?:you|robot) (?:do|doing|done)\b|\bthe (?:next|last|first)? ?thing you did\b|\b(?:were|was) you doing\b",
         rest,
@@ -177,6 +198,14 @@ def read_time_words(text: str) -> TimeWords:
     if (span is not None or anchor is not None) and re.search(r"\b(?:where|location|place|spot|stand)\b", rest):
         return replace(found, asks="sight")
     return found
+
+
+def asks_what_changed(text: str) -> bool:
+    """Whether a question is about everything that changed, is new, is gone or was moved, and names no thing that did: "what was moved since noon"."""
+    words = read_time_words(text)
+    if words.asks != "deeds" or words.order is not None or words.counts:
+        return False
+    return words.states in (CHANGED_STATES, ("new",)) or _WHAT_BECAME.search(words.rest) is not None
 
 
 def deed_states(text: str) -> tuple[str, ...]:
@@ -216,7 +245,9 @@ def _split_anchor(plain: str) -> tuple[str, Anchor | None]:
         if m is None:
             continue
         clause = re.sub(r"^(?:the (?:moment|time|point)(?: at which| that| when)? )", "", m["clause"].strip())
-        if not re.search(r"[a-z]", clause) or re.match(rf"{_TIME}(?:$|[ ,])|(?:the |this )?(?:{_PARTS})\b", clause):
+        if not re.search(r"[a-z]", clause) or re.match(
+            rf"{_TIME}(?:$|[ ,])|(?:the |this |yesterday )?(?:{_PARTS})\b", clause
+        ):
             continue
         if re.fullmatch(r"when|that|this|it|then|now|today|all|long", clause) or (
             not deed_states(clause) and len(clause.split()) < 2
@@ -269,6 +300,11 @@ def _part(name: str) -> tuple[TimeOfDay, TimeOfDay]:
     raise ValueError(f"expected a part of the day among {_PARTS}, got {name!r}")
 
 
+def _yesterday(part: str | None) -> TimeOfDay:
+    """When yesterday, or a part of it, began."""
+    return TimeOfDay((_part(part)[0].minutes if part else 0.0) - 1440.0)
+
+
 def _ago(m: re.Match[str]) -> float:
     return _count(m["n"]) * _UNITS[m["unit"]] if m["n"] else float(_UNITS[m["unit"]])
 
@@ -289,6 +325,7 @@ _SPANS: tuple[tuple[str, Callable[[re.Match[str]], Span]], ...] = (
         lambda m: Span(at=_time(m["a"] or m["b"])),
     ),
     (rf"(?:since|after) (?:the |this )(?P<p>{_PARTS})", lambda m: Span(after=_part(m["p"])[0])),
+    (rf"since yesterday(?: (?P<p>{_PARTS}))?", lambda m: Span(after=_yesterday(m["p"]))),
     (rf"before (?:the |this )(?P<p>{_PARTS})", lambda m: Span(before=_part(m["p"])[0])),
     (
         rf"yesterday (?:in the )?(?P<p>{_PARTS})",

@@ -16,7 +16,16 @@ from loci.episodic.lexical import STOP_WORDS
 from loci.evidence import Memories
 from loci.habits import FIRST_WALL_CLOCK
 from loci.query import Evidence, Kind, Query
-from loci.time_words import Anchor, Span, TimeOfDay, TimeWords, deed_states, read_time_words
+from loci.time_words import (
+    CHANGED_STATES,
+    Anchor,
+    Span,
+    TimeOfDay,
+    TimeWords,
+    asks_what_changed,
+    deed_states,
+    read_time_words,
+)
 from loci.words import canonical, normalise
 
 #: "At noon" is the minute that begins then, "an hour ago" the time up to a tenth of that before and after.
@@ -29,6 +38,9 @@ _MAX_WORDS = 4
 
 #: States of records that tell of a move: what was not known again elsewhere is told as gone, and as there again.
 _MOVED_UNKNOWN = ("moved", "placed", "missing", "present")
+
+#: Where something changed, at the end of a question.
+_PLACED = re.compile(r" (?:in|on|at|under|near|around|inside|within|next to|beside) .*$")
 
 Ask = Callable[[Query], tuple[Evidence, ...]]
 
@@ -54,7 +66,8 @@ class Clock:
 
 
 def narrowed(memories: Memories, query: Query, ask: Ask) -> Iterator[Query]:
-    """The queries that a text may be meant as, the most exact first; the query itself comes last.
+    """The queries that a text may be meant as, the most exact first; the query itself comes last. Where a query says by its states what is to
+    have become of things, and its text asks what did, the time in the text is no less a condition: that nothing did is an answer.
 
     Args:
         memories: where the words are looked up.
@@ -69,7 +82,10 @@ def narrowed(memories: Memories, query: Query, ask: Ask) -> Iterator[Query]:
     ):
         words = read_time_words(query.text)
         if words.says_something:
-            yield from _meanings(memories, query, words, ask)
+            meanings = list(_meanings(memories, query, words, ask))
+            yield from meanings
+            if meanings and query.states and asks_what_changed(query.text):
+                return
     yield query
 
 
@@ -81,7 +97,9 @@ def _meanings(memories: Memories, query: Query, words: TimeWords, ask: Ask) -> I
         after_ns = after if query.after_ns is None else query.after_ns
         before_ns = before if query.before_ns is None else query.before_ns
         session = session or (clock.session if clock.restarts else None)
-    labels = query.labels or things_named(words.rest, known_labels(memories))
+    # "What changed on the table" asks of what lies there.
+    thing = _PLACED.sub("", words.rest) if words.states in (CHANGED_STATES, ("new",)) else words.rest
+    labels = query.labels or things_named(thing, known_labels(memories))
     anchored = False
     if words.anchor is not None:
         moment = _moment(memories, words.anchor, labels, ask)

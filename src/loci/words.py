@@ -78,7 +78,8 @@ _SYNONYMS: tuple[tuple[str, ...], ...] = (
     ("bedroom", "bed room", "sleeping room"),
     ("dining room", "diningroom"),
     ("laundry room", "utility room", "laundry"),
-    ("storage room", "storage", "storeroom", "pantry"),
+    ("storage room", "storage", "storeroom"),
+    ("pantry", "larder"),
     ("entrance", "foyer", "entryway", "entry"),
 )
 

@@ -98,7 +98,9 @@ def test_a_place_counts_as_entered_when_the_robot_stays_there() -> None:
 
 
 def test_wrong_reports_and_settings_are_refused() -> None:
-    with pytest.raises(ValueError, match="expected an event among appeared, moved, vanished, found, state, got 'flew'"):
+    with pytest.raises(
+        ValueError, match="expected an event among appeared, new, moved, vanished, found, state, got 'flew'"
+    ):
         ObjectReport("flew", "object/1", "bird")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="expected the id of the object"):
         ObjectReport("moved", "", "mug")

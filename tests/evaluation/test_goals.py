@@ -50,7 +50,10 @@ def test_every_goal_can_be_reached(home: Scene) -> None:
 def test_a_picture_shows_its_goal(home: Scene) -> None:
     for goal in draw_goals(home, PHRASINGS, "dev", seed=3):
         assert (goal.image is not None) == (goal.kind == "image")
+        assert bool(goal.detections) == (goal.kind == "image")
         if goal.image is not None:
+            meant = next(o.category for o in home.objects if o.id == goal.object_ids[0])
+            assert meant in {d.label for d in goal.detections}
             assert cv2.imdecode(np.frombuffer(goal.image, np.uint8), cv2.IMREAD_COLOR).std() > 10
 
 

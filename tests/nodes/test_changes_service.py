@@ -17,6 +17,7 @@ from loci.nodes import conversions as c
 from loci.nodes.client import MemoryClient, MemoryServiceError
 from loci.nodes.errors import Code
 from loci.nodes.facade import make_nodes
+from loci.planning.offline import OfflinePlanner
 from loci.query import Query
 from synthetic import ROOM, Box, World, tour
 
@@ -66,9 +67,24 @@ def test_what_was_moved_is_told_with_where_it_was_and_where_it_is(client: Memory
     assert "mug" in change.text
 
 
+def test_what_changed_is_answered_in_words_from_the_services(client: MemoryClient) -> None:
+    planner = OfflinePlanner(None)
+    answer = planner.ask("What was moved in the last hour?", client)
+    assert answer.known
+    assert "the mug was moved: it was in" in answer.answer.lower()
+    assert [e.state for e in answer.evidence] == ["moved"]
+    assert "on the table" in planner.ask("Where was the mug before?", client).answer
+    held = client.recall(Query(kinds=("object",), states=("missing", "held"), limit=10)).evidence
+    assert "mug" not in [e.label for e in held]
+
+
 def test_the_history_of_an_object_comes_with_it(client: MemoryClient) -> None:
     (mug,) = client.find_objects(labels=["mug"])
     before, now = client.object_history(mug.id)
+    was, there = client.known_poses(mug.id)
+    assert (was.state, was.on, there.state, there.on) == (before.state, before.on, now.state, now.on)
+    assert was.position == (before.pose.position.x, before.pose.position.y, before.pose.position.z)
+    assert was.last_seen_ns < there.first_seen_ns
     assert (before.state, before.on, now.state) == ("moved", "table", "present")
     np.testing.assert_allclose(c.from_point(before.pose.position), MUG.center, atol=0.06)
     np.testing.assert_allclose(c.from_point(now.pose.position), MOVED.center, atol=0.06)

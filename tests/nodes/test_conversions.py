@@ -138,6 +138,29 @@ def test_a_query_survives_its_message() -> None:
     assert c.from_query(c.to_query(query)) == query
 
 
+@pytest.mark.parametrize("fields", [{"states": ("moved", "missing")}, {"state": "open"}, {}])
+def test_every_state_that_is_asked_for_survives_the_message(fields: dict) -> None:
+    query = Query(kinds=("episode",), limit=3, **fields)
+    assert c.from_query(c.to_query(query)) == query
+
+
+def test_one_of_several_states_is_that_state_and_states_that_cannot_be_sent_are_refused() -> None:
+    assert c.from_query(c.to_query(Query(states=("held",)))) == Query(state="held")
+    for wrong in ({"states": ("a, b",)}, {"state": "open", "states": ("closed",)}):
+        with pytest.raises(ValueError, match="expected"):
+            c.to_query(Query(**wrong))
+
+
+def test_a_picture_comes_through_with_what_was_seen_in_it() -> None:
+    mask = np.eye(3, dtype=bool)
+    seen = (Detection("mug", 0.5, (1, 2, 4, 5), mask), Detection("table", 1.0, (0, 0, 8, 6)))
+    query = Query(image=np.full((6, 8, 3), 128, np.uint8), detections=seen, kinds=("object",))
+    mug, table = c.from_query(c.to_query(query)).detections
+    assert (mug.label, mug.score, mug.box) == ("mug", 0.5, (1, 2, 4, 5))
+    assert np.array_equal(mug.full_mask, mask)
+    assert (table.label, table.box, table.mask) == ("table", (0, 0, 8, 6), None)
+
+
 def test_an_empty_query_asks_nothing_but_a_limit() -> None:
     assert c.from_query(m.Query(limit=10)) == Query(limit=10)
 
@@ -156,6 +179,7 @@ def test_an_empty_query_asks_nothing_but_a_limit() -> None:
         {"limit": 5, "after": Time(sec=9), "before": Time(sec=8)},
         {"limit": 5, "text_embedding": [0.0, 0.0]},
         {"limit": 5, "image": c.CompressedImage(data=b"none", format="jpeg")},
+        {"limit": 5, "detections": [m.Detection(label="mug", score=1.0, width=4, height=4)]},
     ],
 )
 def test_a_query_out_of_range_is_refused(fields: dict) -> None:

@@ -11,13 +11,15 @@ import pytest
 
 pytest.importorskip("loci_ros", reason="loci_ros cannot be imported: run `make setup`, or source ROS 2 and build it")
 
+from loci_ros import srv
 from rclpy.parameter import Parameter
 from rig import until
 from test_perception_node import started
 
 from loci.geometry import look_at
 from loci.nodes import conversions as c
-from loci.nodes.errors import BadInput
+from loci.nodes import images
+from loci.nodes.errors import BadInput, Code
 from loci.nodes.vision_detections import detection_array_type, from_detection_2d
 from synthetic import ROOM
 
@@ -44,6 +46,10 @@ def test_labels_change_while_the_node_runs_and_only_the_newest_image_waits(ros_d
         assert first.detector == "open_vocabulary"
         assert {d.label for d in first.detections} <= {"mug", "table"} and first.detections
         assert c.from_observation(first, "map").detections[0].full_mask.any()
+        picture = rig.call(srv.Detect, "detect", {"image": c.to_jpeg(images.encode_color(FRAME.color))})
+        assert picture.error_code == 0 and picture.detector == "open_vocabulary"
+        assert {d.label for d in picture.detections} <= {"mug", "table"} and picture.detections
+        assert rig.call(srv.Detect, "detect").error_code == Code.INVALID_REQUEST
         assert rig.node._queue is not None and rig.node._queue.capacity == 1
         (refused,) = rig.node.set_parameters(
             [Parameter("detector_labels", value=",".join(f"x{i}" for i in range(10_001)))]

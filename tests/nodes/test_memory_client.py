@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("rclpy")
 
-from loci_ros import srv
+from loci_ros import msg, srv
 from rclpy.node import Node
 from rig import Rig
 
@@ -63,6 +63,54 @@ def test_a_call_under_way_fails_when_the_client_is_closed(slow: SlowMemory) -> N
     asking.join(50.0)
     assert not asking.is_alive()
     assert errors[0].code == Code.UNAVAILABLE and "closed" in str(errors[0])
+
+
+class LargeMemory(Node):
+    """2,500 objects; while they are listed, one of the third page is seen, and stands on the first."""
+
+    def __init__(self, context: object) -> None:
+        super().__init__("large_memory", context=context)
+        self.ids = [f"object/{i}" for i in range(2500)]
+        self.create_service(srv.Recall, "recall", self._recall)
+        self.create_service(srv.FindObjects, "find_objects", self._find_objects)
+        self.create_service(srv.GetObject, "get_object", self._get_object)
+
+    def bring_up(self) -> bool:
+        return True
+
+    def take_down(self) -> None: ...
+
+    def _recall(self, request: srv.Recall.Request, response: srv.Recall.Response) -> srv.Recall.Response:
+        first = request.query.offset
+        page = self.ids[first : first + request.query.limit]
+        response.evidence = [msg.Evidence(id=i, kind="object", label="mug", origin="scene") for i in page]
+        response.n_total = len(self.ids)
+        return response
+
+    def _find_objects(
+        self, request: srv.FindObjects.Request, response: srv.FindObjects.Response
+    ) -> srv.FindObjects.Response:
+        page = self.ids[request.offset : request.offset + request.limit]
+        response.objects = [msg.SceneObject(id=i, label="mug", on="object/0", colors=["red"]) for i in page]
+        response.scores = [1.0] * len(page)
+        if request.offset == 1000:
+            self.ids.insert(0, self.ids.pop(2200))
+        return response
+
+    def _get_object(self, request: srv.GetObject.Request, response: srv.GetObject.Response) -> srv.GetObject.Response:
+        response.object = msg.SceneObject(id=request.id, label="mug", on="object/0", colors=["red"])
+        return response
+
+
+def test_all_objects_of_a_large_memory_are_known(own_domain: int) -> None:
+    rig = Rig(lambda context: [LargeMemory(context)])
+    try:
+        with MemoryClient(timeout=60.0) as client:
+            known = client.known_objects()
+    finally:
+        rig.close()
+    assert {o.id for o in known} == {f"object/{i}" for i in range(2500)}
+    assert all((o.on, o.colors) == ("object/0", ("red",)) for o in known)
 
 
 def test_a_closed_client_says_so(own_domain: int) -> None:

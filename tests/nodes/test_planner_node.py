@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -24,6 +24,7 @@ from loci_ros import action, srv
 from loci_ros import msg as m
 from planner_rig import TOUR, planner_rig
 from rclpy.action import ActionClient, ActionServer, CancelResponse
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.node import Node
 from rig import Rig, overrides, until
 
@@ -32,6 +33,7 @@ from loci.nodes import conversions as c
 from loci.nodes.client import MemoryClient, MemoryServiceError
 from loci.nodes.errors import Code
 from loci.nodes.planning import PlannerNode
+from loci.planning.cancelling import GivenUpError, cancelled_by
 from synthetic import ROOM
 
 #: What is remembered though it is not there: a remark says that a dog was seen.
@@ -290,6 +292,28 @@ def test_a_task_is_cancelled_at_every_stage_and_the_robot_stands(rig: Rig, robot
     assert until(lambda: stopped(robot), 10.0)
 
 
+def test_a_wait_for_an_image_ends_when_the_task_is_cancelled(rig: Rig, robot: RoomRobot) -> None:
+    robot.is_blind = True
+    task = Task(rig, "find the plant")
+    assert until(lambda: task.stages)
+    began = time.monotonic()
+    task.cancel()
+    result = task.result()
+    assert Code(result.error_code) == Code.CANCELED, result.answer
+    assert json.loads(result.task_tree)["status"] == "cancelled"
+    assert time.monotonic() - began < 3.0, "it waited for the image that does not come"
+
+
+def test_waiting_for_an_observation_ends_when_nobody_waits_any_more(ros_domain: int, rig: Rig) -> None:
+    with MemoryClient(timeout=20.0) as client:
+        client.statistics()
+        began = time.monotonic()
+        with pytest.raises(GivenUpError), cancelled_by(lambda: time.monotonic() - began > 0.2):
+            client.wait_for(TOUR[-1].frame.stamp_ns + 10**15)
+        assert time.monotonic() - began < 1.5
+        assert client.newest_stamp_ns > 0
+
+
 def test_a_second_task_is_refused_while_one_is_under_way_and_the_first_goes_on(rig: Rig, robot: RoomRobot) -> None:
     first = Task(rig, "find the plant, then find the sofa")
     assert until(lambda: first.stages)
@@ -462,11 +486,72 @@ def test_a_service_is_the_robots_hand(own_domain: int, tmp_path: Path) -> None:
             assert [(r.interaction, r.label) for r in asked] == [("pick", "book"), ("place", "sofa")]
             book = next(b for b in ROOM.boxes if b.label == "book").center
             assert np.linalg.norm(np.array(c.from_point(asked[0].position)) - book) < 0.3
+            back, _ = execute(rig, "go back to where you took the book from")
+            assert back.success, (back.answer, back.error_msg)
+            assert [e.text.split(" from ")[0] for e in back.evidence] == ["I picked up the book"]
+            assert np.linalg.norm(robot.goals[-1][:2, 3] - book[:2]) < 1.3
+            never, _ = execute(rig, "go to where you took the plant from")
+            assert not never.success
+            assert "no record" in never.answer
             locked, _ = execute(rig, "open the sofa", max_steps=20)
             assert not locked.success
             assert "it is locked" in locked.answer
         finally:
             robot.close()
+
+
+def test_a_task_is_cancelled_while_the_hand_is_at_work(own_domain: int, tmp_path: Path) -> None:
+    at_work, over = threading.Event(), threading.Event()
+
+    def interact(request: Any, response: Any) -> Any:
+        at_work.set()
+        over.wait(50.0)
+        return response
+
+    with a_rig(tmp_path, manipulation_service="interact") as rig:
+        rig.outside.create_service(
+            srv.SimulatorInteract, "interact", interact, callback_group=MutuallyExclusiveCallbackGroup()
+        )
+        rig.executor.wake()
+        robot = RoomRobot(rig)
+        try:
+            task = Task(rig, "bring the book to the sofa")
+            assert until(at_work.is_set, 60.0)
+            began = time.monotonic()
+            task.cancel()
+            result = task.result()
+            assert time.monotonic() - began < 10.0
+            assert Code(result.error_code) == Code.CANCELED
+            assert json.loads(result.task_tree)["status"] == "cancelled"
+            assert until(lambda: stopped(robot), 10.0)
+        finally:
+            over.set()
+            robot.close()
+
+
+def test_a_task_goes_on_when_the_endpoint_goes_down_in_the_middle(
+    own_domain: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("openai", reason="the openai client cannot be imported")
+    from loci_sim.evaluation.oracle_vlm import OracleServer
+
+    with ExitStack() as running, ExitStack() as serving:
+        server = serving.enter_context(OracleServer())
+        model = {"model": "oracle", "model_base_url": server.url, "model_retries": 0, "model_deadline": 5.0}
+        rig = running.enter_context(a_rig(tmp_path, planner="vision_language", **model))
+        robot = RoomRobot(rig)
+        running.callback(robot.close)
+        task = Task(rig, "find the plant, then find the sofa")
+        assert until(lambda: "driving" in task.stages, 60.0)
+        assert server.n_requests > 0
+        # Connections that are open would go on being served: they are hung up.
+        monkeypatch.setattr(server.RequestHandlerClass, "do_POST", lambda handler: handler.connection.close())
+        serving.close()
+        result = task.result()
+        assert result.success, (result.answer, result.error_msg)
+        assert until(lambda: stopped(robot), 10.0)
+        values, _ = next(n for n in rig.nodes if isinstance(n, PlannerNode)).diagnose()
+        assert values["fallbacks"] > 0
 
 
 def test_nav2_is_asked_for_where_it_is_not_installed(own_domain: int, monkeypatch: pytest.MonkeyPatch) -> None:

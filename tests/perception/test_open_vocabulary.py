@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from loci.geometry import look_at
+from loci.perception import clip, masks, open_vocabulary
 from loci.perception.clip import ClipEncoder
 from loci.perception.masks import SamMasks, depth_mask
 from loci.perception.open_vocabulary import (
@@ -195,3 +196,21 @@ def test_overlapping_boxes_leave_the_best():
     boxes = np.array([[0, 0, 10, 10], [1, 1, 11, 11], [20, 20, 30, 30], [0, 0, 10, 10]], dtype=float)
     assert suppress(boxes, np.array([0.5, 0.9, 0.3, 0.2]), 0.5) == [1, 2]
     assert suppress(boxes[:0], np.zeros(0), 0.5) == []
+
+
+def test_in_half_precision_as_on_a_gpu_the_answers_are_the_same(models, monkeypatch):
+    """Every tensor that goes into a model has the model's type: no part of the path is left in single precision."""
+    whole = detector(models, mask_model=models["sam"], embedding_model=models["clip"], max_detections=5).detect(FRAME)
+    for module in (clip, masks, open_vocabulary):
+        monkeypatch.setattr(module, "dtype_of", lambda device: torch.float16)
+    halved = detector(models, mask_model=models["sam"], embedding_model=models["clip"], max_detections=5)
+    found = halved.detect(FRAME)
+    assert halved._model()[0].dtype == torch.float16
+    assert [(d.label, d.box) for d in found] == [(d.label, d.box) for d in whole]
+    for a, b in zip(found, whole, strict=True):
+        assert abs(a.score - b.score) < 5e-3
+        assert a.embedding is not None and b.embedding is not None
+        assert a.embedding.dtype == np.float32
+        assert float(a.embedding @ b.embedding) > 0.999
+        assert np.mean(a.full_mask == b.full_mask) > 0.9
+    assert ClipEncoder(models["siglip"], "cpu").encode_text(["a mug"]).dtype == np.float32

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from loci.planning.protocols import KnownFrontier, KnownObject, KnownPath, KnownRoom, Point
+from loci.planning.protocols import KnownFrontier, KnownObject, KnownPath, KnownPose, KnownRoom, Point
 from loci.query import Evidence, Query
 
 SECOND = 1_000_000_000
@@ -70,6 +70,7 @@ class TableMemory:
         episodes: Sequence[Evidence] = (),
     ) -> None:
         self.objects, self.rooms, self.frontiers, self.episodes = objects, rooms, frontiers, episodes
+        self.poses: dict[str, tuple[KnownPose, ...]] = {}
         last = max((o.evidence.stamp_ns for o in objects), default=0)
         self.keyframes = [
             Evidence(
@@ -92,7 +93,13 @@ class TableMemory:
     def wait_for(self, stamp_ns: int) -> None: ...
 
     def recall(self, query: Query) -> Page:
-        found = [e for e in self.episodes if "episode" in query.kinds and query.object_id in (None, e.object_id)]
+        found = [
+            e
+            for e in self.episodes
+            if "episode" in query.kinds
+            and query.object_id in (None, e.object_id)
+            and (not query.states or e.state in query.states)
+        ]
         found += [
             e
             for e in self.keyframes
@@ -107,6 +114,9 @@ class TableMemory:
 
     def known_objects(self) -> Sequence[KnownObject]:
         return self.objects
+
+    def known_poses(self, object_id: str) -> Sequence[KnownPose]:
+        return self.poses.get(object_id, ())
 
     def known_rooms(self) -> Sequence[KnownRoom]:
         return self.rooms

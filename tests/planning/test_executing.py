@@ -12,10 +12,11 @@ import pytest
 from task_world import START, Clock, FlickeringFrontiers, GridNavigation, TablePlanner, TaskWorld, Thing
 
 from loci.planning.bodies import Handled, Motion, SteppedBody
+from loci.planning.cancelling import GivenUpError, cancelled_by
 from loci.planning.driving import distance
 from loci.planning.execution import Outcome, TaskExecutor
 from loci.planning.navigated import NavigatedBody, NavigationLimits
-from loci.planning.orders import Order, parse_instruction
+from loci.planning.orders import Order
 from loci.planning.phrases import time_phrase
 from loci.planning.plan_memory import PlanMemory
 from loci.planning.protocols import Answer
@@ -35,7 +36,7 @@ class Run:
 
     def go(self, instruction: str, max_steps: int = 1000, stop: Callable[[Run], bool] = lambda _: False) -> Outcome:
         """Carry it out; ``stop`` cancels."""
-        orders = parse_instruction(instruction)
+        orders = self.executor.understood(instruction)
         assert orders
         self.body.begin(max_steps)
         doing: Generator[Motion, None, Outcome] = self.executor.carry_out(orders, instruction)
@@ -220,6 +221,40 @@ def test_things_are_handled_by_the_hand_and_declined_without_one(run: Callable[.
     assert "no hand" in outcome.reason
 
 
+@BODIES
+def test_what_is_out_of_view_from_close_by_is_handled_from_a_step_farther_off(run: Callable[..., Run]) -> None:
+    """On a high shelf: the camera, under it, does not see it any more."""
+    tried: list[float] = []
+
+    def hand(verb: str, label: str, position: Any) -> Handled:
+        tried.append(distance(r.world.position()[:2], position[:2]))
+        return Handled(1.0 <= tried[-1] <= 1.5, "no mug is in view")
+
+    r = run(TaskWorld([Thing("object/1", "mug", NEAR_MUG)]), hand=hand)
+    assert r.go("pick up the mug").done, tried
+    assert len(tried) == 2 and tried[0] < 1.0
+
+
+@BODIES
+def test_nothing_is_on_it_is_said_after_a_look_from_close_by(run: Callable[..., Run]) -> None:
+    class Overlooking(TablePlanner):
+        def ask(self, question: str, memory: Any, limit: int = 10, with_images: bool = False) -> Answer:
+            table, mug = (self.world.things[f"object/{i}"] for i in (1, 2))
+            if mug.known:
+                return Answer("a mug", True, 0.9, (self.world.evidence(mug),))
+            return Answer("nothing", True, 0.7, (self.world.evidence(table),), look_close=("object/1",))
+
+    table = Thing("object/1", "table", NEAR_MUG, known=True)
+    world = TaskWorld([table, Thing("object/2", "mug", NEAR_MUG)])
+    world.known[:] = True
+    assert run(world, Overlooking(world)).go("what is on the table?").answer.answer == "a mug"
+    world = TaskWorld([table, Thing("object/2", "mug", MUG, is_there=False)])
+    world.known[:] = True
+    r = run(world, Overlooking(world))
+    assert r.go("what is on the table?").answer.answer == "nothing"
+    assert tries(r) == [("object/1", "done")]
+
+
 class CountingPlanner(TablePlanner):
     """Has an answer at once, which may change until it was asked ``n`` times."""
 
@@ -247,6 +282,26 @@ def test_an_answer_that_may_change_is_given_after_a_look_around(run: Callable[..
 
 
 @BODIES
+def test_what_only_resembles_the_thing_is_told_where_nothing_is_left_to_explore(run: Callable[..., Run]) -> None:
+    """A mug is no answer to a question about a toothbrush cup as long as that may still be found."""
+
+    class Resembling(TablePlanner):
+        def ask(self, question: str, memory: Any, limit: int = 10, with_images: bool = False) -> Answer:
+            known = next((t for t in self.world.things.values() if t.known), None)
+            if known is not None:
+                return Answer("it is green", True, 0.9, (self.world.evidence(known),))
+            return Answer("I take it to mean a mug", True, 0.5, resembles=True)
+
+    world = TaskWorld([Thing("object/1", "toothbrush cup", MUG)])
+    assert run(world, Resembling(world)).go("what color is the toothbrush cup?").answer.answer == "it is green"
+    world = TaskWorld([])
+    r = run(world, Resembling(world))
+    outcome = r.go("what color is the toothbrush cup?")
+    assert outcome.done and outcome.answer.answer == "I take it to mean a mug"
+    assert r.body.steps_left > 0
+
+
+@BODIES
 def test_the_memory_is_told_what_the_hand_did(run: Callable[..., Run]) -> None:
     """What is in the hand is held, not gone; what was put down is told with where; what failed is not told."""
     states: list[tuple[str, str]] = []
@@ -263,11 +318,49 @@ def test_the_memory_is_told_what_the_hand_did(run: Callable[..., Run]) -> None:
     assert states == [("pick", "present"), ("place", "held")]
     told = [(e.text, e.source, e.object_id, e.state, e.position, labels) for e, labels in world.notes.kept]
     assert told == [
-        ("picked the mug", "robot", "object/1", "held", MUG, ("mug",)),
-        ("put the mug at the sink", "robot", "object/1", "placed", NEAR_MUG, ("mug", "sink")),
+        ("I picked up the mug from the floor", "robot", "object/1", "held", MUG, ("mug",)),
+        ("I put the mug on the sink", "robot", "object/1", "placed", NEAR_MUG, ("mug", "sink")),
     ]
     assert not r.go("switch on the lamp").done
     assert len(world.notes.kept) == 2
+
+
+@BODIES
+def test_where_the_hand_took_a_thing_from_is_gone_back_to(run: Callable[..., Run]) -> None:
+    mug, sink = Thing("object/1", "mug", MUG), Thing("object/2", "sink", NEAR_MUG)
+
+    def hand(verb: str, label: str, position: Any) -> Handled:
+        mug.is_there = verb != "pick"
+        if verb == "place":
+            mug.position, mug.is_there = NEAR_MUG, True
+        return Handled(True)
+
+    world = TaskWorld([mug, sink])
+    r = run(world, hand=hand, notes=world)
+    before = r.go("go back to where you took the mug from")
+    assert not before.done
+    assert "no record" in before.reason
+    assert r.body.n_steps == 0, "it stays where it is"
+    assert r.go("bring the mug to the sink").done
+    assert distance(world.position(), NEAR_MUG) < 2.0
+    outcome = r.go("go back to where you took the mug from")
+    assert outcome.done, outcome.reason
+    assert distance(world.position(), MUG) < 2.0
+    assert [e.text for e in outcome.evidence] == ["I picked up the mug from the floor"]
+    assert r.go("go back to where you took the mug from, then to the sink").done
+    assert [child["status"] for child in r.tree["children"]] == ["done", "done"]
+    assert distance(world.position(), NEAR_MUG) < 2.0
+
+
+@BODIES
+def test_where_a_thing_was_taken_from_and_nobody_can_get_to_ends_the_task(run: Callable[..., Run]) -> None:
+    world = TaskWorld()
+    world.remember("I picked up the mug from the shelf", "robot", labels=("mug", "shelf"), state="picked", position=MUG)
+    world.remember("I put the mug on the sink", "robot", labels=("mug", "sink"), state="placed", position=NEAR_MUG)
+    world.unreachable = [MUG]
+    outcome = run(world).go("go back to where you took the mug from")
+    assert not outcome.done
+    assert "the shelf: a closed door is in the way" in outcome.reason
 
 
 @BODIES
@@ -304,6 +397,26 @@ def test_a_task_can_be_cancelled_after_any_motion(run: Callable[..., Run], after
     if r.navigation is not None:
         r.body.stop()
         assert r.navigation.stands
+
+
+def test_a_wait_for_an_image_ends_when_the_task_is_cancelled() -> None:
+    class Blind(TaskWorld):
+        """Whose camera has failed: no image comes any more."""
+
+        def see(self) -> None: ...
+
+    world, clock = Blind([Thing("object/1", "mug", NEAR_MUG, known=True)]), Clock()
+    navigation = GridNavigation(world)
+    limits = NavigationLimits(look_time=60.0)
+    body = NavigatedBody(world, navigation, navigation.where, limits, clock=clock, sleep=clock.sleep)
+    world.step("look")
+    executor = TaskExecutor(world, TablePlanner(world), body)
+    body.begin(100)
+    began = clock()
+    with pytest.raises(GivenUpError, match="waiting for an image"), cancelled_by(lambda: clock() - began > 1.0):
+        list(executor.carry_out(executor.understood("find the mug"), "find the mug"))
+    assert clock() - began < 1.5
+    assert executor.tree.root.status == "cancelled"
 
 
 def test_a_robot_that_does_not_come_on_is_given_up() -> None:
@@ -378,11 +491,11 @@ def test_a_way_that_could_not_be_driven_is_tried_later_though_the_thing_is_seen(
     assert tries(again) == [("object/2", "done")]
 
 
-def test_without_an_instruction_nothing_is_kept() -> None:
+def test_without_an_instruction_no_task_is_kept() -> None:
     r = stepped(TaskWorld([Thing("object/1", "mug", NEAR_MUG)]))
     r.executor = TaskExecutor(r.world, TablePlanner(r.world), r.body, plans=PlanMemory(r.world))
     r.body.begin(1000)
     motions = list(r.executor.carry_out((Order("find", "mug"),)))
     assert motions
     assert r.tree["status"] == "done"
-    assert not r.world.notes.kept
+    assert [labels for _, labels in r.world.notes.kept] == [("found", "mug")], "only where the search ended"

@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from table_memory import FRONTIERS, SECOND, TableMemory, home, thing
+from table_memory import BEDROOM, FRONTIERS, KITCHEN, SECOND, TableMemory, home, thing
 from test_parsing import AEQA_KINDS, UNDERSTOOD
 
 from loci.perception.text import MiniLMTextEncoder
+from loci.planning.grounding import related, related_to
 from loci.planning.offline import OfflinePlanner
-from loci.planning.protocols import Answer, KnownRoom, MemoryReader, Planner
+from loci.planning.protocols import Answer, KnownObject, KnownPose, KnownRoom, MemoryReader, Planner
 from loci.query import Evidence
 
 WORDS_ONLY = OfflinePlanner(None)
@@ -57,6 +58,60 @@ def test_a_room_without_a_name_may_get_one() -> None:
     assert not ask(
         "Where is the mug?", TableMemory([thing(1, "mug", named, (1.0, 1.0, 0.9))], [named], [frontier])
     ).may_change
+
+
+def event(number: int, o: KnownObject, state: str, stamp_s: float, room: KnownRoom, text: str = "") -> Evidence:
+    """A record of what became of a thing, in a room."""
+    e = replace(o.evidence, id=f"episode/{number}", kind="episode", state=state, stamp_ns=round(stamp_s * SECOND))
+    return replace(e, text=text or f"{o.label} {state}", object_id=o.id, room=room.id, room_name=room.name)
+
+
+def changed_home() -> TableMemory:
+    """The mug went from the bedroom to the kitchen, the book is gone from the bedroom, the vase in the kitchen is new; a plate that was gone is there."""
+    kitchen, bedroom = KITCHEN, BEDROOM
+    mug = thing(1, "mug", kitchen, (1.0, 1.0, 0.9), last_s=90, state="moved")
+    book = thing(2, "book", bedroom, (5.0, 1.5, 0.6), last_s=30, state="missing")
+    vase = thing(3, "vase", kitchen, (2.0, 1.0, 0.9), first_s=70, last_s=90)
+    plate = thing(4, "plate", kitchen, (0.5, 1.0, 0.9), last_s=90)
+    episodes = [
+        event(1, mug, "", 1, bedroom, "first saw mug"),
+        event(2, plate, "missing", 40, kitchen),
+        event(3, plate, "present", 50, kitchen),
+        event(4, book, "missing", 60, bedroom),
+        event(5, vase, "new", 71, kitchen),
+        event(6, mug, "new", 80, kitchen),
+        event(7, mug, "moved", 85, kitchen),
+    ]
+    memory = TableMemory([mug, book, vase, plate], [kitchen, bedroom], episodes=episodes)
+    there = KnownPose((1.0, 1.0, 0.9), 79 * SECOND, 90 * SECOND, room=kitchen.id, room_name=kitchen.name)
+    was = KnownPose((5.0, 1.0, 0.5), SECOND, 20 * SECOND, "moved", bedroom.id, bedroom.name, "bed")
+    memory.poses = {
+        mug.id: (was, there),
+        book.id: (KnownPose((5.0, 1.5, 0.6), SECOND, 30 * SECOND, "missing", bedroom.id, bedroom.name, "bed"),),
+    }
+    return memory
+
+
+def test_what_changed_is_told_of_each_thing_as_it_is_now() -> None:
+    answer = ask("What has changed?", changed_home())
+    assert ids(answer) == ["episode/7", "episode/5", "episode/4", "episode/3"]  # newest first, one of each thing
+    for words in ("mug was moved: it was in the bedroom, on the bed, at (5.00, 1.00, 0.50), and then in the kitchen", "vase is new in the kitchen", "book is gone from the bedroom"):  # fmt: skip
+        assert words in answer.answer
+    assert ids(ask("What changed in the bedroom?", changed_home())) == ["episode/7", "episode/4"]  # from it, too
+    nothing = ask("What has changed?", TableMemory(rooms=[KITCHEN]))
+    assert not nothing.known
+    assert "noticed nothing" in nothing.answer
+
+
+def test_where_a_thing_was_before_is_told_with_when_it_was_seen_there() -> None:
+    answer = ask("Where was the mug before?", changed_home())
+    assert "was in the bedroom, on the bed, at (5.00, 1.00, 0.50) before" in answer.answer
+    assert "at 20.0 s" in answer.answer
+    assert "Now it is in the kitchen" in answer.answer
+    assert ids(answer)[:2] == ["object/1", "keyframe/20"]
+    assert "was in the bedroom, on the bed" in ask("Where was the book before?", changed_home()).answer
+    assert "nowhere else" in ask("Where was the vase before?", changed_home()).answer
+    assert not ask("Where was the giraffe before?", changed_home()).known
 
 
 def test_the_planner_is_a_planner() -> None:
@@ -155,6 +210,63 @@ def test_a_thing_of_another_colour_or_room_is_told_but_not_taken_for_it() -> Non
     elsewhere = ask("Is there a bed in the kitchen?")
     assert elsewhere.answer.startswith("No")
     assert "bedroom" in elsewhere.answer
+
+
+def test_a_thing_of_nearly_the_colour_resembles_what_was_asked_for_where_there_must_be_one() -> None:
+    bedroom = KnownRoom("room/1", "bedroom", 0.9, (7.0, 1.0, 0.0))
+    grey, red = (thing(i, "wardrobe", bedroom, (i, 1.0, 1.0), color=c) for i, c in ((1, "gray"), (2, "red")))
+    answer = ask("Where is the white wardrobe?", TableMemory([grey, red], [bedroom]))
+    assert answer.answer.startswith('I take "white wardrobe" to mean a grey wardrobe.')
+    assert (ids(answer), answer.resembles) == (["object/1"], True)
+    white = thing(3, "wardrobe", bedroom, (3.0, 1.0, 1.0), color="white")
+    exact = ask("Where is the white wardrobe?", TableMemory([grey, red, white], [bedroom]))
+    assert (ids(exact), exact.resembles) == (["object/3"], False)
+    assert not ask("Where is the white wardrobe?", TableMemory([red], [bedroom])).known
+    assert ask("Is there a white wardrobe?", TableMemory([grey], [bedroom])).answer.startswith("No")
+
+
+def test_what_another_word_names_only_resembles_what_was_asked_for() -> None:
+    kitchen = KnownRoom("room/1", "kitchen", 0.9, (1.0, 1.0, 0.0))
+    memory = TableMemory([thing(1, "mug", kitchen, (1.0, 1.0, 0.9))], [kitchen])
+    assert ask("Where is the toothbrush mug?", memory).resembles
+    assert not ask("Where is the mug?", memory).resembles
+
+
+@pytest.mark.parametrize(
+    ("question", "told"),
+    [("What color is the bed?", "The bed is red."), ("Is the bed open?", "I do not know its state")],
+)
+def test_what_is_called_just_so_is_meant_where_there_is_one(question: str, told: str) -> None:
+    room = KnownRoom("room/1", "bedroom", 0.9, (1.0, 1.0, 0.0))
+    bunk = thing(1, "bunk bed", room, (1.0, 1.0, 0.9), color="white", confidence=0.99)
+    memory = TableMemory([bunk, thing(2, "bed", room, (3.0, 1.0, 0.9), color="red")], [room])
+    answer = ask(question, memory)
+    assert answer.answer.startswith(told)
+    assert ids(answer) == ["object/2"]
+    assert ids(ask(question, TableMemory([bunk], [room]))) == ["object/1"]
+
+
+def test_rooms_of_one_name_are_told_without_their_ids() -> None:
+    rooms = [KnownRoom(f"room/{i}", "kitchen", 0.9, (i, 1.0, 0.0)) for i in (10, 11)]
+    memory = TableMemory([thing(1, "stove", rooms[0], (1.0, 1.0, 0.9))], rooms)
+    assert ask("How many stoves are in the kitchen?", memory).answer == "I have seen a stove in the kitchens."
+
+
+def test_nothing_is_on_it_wants_a_closer_look() -> None:
+    room = KnownRoom("room/1", "bathroom", 0.9, (1.0, 1.0, 0.0))
+    sink = thing(1, "sink", room, (1.0, 1.0, 0.8))
+    assert ask("What is on the sink?", TableMemory([sink], [room])).look_close == ("object/1",)
+    soap = thing(2, "soap", room, (1.0, 1.0, 0.9), on="object/1")
+    assert ask("What is on the sink?", TableMemory([sink, soap], [room])).look_close == ()
+
+
+def test_a_pantry_is_no_storage_room() -> None:
+    rooms = [
+        KnownRoom("room/1", "storage room", 0.9, (1.0, 1.0, 0.0)),
+        KnownRoom("room/2", "pantry", 0.9, (5.0, 1.0, 0.0)),
+    ]
+    memory = TableMemory([thing(i, "jar", rooms[i - 1], (i, 1.0, 0.9)) for i in (1, 2)], rooms)
+    assert ids(ask("How many jars are in the pantry?", memory)) == ["object/2"]
 
 
 def test_a_room_that_is_not_known_is_said_so() -> None:
@@ -317,8 +429,26 @@ def test_what_serves_a_purpose_is_told_from_common_sense() -> None:
     assert not ask("what can I use to put out a fire?").known
 
 
+def test_what_serves_less_well_resembles_what_was_asked_for() -> None:
+    bathroom = KnownRoom("room/1", "bathroom", 0.9, (1.0, 1.0, 0.0))
+    towel, dryer = (thing(i, label, bathroom, (i, 1.0, 0.9)) for i, label in ((1, "towel"), (2, "hair dryer")))
+    planner = OfflinePlanner(MiniLMTextEncoder())
+    question = "What can I use to dry my hair?"
+    assert planner.ask(question, TableMemory([towel], [bathroom])).resembles
+    both = planner.ask(question, TableMemory([towel, dryer], [bathroom]))
+    assert (ids(both)[0], both.resembles) == ("object/2", False)
+
+
 def test_a_room_is_told_by_what_is_done_there() -> None:
     answer = ask("In which room do people cook dinner?")
     assert answer.known
     assert "kitchen" in answer.answer
     assert ids(answer) == ["room/1"]
+
+
+@pytest.mark.parametrize("relation", ["on", "in", "under", "above", "near"])
+def test_what_lies_to_several_things_is_what_lies_to_each(relation: str) -> None:
+    objects = home().known_objects()
+    each = {o.id: related(relation, o, objects) for o in objects}
+    assert related_to(relation, objects, objects) == each
+    assert any(each.values()) or relation == "above"

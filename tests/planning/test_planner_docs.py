@@ -10,7 +10,12 @@ import cv2
 import numpy as np
 
 from loci.cli import build_parser
+from loci.memory import RobotMemory
+from loci.planning.local import LocalReader
+from loci.planning.plan_memory import PlanMemory
+from loci.planning.prompts import PromptBudget, Templates, build_prompt
 from loci.planning.tools import TOOLS
+from synthetic import tour
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 TEXT = (DOCS / "planner.md").read_text()
@@ -66,3 +71,19 @@ def test_diagnostics_that_are_explained_are_there() -> None:
     assert explained is not None
     names = set(re.findall(r"`([a-z_]+)`", explained[1])) - {"cost", "input_price", "output_price", "model", "own"}
     assert names <= set(VisionLanguagePlanner(Silent(), None).statistics())  # type: ignore[arg-type]
+
+
+def test_the_past_tasks_that_are_shown_are_as_a_model_is_shown_them(tmp_path: Path) -> None:
+    with RobotMemory.open(tmp_path / "lab", map_id="lab") as memory:
+        for observation in tour(n=4):
+            memory.observe(observation)
+        reader = LocalReader(memory)
+        plans = PlanMemory(reader)
+        mug = next(o.evidence for o in reader.known_objects() if o.label == "mug")
+        plans.remember_task("find the red mug", True, "found: mug on the table")
+        plans.remember_failure("mug", mug, "not there", "it is not there", 5_000_000_000)
+        plans.remember_find("mug", mug, 6_000_000_000)
+        sent = build_prompt("where is the mug", reader, Templates(), PromptBudget()).messages[1]["content"][-1]["text"]
+    lines = sent[sent.index("Past tasks like this") : sent.index("Scene graph:")].strip()
+    assert len(lines.splitlines()) == 4
+    assert f"```text\n{lines}\n```" in TEXT

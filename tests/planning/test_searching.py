@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 
 import numpy as np
+from kept_notes import NoteKeeper
 from table_memory import BEDROOM, KITCHEN, LIVING_ROOM, Page, TableMemory, thing
 
 from loci.geometry import Array
 from loci.planning.bodies import Handled, Motion
 from loci.planning.driving import distance
 from loci.planning.execution import TaskExecutor
+from loci.planning.grounding import room_evidence
 from loci.planning.offline import OfflinePlanner
 from loci.planning.orders import Verb
+from loci.planning.plan_memory import PlanMemory
 from loci.planning.protocols import KnownPath, Point
 from loci.planning.relevance import Interest
 from loci.planning.searching import MIN_STEPS_LEFT, SecondLook
@@ -127,5 +130,66 @@ def test_what_is_likely_is_looked_at_first() -> None:
 def test_no_second_look_is_begun_with_too_few_actions_left() -> None:
     memory = furnished()
     body = Walker(memory, steps=MIN_STEPS_LEFT - 1)
-    assert ended(SecondLook(memory, body).next()) is False
+    assert ended(SecondLook(memory, body).next()) is None
     assert body.went == []
+
+
+class NotingMemory(NoteKeeper, StraightMemory):
+    """It keeps notes, and time goes on: ``later`` [ns]."""
+
+    later = 0
+
+    def recall(self, query: Query) -> Page:
+        if query.kinds != ("episode",):
+            return super().recall(query)
+        found = tuple(self.notes.find(query))
+        return Page(found, len(found))
+
+    @property
+    def newest_stamp_ns(self) -> int:
+        return super().newest_stamp_ns + self.later
+
+
+def noting() -> NotingMemory:
+    return NotingMemory(furnished().objects, ROOMS)
+
+
+def searched(memory: NotingMemory, words: str = "crayon", steps: int = 200) -> list[Point]:
+    """Where the robot went to look for something."""
+    body = Walker(memory, steps)
+    ended(TaskExecutor(memory, OfflinePlanner(), body, plans=PlanMemory(memory)).find(words))
+    return body.went
+
+
+def test_where_a_search_ended_well_is_looked_at_first_the_next_time() -> None:
+    memory = noting()
+    assert searched(memory)[0] == KITCHEN.position
+    [find] = PlanMemory(memory).experience("the blue crayon").finds
+    assert "looked for the crayon and found it" in find.text
+    memory.objects = furnished().objects  # it was taken away, and nobody has seen it since
+    memory.later = 2 * 3600 * 10**9
+    assert searched(memory, "my crayon in the kitchen")[0] == BEDROOM.position
+    assert searched(memory, "unicorn")[0] == KITCHEN.position
+
+
+def test_a_place_that_was_looked_over_in_vain_comes_later_for_an_hour() -> None:
+    memory = noting()
+    assert searched(memory, "unicorn", MIN_STEPS_LEFT + 1) == [KITCHEN.position]
+    [lesson] = PlanMemory(memory).lessons("unicorn")
+    assert "the unicorn was not there (the kitchen)" in lesson.note.text
+    assert searched(memory, "unicorn", MIN_STEPS_LEFT + 1) == [BEDROOM.position]
+    assert sorted(searched(memory, "unicorn")) == sorted(searched(noting(), "unicorn")), "later, never not at all"
+    memory.later = 2 * 3600 * 10**9
+    assert searched(memory, "unicorn", MIN_STEPS_LEFT + 1) == [KITCHEN.position]
+
+
+def test_a_place_to_which_the_way_failed_is_not_the_first_to_be_looked_at() -> None:
+    memory = noting()
+    PlanMemory(memory).remember_failure("lamp", room_evidence(KITCHEN, memory), "not reached", "the door is shut", 1)
+    assert searched(memory, "unicorn")[0] == BEDROOM.position
+
+
+def test_what_is_found_at_once_is_no_find_to_be_kept() -> None:
+    memory = noting()
+    searched(memory, "plate")
+    assert not PlanMemory(memory).experience("plate").finds

@@ -93,6 +93,15 @@ def test_words_are_taken_less_strictly_only_when_nothing_is_left(words: str) -> 
     assert ids(words, memory, desperate=True) == ["object/2"]
 
 
+def test_nearly_the_colour_comes_before_another_colour_and_nothing_is_left_out() -> None:
+    things = [("red", (1.0, 1.0, 0.4)), ("gray", (5.0, 1.0, 0.4)), ("blue", (3.0, 1.0, 0.4))]
+    memory = StraightWays(
+        [thing(i, "wardrobe", KITCHEN, at, color=color) for i, (color, at) in enumerate(things, 1)], ROOMS
+    )
+    assert ids("white wardrobe", memory) == []
+    assert ids("white wardrobe", memory, desperate=True) == ["object/2", "object/1", "object/3"]
+
+
 def test_the_place_named_is_not_taken_for_the_thing() -> None:
     memory = StraightWays(
         [thing(1, "table", KITCHEN, (1.0, 1.0, 0.4)), thing(2, "mug", KITCHEN, (1.0, 1.0, 0.9), on="object/1")], ROOMS

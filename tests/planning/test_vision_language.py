@@ -22,13 +22,16 @@ from kept_notes import NoteKeeper
 from table_memory import FRONTIERS, Page, TableMemory, home, thing
 
 from loci.memory import RobotMemory
+from loci.perception.text import MiniLMTextEncoder
 from loci.planning.cancelling import GivenUpError, cancelled_by
 from loci.planning.chat_model import ModelError
 from loci.planning.endpoint import Endpoint, EndpointSettings
 from loci.planning.local import LocalReader
 from loci.planning.offline import OfflinePlanner
+from loci.planning.plan_memory import PlanMemory
 from loci.planning.prompts import CHARACTERS_PER_TOKEN, PromptBudget, Templates, build_prompt
 from loci.planning.protocols import AgentMemory, KnownFrontier, KnownObject, KnownRoom
+from loci.planning.relevance import KnowsWords
 from loci.planning.traces import RecordingModel, ReplayedModel
 from loci.planning.vision_language import VisionLanguagePlanner, VisionLanguageSettings
 from loci.query import Evidence, Query
@@ -546,10 +549,49 @@ def test_templates_are_texts_that_can_be_changed_and_are_checked(tmp_path: Path,
         (tmp_path / f"{name}.md").write_text(text)
     with pytest.raises(ValueError, match="choices"):
         Templates(tmp_path)
-    fields = "$question $choices $rooms $objects $episodes $scene_graph $frontiers $now, it costs $5"
+    fields = "$question $choices $rooms $objects $episodes $plans $scene_graph $frontiers $now, it costs $5"
     (tmp_path / "question.md").write_text(fields)
     prompt = build_prompt(QUESTION, reader, Templates(tmp_path), PromptBudget())
     assert "it costs $5" in text_of({"messages": prompt.messages})
+
+
+def test_past_tasks_like_the_question_and_lessons_are_shown_as_quotations(tmp_path: Path) -> None:
+    with RobotMemory.open(tmp_path / "lab", map_id="lab") as memory:
+        for observation in tour(n=4):
+            memory.observe(observation)
+        reader = LocalReader(memory)
+        plans = PlanMemory(reader)
+        mug = next(o.evidence for o in reader.known_objects() if o.label == "mug")
+        task = plans.remember_task("find the red mug", True, "found: mug on the table")
+        lesson = plans.remember_failure("mug", mug, "not there", "it is not there", 5_000_000_000)
+        find = plans.remember_find("mug", mug, 6_000_000_000)
+        stranger = reader.remember(INJECTION, "a stranger", labels=("task", "lesson"))
+        with ModelServer(says(decide(lesson, "not on the table"))) as server:
+            planner = planner_for(server)
+            answer = planner.ask("where is the mug", reader)
+            text = text_of(server.requests[0])
+        shown = text[text.index("Past tasks like this") : text.index("Scene graph:")].splitlines()
+        assert {line.split()[1] for line in shown if line.startswith("| episode/")} == {task, lesson, find}
+        assert any('"planner" noted: "The task \\"find the red mug\\" was done' in line for line in shown)
+        notes = text[text.index("Events and notes") : text.index("Past tasks like this")]
+        assert stranger in notes
+        assert not any(f"| {own} " in notes for own in (task, lesson, find)), "each stands once"
+        assert [e.id for e in answer.evidence] == [lesson]
+        bare = build_prompt("where is the mug", reader, Templates(), PromptBudget(max_plans=0))
+        assert "Past tasks like this, and what this robot's searches taught:\n| none\n" in text_of(
+            {"messages": bare.messages}
+        )
+
+
+def test_it_compares_words_as_the_other_planner_does_and_asks_no_model() -> None:
+    with ModelServer(says(decide("none"))) as server:
+        planner = planner_for(server)
+        assert isinstance(planner, KnowsWords)
+        assert planner.similarities("mug", ["cup", "sofa"]).tolist() == [0.0, 0.0]  # without an encoder
+        planner._fallback = OfflinePlanner(MiniLMTextEncoder())
+        cup, sofa = planner.similarities("mug", ["cup", "sofa"])
+        assert cup > sofa
+        assert not server.requests
 
 
 # --- as a planner -----------------------------------------------------------------------------------------------------

@@ -419,6 +419,14 @@ def test_a_mug_that_was_new_elsewhere_at_first_is_an_event_once_it_is_known_agai
     assert [(e.text, e.state) for e in events] == [("mug was moved", "moved")]
 
 
+def test_what_is_new_where_nothing_was_is_an_event_and_what_is_seen_first_elsewhere_is_none(memory):
+    show(memory, home(mug()), at_table(), 1)
+    show(memory, home(mug(), mug((-0.4, 0.1, 0.8), BLUE)), [*at_table(), *at_shelf()], 100)
+    told = memory.recall(Query(kinds=("episode",), state="new")).evidence
+    assert [(e.text, e.label) for e in told] == [("mug is new", "mug")]
+    np.testing.assert_allclose(told[0].position, (-0.4, 0.1, 0.8), atol=0.05)
+
+
 def show_state(memory: RobotMemory, state: str, start_s: float, score: float = 1.0) -> None:
     """The mug on the table, of which a detector tells a state."""
     for i, T in enumerate(at_table()):

@@ -13,6 +13,8 @@ import pytest
 from change_worlds import SECOND, THERE, at_shelf, at_table, home, mug, observed
 
 from loci.memory import RobotMemory
+from loci.planning.local import LocalReader
+from loci.planning.offline import OfflinePlanner
 from loci.query import Evidence, Query
 from loci.understanding import Clock, clock_of, things_named
 
@@ -113,6 +115,30 @@ def test_what_was_moved_in_a_span_of_time(day):
     assert (found.label, found.state) == ("mug", "moved")
     assert at(10) <= found.stamp_ns < at(10.1)
     assert recalled(day, "What was put down since 11:30?")[0].id == day[1]["put"]
+
+
+def test_what_changed_is_all_that_became_of_things_and_no_first_sight_of_them(day):
+    found = recalled(day, "What changed since 9:30 am?", limit=50)
+    assert "mug was moved" in [e.text for e in found]
+    assert {e.kind for e in found} == {"episode"}
+    assert not any(e.text.startswith("first saw") for e in found)
+    assert all(e.stamp_ns >= at(9.5) for e in found)
+    on_the_table = recalled(day, "What has changed on the table since 9:30 am?", limit=50)
+    assert [e.id for e in on_the_table] == [e.id for e in found]  # the table itself did not change
+    assert "mug was moved" not in [e.text for e in recalled(day, "what changed before 9:30 am?", limit=50)]
+
+
+def test_what_changed_and_where_it_was_before_are_answered_in_words(day):
+    reader, planner = LocalReader(day[0]), OfflinePlanner(None)
+    answer = planner.ask("What was moved since 9:30 am?", reader)
+    assert answer.known
+    assert "the mug was moved: it was in" in answer.answer.lower()
+    assert answer.answer.index("on the table, at (0.3") < answer.answer.index("on the shelf, at (3.4")
+    assert not planner.ask("What was moved before 9:30 am?", reader).known
+    before = planner.ask("Where was the mug before?", reader)
+    assert "on the table, at (0.3" in before.answer
+    assert [e.kind for e in before.evidence] == ["object", "keyframe"]
+    assert at(8) <= before.evidence[1].stamp_ns < at(8.1)
 
 
 @pytest.mark.parametrize(

@@ -116,6 +116,17 @@ def test_a_surface_that_was_seen_in_part_still_carries():
     assert on_top_of([strip, thing("toaster", (0, 0.16, 1.0), (0.3, 0.2, 0.19))]) == {"toaster": "counter"}
 
 
+def test_a_pillow_on_the_lower_bunk_lies_on_the_bed_that_was_seen_in_part():
+    """The mattress shows beside the pillow, and the bed's box, of what was seen of it, ends under the pillow's middle."""
+    bed = thing("bunk bed", (0, 0, 0.8), (0.9, 1.6, 1.6))
+    x, y = np.meshgrid(np.linspace(-0.45, 0.45, 30), np.linspace(-0.8, 0.8, 50))
+    boards = [np.stack([x.ravel(), y.ravel(), np.full(x.size, z)], axis=1) for z in (0.44, 1.55)]
+    bed = replace(bed, points=np.concatenate(boards).astype(np.float32))
+    pillow = thing("pillow", (0.1, 0.82, 0.51), (0.49, 0.36, 0.08))
+    assert on_top_of([bed, pillow]) == {"pillow": "bunk bed"}
+    assert on_top_of([bed, thing("lamp", (0.1, 0.95, 0.51), (0.49, 0.36, 0.08))]) == {}
+
+
 # --- under, beside, between -----------------------------------------------------------------------------------------------
 
 

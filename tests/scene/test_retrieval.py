@@ -192,6 +192,18 @@ def test_words_and_pictures_are_compared_where_the_encoder_can():
     assert "looks like it" in found.reasons[0]
 
 
+def test_an_image_that_looks_like_the_words_is_found_where_no_known_thing_is_as_near():
+    whole = {"keyframe/0": 0.05, "keyframe/1": 0.1, "keyframe/2": 0.9, "keyframe/3": 0.2}
+    found = ask("xyz", crop_scores={"object/0": 0.6}, encoder=BrokenEncoder(), image_scores=whole)
+    assert ids_of(found) == ["snapshot/2", "snapshot/0"]  # a mess, a fire extinguisher: nothing that was detected
+    assert "as a whole" in found.reasons[0] and "mug" in found.reasons[1]
+    assert ids_of(ask("xyz", encoder=BrokenEncoder(), image_scores=whole)) == ["snapshot/2"]
+    named = ask("the mug", image_scores=whole)
+    assert ids_of(named) == ["snapshot/0"]  # what is named is meant
+    somewhere = ask("xyz", encoder=BrokenEncoder(), image_scores=whole, region=frozenset({"object/3"}), where="in it")
+    assert ids_of(somewhere) == ["snapshot/3"]
+
+
 def test_the_bundled_encoder_finds_what_is_meant_but_not_named():
     pytest.importorskip("sentence_transformers")
     from loci.perception.text import MiniLMTextEncoder

@@ -65,16 +65,17 @@ def check(scene: SceneMemory, keyframes: Keyframes) -> None:
 
 def check_tracks(objects: ObjectMap) -> None:
     """What objects know of each other is known by both, and the index holds every object where it is."""
-    tracks = {i: objects._tracks[i] for i in objects.by_id()}
-    assert tracks.keys() == objects._tracks.keys() == objects._age.keys()
-    assert len(objects._boxes) == len(tracks)
+    table = objects._tracks
+    tracks = {i: table[i] for i in objects.by_id()}
+    assert tracks.keys() == table.by_id.keys() == table._age.keys()
+    assert len(table._boxes) == len(tracks)
     for t in tracks.values():
-        assert t.id in objects._boxes.near(t.bounds[:3], t.bounds[3:])
+        assert t.id in table._boxes.near(t.bounds[:3], t.bounds[3:])
         for name in ("seen_with", "bridges"):
             assert t.id not in getattr(t, name)
             for other, n in getattr(t, name).items():
                 assert getattr(tracks[other], name)[t.id] == n
-    assert (objects._dirty | objects._warm.keys() | objects._unconfirmed.keys()) <= tracks.keys()
+    assert (table.dirty | table._warm.keys() | objects._unconfirmed.keys()) <= tracks.keys()
 
 
 def bad_detections(draw: st.DrawFn, observation: Observation) -> Observation:

@@ -65,6 +65,12 @@ def test_what_makes_a_room_counts_by_its_absence_once_much_of_it_is_known() -> N
     assert name_room([*much, "stove", "fridge"])[0] == "kitchen"
 
 
+def test_a_room_full_of_food_without_a_stove_is_a_pantry() -> None:
+    food = ["jar", "can", "bottle", "cereal box", "milk carton", "paper towel", "apple", "lemon", "candle"]
+    assert name_room(["storage rack", *food])[0] == "pantry"
+    assert name_room(["counter", "stove", "fridge", *food])[0] == "kitchen"
+
+
 def test_spelling_and_other_words_do_not_matter() -> None:
     assert name_room(["Washing_Machine", "laundry basket"]) == name_room(["washer", "Laundry Basket"])
     assert name_room(["refrigerator", "couch"]) == name_room(["fridge", "sofa"])

@@ -10,13 +10,14 @@ import numpy as np
 
 from loci.errors import UserError
 from loci.planning.protocols import KnownPath, Point
+from loci.planning.revisiting import HAND, picked_text, placed_text
 from loci_sim.catalogue import told_color
 from loci_sim.evaluation.day import MIN_DEEDS, Carried, PickPlace
 from loci_sim.evaluation.policies import handle
 from loci_sim.evaluation.robot import SimulatedRobot, TrueMap
 
 #: Who tells the memory of the day.
-SOURCE = "robot"
+SOURCE = HAND
 #: Actions for one way to a thing.
 _MAX_STEPS = 500
 
@@ -69,7 +70,7 @@ def carry_out_day(
         source, category = _thing(robot, before["on"]), str(before["category"])
         color = told_color(category, str(before["color"]))
         if tell is not None:
-            tell(f"I picked up the {category} from the {source['category']}", (category, source["category"]), _center(before), "picked", picked)  # fmt: skip
+            tell(picked_text(category, str(source["category"])), (category, source["category"]), _center(before), "picked", picked)  # fmt: skip
         reason = handle(robot, "place", deed.target_id, _MAX_STEPS, ways)
         if reason:
             reasons.append(reason)
@@ -82,7 +83,7 @@ def carry_out_day(
         target = next(o for o in truth["objects"] if o["id"] == after["on"])
         placed = int(truth["stamp_ns"])
         if tell is not None:
-            tell(f"I put the {category} on the {target['category']}", (category, target["category"]), _center(after), "placed", placed)  # fmt: skip
+            tell(placed_text(category, str(target["category"])), (category, target["category"]), _center(after), "placed", placed)  # fmt: skip
         day.append(
             Carried(
                 deed.object_id,

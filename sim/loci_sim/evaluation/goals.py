@@ -8,6 +8,8 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+from loci.observation import Detection
+from loci.perception.simulated import detections_from_instances
 from loci_sim.catalogue import told_color
 from loci_sim.embedded import EmbeddedSimulator, RobotParameters
 from loci_sim.evaluation.phrasings import Phrasings
@@ -74,8 +76,11 @@ def _goal(
     if kind == "description":
         words = describe(simulator.scene, things, thing)
         return Goal(kind, text.format(thing=words), (thing.id,)) if words else None
-    image = _picture(simulator, thing, rng)
-    return Goal(kind, text, (thing.id,), image) if image is not None else None
+    picture = _picture(simulator, thing, rng)
+    if picture is None:
+        return None
+    image, detections = picture
+    return Goal(kind, text, (thing.id,), image, detections=detections)
 
 
 def describe(scene: Scene, things: Sequence[SceneThing], thing: SceneThing) -> str:
@@ -111,8 +116,10 @@ def describe(scene: Scene, things: Sequence[SceneThing], thing: SceneThing) -> s
     return ""
 
 
-def _picture(simulator: EmbeddedSimulator, thing: SceneThing, rng: np.random.Generator) -> bytes | None:
-    """JPEG of a thing from one of its viewpoints; None if it is nowhere seen well."""
+def _picture(
+    simulator: EmbeddedSimulator, thing: SceneThing, rng: np.random.Generator
+) -> tuple[bytes, tuple[Detection, ...]] | None:
+    """JPEG of a thing from one of its viewpoints, and what the simulated detector sees in it; None if it is nowhere seen well."""
     points = viewpoints(simulator, thing.id)
     for i in rng.permutation(len(points))[:_IMAGE_TRIES]:
         x, y, z = (float(v) for v in points[i])
@@ -120,5 +127,10 @@ def _picture(simulator: EmbeddedSimulator, thing: SceneThing, rng: np.random.Gen
         seen = simulator.reset_to(x, y, yaw, z)
         if np.mean(seen.instances == thing.instance) >= _MIN_SHARE:
             ok, data = cv2.imencode(".jpg", cv2.cvtColor(seen.color, cv2.COLOR_RGB2BGR))
-            return data.tobytes() if ok else None
+            if not ok:
+                return None
+            labels = {o.instance: o.category for o in simulator.objects}
+            # A generator of its own: what is drawn after this picture does not depend on how many things it shows.
+            order = np.random.default_rng(thing.instance)
+            return data.tobytes(), detections_from_instances(seen.instances, labels, order)
     return None

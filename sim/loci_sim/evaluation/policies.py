@@ -54,7 +54,7 @@ class Policy(Protocol):
         """A new task comes: what must not be used any more is forgotten."""
 
     def seek(self, goal: Goal, max_steps: int) -> Stop:
-        """Go to a goal in at most so many actions. Of the goal only ``text`` and ``image`` may be used, but by oracles."""
+        """Go to a goal in at most so many actions. Of the goal only ``text``, ``image`` and ``detections`` may be used, but by oracles."""
 
     def answer(self, question: Question, max_steps: int) -> Reply:
         """Find an answer in at most so many actions. Of the question only ``text`` may be used, but by oracles."""
@@ -173,7 +173,7 @@ class RememberingPolicy:
 
     def seek(self, goal: Goal, max_steps: int) -> Stop:
         if goal.image is not None:
-            return self._stop(self._executor().find(image=_pixels(goal.image)), max_steps)
+            return self._stop(self._executor().find("", _pixels(goal.image), goal.detections), max_steps)
         return self._ordered(goal.text, max_steps)
 
     def answer(self, question: Question, max_steps: int) -> Reply:

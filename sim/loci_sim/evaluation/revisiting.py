@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Protocol
-
-import numpy as np
 
 from loci.nodes.client import MemoryClient
 from loci.planning.driving import Driver, bearing, distance, drive_to
-from loci.planning.language.deeds import Deed, Wish, deeds_of
+from loci.planning.language.deeds import Wish, deeds_of
 from loci.planning.language.readings import understand
-from loci.planning.protocols import KnownObject, Planner, Point
-from loci.query import MAX_LIMIT, Evidence, Query
-from loci_sim.evaluation.carrying import SOURCE
+from loci.planning.protocols import Planner
+from loci.planning.revisiting import goals_of, own_records
+from loci.query import Evidence
 from loci_sim.evaluation.policies import RandomPolicy, text_encoder
 from loci_sim.evaluation.recall import shortest_tour
 from loci_sim.evaluation.robot import SimulatedRobot, TrueMap
@@ -24,8 +21,6 @@ from loci_sim.evaluation.tasks import Choice, Goal, MemoryUse, Revisit, Stop
 _TOLERANCE = 1.5
 #: Ways that an oracle tries, and how near is near enough where it gets stuck [m].
 _ORACLE_TRIES, _NEAR = 4, 0.5
-#: What lies this near to where the hand put it is that thing [m]; furniture is looked for this near to what lies on it [m].
-_SAME, _FURNITURE = 0.5, 2.0
 
 #: Is told of every goal that a robot chose, when it stands there.
 Arrived = Callable[[Choice], None]
@@ -141,10 +136,8 @@ class RememberingRevisitor:
         return Stop(True, wish.what)
 
     def _records(self) -> list[Evidence]:
-        """What the robot told of this session, oldest first."""
-        session = self._memory.statistics()["session"]
-        query = Query(kinds=("episode",), session=session, order="oldest", limit=MAX_LIMIT)
-        found = [e for e in self._memory.recall(query).evidence if e.source == SOURCE]
+        """What the robot told of this session, oldest first, as far as it may be used."""
+        found = own_records(self._memory)
         if self._use in ("short", "long"):
             found = [e for e in found if (e.origin == "short_term") == (self._use == "short")]
         return found
@@ -164,73 +157,5 @@ class RememberingRevisitor:
 
     def _goals(self, wish: Wish) -> list[list[Choice]]:
         """Choices for each goal."""
-        if wish.what == "named":
-            return [self._named(wish.label)]
-        if wish.what == "untouched":
-            return [self._untouched(wish.label, wish.deeds[0])]
-        if wish.what == "beside":
-            return [[c for d in wish.deeds[0] for c in self._beside(d)]]
-        if wish.color:
-            wish = replace(wish, deeds=tuple(tuple(d for d in g if self._has_color(d, wish.color)) for g in wish.deeds))
-        goals = [[c for d in g if (c := self._choice(wish.what, d)) is not None] for g in wish.deeds]
-        # Two things on one table are one goal where the table is asked for.
-        return list({tuple(c.position for c in g): g for g in goals}.values())
-
-    def _choice(self, what: str, deed: Deed) -> Choice | None:
-        record = deed.picked if what.startswith("source") else deed.placed
-        if record.position is None:
-            return None
-        if what == "moved":
-            return Choice(deed.label, record.position)
-        label = deed.source if what.startswith("source") else deed.target
-        if what in ("source", "target"):
-            found = self._furniture(label, record.position)
-            at = found.evidence.position if found is not None else None
-            return Choice(label, at or record.position)
-        return Choice(record.room_name, self._in_room(record), is_room=True)
-
-    def _in_room(self, record: Evidence) -> Point:
-        """The room's own position, which is far from its walls, where the memory has one."""
-        assert record.position is not None
-        return next((r.position for r in self._memory.known_rooms() if r.id == record.room), record.position)
-
-    def _furniture(self, label: str, position: Point) -> KnownObject | None:
-        near = self._memory.find_objects(labels=(label,), position=position, radius=_FURNITURE, limit=10)
-        placed = [o for o in near if o.evidence.position is not None]
-        return min(placed, key=lambda o: distance(o.evidence.position or position, position), default=None)
-
-    def _has_color(self, deed: Deed, color: str) -> bool:
-        if deed.placed.position is None:
-            return False
-        near = self._memory.find_objects(labels=(deed.label,), position=deed.placed.position, radius=_SAME, limit=5)
-        return any(color in o.colors or (color, "grey") == ("gray", *o.colors[:1]) for o in near)
-
-    def _untouched(self, label: str, deeds: Sequence[Deed]) -> list[Choice]:
-        touched = [p for d in deeds for p in (d.picked.position, d.placed.position) if p is not None]
-        known = self._memory.find_objects(labels=(label,), limit=50)
-        return [
-            Choice(label, p)
-            for o in known
-            if (p := o.evidence.position) is not None
-            and o.evidence.state != "missing"
-            and all(np.linalg.norm(np.subtract(p, t)) > _SAME for t in touched)
-        ]
-
-    def _beside(self, deed: Deed) -> list[Choice]:
-        at = deed.placed.position
-        table = self._furniture(deed.target, at) if at is not None else None
-        if table is None or at is None:
-            return []
-        return [
-            Choice(o.evidence.label, p)
-            for o in self._memory.known_objects()
-            if o.on == table.id
-            and (p := o.evidence.position) is not None
-            and o.evidence.state != "missing"
-            and float(np.linalg.norm(np.subtract(p, at))) > 0.1
-        ]
-
-    def _named(self, label: str) -> list[Choice]:
-        answer = self._planner.ask(f"where is the {label}", self._memory)
-        found = (e for e in answer.evidence if answer.known and e.kind == "object" and e.position is not None)
-        return [Choice(e.label, e.position) for e in found if e.position is not None]
+        goals = goals_of(wish, self._memory, self._planner)
+        return [[Choice(s.label, s.position, s.is_room) for s in goal] for goal in goals]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
+from loci.observation import Detection
+
 GoalKind = Literal["category", "description", "image"]
 GOAL_KINDS: tuple[GoalKind, ...] = get_args(GoalKind)
 MemoryUse = Literal["full", "short", "long", "none"]
@@ -21,6 +23,7 @@ class Goal:
         kind: how it is told.
         text: the instruction; for an image "go to what this picture shows" or the like.
         image: JPEG of the goal; None unless ``kind`` is "image".
+        detections: what the simulated detector sees in the image; empty: nobody has looked.
         object_ids: ground truth: the objects any of which is meant.
         viewpoints: ground truth: (x, y, z) from where they are seen [m], if a benchmark says so; None: the simulator knows.
     """
@@ -30,6 +33,7 @@ class Goal:
     object_ids: tuple[str, ...]
     image: bytes | None = field(default=None, repr=False)
     viewpoints: tuple[tuple[float, float, float], ...] | None = field(default=None, repr=False)
+    detections: tuple[Detection, ...] = field(default=(), repr=False, compare=False)
 
 
 #: At what a policy gave up; empty: it did not, or does not say.

@@ -12,8 +12,8 @@ from typing import Literal, get_args
 
 from loci.episodic.records import Position
 
-ObjectEventKind = Literal["appeared", "moved", "vanished", "found", "state"]
-EventKind = Literal["appeared", "moved", "vanished", "found", "state", "person", "place"]
+ObjectEventKind = Literal["appeared", "new", "moved", "vanished", "found", "state"]
+EventKind = Literal["appeared", "new", "moved", "vanished", "found", "state", "person", "place"]
 _OBJECT_EVENTS: tuple[ObjectEventKind, ...] = get_args(ObjectEventKind)
 
 #: Labels that are people.
@@ -21,7 +21,7 @@ PEOPLE = frozenset({"person", "people", "man", "woman", "child", "boy", "girl", 
 
 
 #: What a record says of a thing's state where the report says nothing.
-_STATE_AFTER: Mapping[str, str] = {"vanished": "missing", "moved": "moved", "found": "present"}
+_STATE_AFTER: Mapping[str, str] = {"new": "new", "vanished": "missing", "moved": "moved", "found": "present"}
 
 
 @dataclass(frozen=True)
@@ -184,6 +184,7 @@ def _of_object(report: ObjectReport, moment: Moment) -> Event:
     name = report.label or report.object_id
     text = {
         "appeared": f"first saw {name}",
+        "new": f"{name} is new",
         "moved": f"{name} was moved",
         "vanished": f"{name} is gone",
         "found": f"{name} is there again",

@@ -17,15 +17,18 @@ import numpy as np
 import numpy.typing as npt
 from geometry_msgs.msg import PoseStamped
 from loci_ros import msg as m
+from loci_ros import srv
 from nav_msgs.msg import Odometry
 from rclpy.context import Context
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
+from loci.geometry import Camera
+from loci.nodes import images
 from loci.nodes.assembly import FrameAssembler, Shot
-from loci.nodes.conversions import from_detection, from_extrinsic, to_ns, to_observation
+from loci.nodes.conversions import from_detection, from_extrinsic, to_detection, to_ns, to_observation
 from loci.nodes.diagnostics import why_silent
-from loci.nodes.errors import BadInput
+from loci.nodes.errors import BadInput, Code, RequestError
 from loci.nodes.lifecycle import OBSERVATION_QOS, SENSOR_QOS, ManagedNode
 from loci.nodes.pairing import ApproximatePairs, ExactJoin
 from loci.nodes.parameters import PERCEPTION
@@ -64,12 +67,14 @@ class PerceptionNode(ManagedNode):
         self._detector: Detector | None = None
         self._encoder: ImageEncoder | None = None
         self._lock = threading.Lock()
+        self._detecting = threading.Lock()  # camera images and pictures that somebody sends go through one detector
         self._sequence = 0
         self._last_used_ns = -1
         self._published_at = 0.0
         self._labels_text = ""
         self._waits_for_detections = False
         super().__init__("perception", PERCEPTION, context=context, **options)
+        self.serve(srv.Detect, "detect", self._detect_picture)
         self.every(0.1, self._expire)
         self.every(1.0, self._watch)
 
@@ -307,8 +312,9 @@ class PerceptionNode(ManagedNode):
     def _detect(self, frame: Frame, outside: Any) -> tuple[tuple[Detection, ...], str]:
         """Detections of a frame and who made them; those from outside that do not fit are left out, and counted."""
         if self._detector is not None:
-            self._follow_labels(self._detector)
-            return self._detector.detect(frame), self._detector.name
+            with self._detecting:
+                self._follow_labels(self._detector)
+                return self._detector.detect(frame), self._detector.name
         if outside is None:
             return (), ""
         detections: list[Detection] = []
@@ -326,6 +332,20 @@ class PerceptionNode(ManagedNode):
             except BadInput as error:
                 self.complain(error.reason, str(error))
         return tuple(detections), str(self.values["detector"])
+
+    def _detect_picture(self, request: Any, response: Any) -> None:
+        """What the detector sees in a picture that was taken somewhere else: without depth."""
+        if self._detector is None:
+            named = self.values["detector"]
+            raise RequestError(
+                Code.UNAVAILABLE, f"this node has no detector of its own (detector: {named}): ask the one that has"
+            )
+        color = images.color_from_compressed(request.image)
+        height, width = color.shape[:2]
+        camera = Camera(width, height, width, width, (width - 1) / 2, (height - 1) / 2)
+        frame = Frame(color, np.zeros((height, width), np.float32), camera, np.eye(4), 0)
+        detections, response.detector = self._detect(frame, None)
+        response.detections = [to_detection(d) for d in detections]
 
     def _follow_labels(self, detector: Detector) -> None:
         """Look for what the parameter `detector_labels` says now: it may be set while the node runs."""

@@ -41,7 +41,8 @@ from loci.nodes.conversions import (
 )
 from loci.nodes.errors import Code
 from loci.nodes.own_node import NodeClosedError, OwnNode
-from loci.planning.protocols import Answer, KnownFrontier, KnownObject, KnownPath, KnownRoom, Point
+from loci.planning.cancelling import current_check
+from loci.planning.protocols import Answer, KnownFrontier, KnownObject, KnownPath, KnownPose, KnownRoom, Point
 from loci.query import MAX_LIMIT, Evidence, Query
 from loci.scene.relations import Relation
 from loci.spatial.cubes import Cubes, NearestVoxels
@@ -263,9 +264,10 @@ class MemoryClient:
         position: npt.ArrayLike | None = None,
         radius: float = 0.0,
         limit: int = 10,
+        offset: int = 0,
         min_stamp_ns: int = 0,
     ) -> tuple[KnownObject, ...]:
-        """Objects that meet all conditions, best first."""
+        """Objects that meet all conditions, best first, without the ``offset`` best ones."""
         where: dict[str, Any] = {}
         if position is not None:
             where = {"has_position": True, "position": to_point(position), "radius": float(radius)}
@@ -278,6 +280,7 @@ class MemoryClient:
             room=room,
             state=state,
             limit=limit,
+            offset=offset,
             **where,
         )
         return tuple(from_scene_object(o, score) for o, score in zip(answer.objects, answer.scores, strict=True))
@@ -285,7 +288,12 @@ class MemoryClient:
     def known_objects(self) -> tuple[KnownObject, ...]:
         """All objects, those that are missing included."""
         found = self._pages(Query(kinds=("object",), limit=MAX_LIMIT))
-        by_id = {o.id: o for o in self.find_objects(limit=MAX_LIMIT)}
+        by_id: dict[str, KnownObject] = {}
+        for offset in range(0, len(found), MAX_LIMIT):
+            by_id |= {o.id: o for o in self.find_objects(limit=MAX_LIMIT, offset=offset)}
+        # What was seen between two pages has changed its place among them.
+        passed_over = (o for e in found if e.id not in by_id and (o := self.known_object(e.id)) is not None)
+        by_id |= {o.id: o for o in passed_over}
         return tuple(
             KnownObject(e, o.on, o.colors, o.size, o.first_seen_ns, o.n_detections)
             for e in found
@@ -300,6 +308,21 @@ class MemoryClient:
             if error.code == Code.NOT_FOUND:
                 return None
             raise
+
+    def known_poses(self, object_id: str) -> tuple[KnownPose, ...]:
+        """Where an object was, oldest first; the last one is where it is now, or was last."""
+        return tuple(
+            KnownPose(
+                from_point(p.pose.position),
+                to_ns(p.header.stamp),
+                to_ns(p.last_seen),
+                p.state,
+                p.room,
+                p.room_name,
+                p.on,
+            )
+            for p in self.object_history(object_id)
+        )
 
     def known_rooms(self) -> tuple[KnownRoom, ...]:
         """All rooms."""
@@ -640,9 +663,17 @@ class MemoryClient:
         request = service_type.Request(**fields)
         if min_stamp_ns:
             request.min_stamp = to_time(min_stamp_ns)
-        return self._send(service_type, service, request, timeout)
+        # Only what waits for an image may take long; what is quick is brought to its end, and the robot can still be stopped.
+        return self._send(service_type, service, request, timeout, current_check() if min_stamp_ns else None)
 
-    def _send(self, service_type: Any, name: str, request: Any, timeout: float | None = None) -> Any:
+    def _send(
+        self,
+        service_type: Any,
+        name: str,
+        request: Any,
+        timeout: float | None = None,
+        given_up: Callable[[], bool] | None = None,
+    ) -> Any:
         timeout = self.timeout if timeout is None else timeout
         began = time.monotonic()
         with self._lock, self._open():
@@ -656,7 +687,8 @@ class MemoryClient:
             )
         with self._open():
             future = client.call_async(request)
-            return _checked(self._own.wait(future, timeout - (time.monotonic() - began), client.srv_name))
+            left = timeout - (time.monotonic() - began)
+            return _checked(self._own.wait(future, left, client.srv_name, given_up))
 
     def _act(self, action_type: Any, name: str, goal: Any, progress: Progress | None, timeout: float) -> Any:
         with self._lock, self._open():

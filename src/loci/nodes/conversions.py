@@ -233,7 +233,7 @@ def to_query(query: Query) -> m.Query:
     """Message of a query.
 
     Raises:
-        ValueError: an image that is not (H, W, 3) uint8.
+        ValueError: an image that is not (H, W, 3) uint8, both ``state`` and ``states``, or a state with a comma in it.
     """
     message = m.Query(
         text=query.text or "",
@@ -241,7 +241,7 @@ def to_query(query: Query) -> m.Query:
         kinds=list(query.kinds),
         object_id=query.object_id or "",
         place=query.place or "",
-        state=query.state or "",
+        state=_joined_states(query),
         after=to_time(query.after_ns or 0),
         before=to_time(query.before_ns or 0),
         session=query.session or "",
@@ -257,11 +257,21 @@ def to_query(query: Query) -> m.Query:
         message.image_embedding = query.image_embedding.tolist()
     if query.image is not None:
         message.image = to_jpeg(images.encode_color(query.image))
+    message.detections = [to_detection(d) for d in query.detections]
     if query.position is not None and query.radius is not None:
         message.has_position, message.position, message.radius = True, to_point(query.position), float(query.radius)
     if query.box is not None:
         message.has_box, message.box_min, message.box_max = True, to_point(query.box[0]), to_point(query.box[1])
     return message
+
+
+def _joined_states(query: Query) -> str:
+    if query.state and query.states:
+        raise ValueError(f"expected either state or states, got {query.state!r} and {query.states}")
+    states = query.states or ((query.state,) if query.state else ())
+    if any("," in s for s in states):
+        raise ValueError(f"expected states without commas, got {', '.join(map(repr, states))}")
+    return ",".join(states)
 
 
 def from_query(message: m.Query) -> Query:
@@ -270,17 +280,20 @@ def from_query(message: m.Query) -> Query:
     Raises:
         ValueError: a field that is out of range, or an image that cannot be read.
     """
+    states = tuple(s.strip() for s in message.state.split(","))
     return Query(
         # Spaces only are not nothing: they are refused, so that a script's mistake is seen.
         text=message.text if message.text != "" else None,
         text_embedding=_embedding(message.text_embedding),
         image=images.color_from_compressed(message.image) if len(message.image.data) else None,
         image_embedding=_embedding(message.image_embedding),
+        detections=tuple(from_detection(d) for d in message.detections),
         labels=tuple(message.labels),
         kinds=cast(tuple[Kind, ...], tuple(message.kinds)),
         object_id=message.object_id or None,
         place=message.place or None,
-        state=message.state or None,
+        state=(message.state or None) if len(states) == 1 else None,
+        states=tuple(filter(None, states)) if len(states) > 1 else (),
         position=from_point(message.position) if message.has_position else None,
         radius=float(message.radius) if message.has_position else None,
         box=(from_point(message.box_min), from_point(message.box_max)) if message.has_box else None,

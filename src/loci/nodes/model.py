@@ -30,7 +30,10 @@ def vision_language_planner(values: Mapping[str, Any], fallback: Planner) -> Vis
         max_retries=values["model_retries"],
     )
     budget = PromptBudget(
-        max_tokens=values["prompt_tokens"], max_images=values["prompt_images"], image_size=values["prompt_image_size"]
+        max_tokens=values["prompt_tokens"],
+        max_images=values["prompt_images"],
+        image_size=values["prompt_image_size"],
+        max_plans=PromptBudget.max_plans if values["plan_memory"] else 0,
     )
     if values["reuse_recorded"] and not values["trace_file"]:
         raise ValueError("expected a trace_file with reuse_recorded, got none")

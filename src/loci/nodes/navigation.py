@@ -6,6 +6,7 @@ Each is what `loci.planning.navigated` asks for; nothing is decided here.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -24,6 +25,7 @@ from loci.nodes.errors import BadInput, Code, RequestError
 from loci.nodes.own_node import OwnNode
 from loci.nodes.tf import TfPoses
 from loci.planning.bodies import BodyError, Handled
+from loci.planning.cancelling import POLL_PERIOD, GivenUpError, current_check
 from loci.planning.navigated import NavigationState
 from loci.planning.orders import Verb
 from loci.planning.protocols import Point
@@ -269,6 +271,7 @@ class ServiceHand:
         """
         Raises:
             BodyError: nobody offers the service, or no answer came in time.
+            GivenUpError: the task was cancelled; what the hand has begun it may still do.
         """
         name = self._client.srv_name
         if not self._client.service_is_ready() and not self._client.wait_for_service(_WAIT):
@@ -278,9 +281,16 @@ class ServiceHand:
         future = self._client.call_async(request)
         done = threading.Event()
         future.add_done_callback(lambda _: done.set())
-        if not done.wait(self._timeout):
+        end, check = time.monotonic() + self._timeout, current_check()
+        try:
+            while not done.wait(POLL_PERIOD):
+                if check is not None and check():
+                    raise GivenUpError("cancelled while the hand was at work")
+                if time.monotonic() >= end:
+                    raise BodyError(f"the robot's hand does not answer: nothing of {name} within {self._timeout:g} s")
+        except (BodyError, GivenUpError):
             self._client.remove_pending_request(future)
-            raise BodyError(f"the robot's hand does not answer: nothing of {name} within {self._timeout:g} s")
+            raise
         answer = future.result()
         if answer.error_code:
             return Handled(False, answer.error_msg)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import atexit
 import threading
+import time
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -18,6 +19,7 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from loci.nodes.process import spin
+from loci.planning.cancelling import POLL_PERIOD, GivenUpError
 
 
 class NodeClosedError(RuntimeError):
@@ -83,20 +85,41 @@ class OwnNode:
         """
         return self.wait(self._executor.create_task(function), timeout, name)
 
-    def wait(self, future: Any, timeout: float, name: str) -> Any:
-        """The future's result; raises as `run` does, and what the future raises."""
+    def wait(self, future: Any, timeout: float, name: str, given_up: Callable[[], bool] | None = None) -> Any:
+        """The future's result; raises as `run` does, and what the future raises.
+
+        Args:
+            future: whose result.
+            timeout: [s].
+            name: of who answers.
+            given_up: whether nobody waits for it any more, looked at now and then; None: it is waited for as long as that takes.
+
+        Raises:
+            loci.planning.cancelling.GivenUpError: it was given up.
+        """
         done = threading.Event()
         self._waits.add(done)
         try:
             future.add_done_callback(lambda _: done.set())
-            if not self.closed and not done.wait(max(0.0, timeout)):
-                future.cancel()
-                raise TimeoutError(f"no answer of {name} within {timeout:.1f} s")
+            end = time.monotonic() + max(0.0, timeout)
+            while not self.closed and not done.wait(_period(end, given_up is not None)):
+                if given_up is not None and given_up():
+                    future.cancel()
+                    raise GivenUpError(f"cancelled while {name} was asked")
+                if time.monotonic() >= end:
+                    future.cancel()
+                    raise TimeoutError(f"no answer of {name} within {timeout:.1f} s")
         finally:
             self._waits.discard(done)
         if not future.done():
             raise NodeClosedError(f"closed while {name} was asked")
         return future.result()
+
+
+def _period(end: float, can_be_given_up: bool) -> float:
+    """Time to wait until the next look at whether it is over [s]."""
+    left = max(0.0, end - time.monotonic())
+    return min(left, POLL_PERIOD) if can_be_given_up else left
 
 
 def _close(executor: SingleThreadedExecutor, thread: threading.Thread, node: Node, context: Context) -> None:

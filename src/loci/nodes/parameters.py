@@ -572,7 +572,11 @@ PLANNER: tuple[Parameter, ...] = (
         "Service of type SimulatorInteract that does things with what is in view and in reach (the simulator's interact). Empty: no hand.",
     ),
     Parameter("manipulation_timeout", 60.0, "Longest wait for that service.", "s", 0.5, 600.0),
-    Parameter("plan_memory", True, "Remember what came of tasks, and try later what failed before."),
+    Parameter(
+        "plan_memory",
+        True,
+        "Remember what came of tasks: where things were found is looked at first, what failed is tried later.",
+    ),
     Parameter("text_encoder", True, "Find labels by meaning (loads the text model once); false: by words only."),
     Parameter(
         "planner",

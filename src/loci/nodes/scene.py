@@ -46,6 +46,7 @@ class SceneMemoryNode(MemoryPart):
                 position=from_point(request.position) if request.has_position else None,
                 radius=float(request.radius) if request.has_position else None,
                 limit=int(request.limit),
+                offset=int(request.offset),
             )
             carriers = memory.carriers(o.id for o, _ in found)
             response.objects = [answers.scene_object(memory, o, frame, carriers) for o, _ in found]

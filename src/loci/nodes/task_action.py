@@ -14,10 +14,11 @@ from loci.nodes.conversions import to_evidence, to_point
 from loci.nodes.errors import Code, RequestError
 from loci.perception.text import TextEncoder
 from loci.planning.bodies import BodyError, Motion
-from loci.planning.cancelling import cancelled_by
+from loci.planning.cancelling import GivenUpError, cancelled_by
 from loci.planning.execution import Outcome, TaskExecutor
 from loci.planning.navigated import NavigatedBody
-from loci.planning.orders import Order, parse_instruction
+from loci.planning.orders import Order
+from loci.planning.revisiting import Revisit
 from loci.query import check_limit
 
 MAX_STEPS = 10_000
@@ -26,7 +27,7 @@ _FEEDBACK_PERIOD = 1.0
 
 NOT_UNDERSTOOD = (
     "I do not understand {instruction}. I can find things and go to things, places and rooms ('find the mug', 'go to the kitchen'), go back to "
-    "where I saw something, answer questions ('is the window in the bedroom closed?'), and, with a hand, bring, put, open, close and switch things."
+    "where I saw something, or took it from, answer questions ('is the window in the bedroom closed?'), and, with a hand, bring, put, open, close and switch things."
 )
 
 
@@ -78,18 +79,26 @@ class TaskAction:
             )
         try:
             self._instruction = goal.instruction
-            orders = parse_instruction(goal.instruction, self._encoder)
+            executor, body = self._make()
+            orders = executor.understood(goal.instruction, self._encoder)
             if not orders:
                 result.answer = NOT_UNDERSTOOD.format(instruction=repr(goal.instruction.strip()[:200]))
                 handle.abort()
                 return
-            self._run(handle, result, orders, seconds)
+            self._run(handle, result, executor, body, orders, seconds)
         finally:
             self._instruction = ""
             self._turn.release()
 
-    def _run(self, handle: Any, result: Any, orders: tuple[Order, ...], seconds: float) -> None:
-        executor, body = self._make()
+    def _run(
+        self,
+        handle: Any,
+        result: Any,
+        executor: TaskExecutor,
+        body: NavigatedBody,
+        orders: tuple[Order | Revisit, ...],
+        seconds: float,
+    ) -> None:
         first_step = body.n_steps
         body.begin(int(handle.request.max_steps))
         began = time.monotonic()
@@ -117,9 +126,13 @@ class TaskAction:
                         telling.tell(motion)
                     except StopIteration as end:
                         outcome = end.value
-            except Exception:
+            except Exception as error:
                 if handle.is_cancel_requested:  # also what it waited for was given up
                     executor.tree.root.end("cancelled", f"cancelled while {telling.stage}", body.stamp_ns)
+                elif isinstance(error, GivenUpError):
+                    why = f"the planner was deactivated while {telling.stage}"
+                    executor.tree.root.end("cancelled", why, body.stamp_ns)
+                    raise RequestError(Code.CANCELED, why) from error
                 raise
             finally:
                 doing.close()

@@ -18,11 +18,17 @@ from loci.planning.finding import (
     named_with,
     rooms_phrase,
     where_is,
+    while_unexplored,
 )
-from loci.planning.grounding import AWAY, inside, related, room_evidence
+from loci.planning.grounding import AWAY, inside, related_to, room_evidence
 from loci.planning.phrases import UNNAMED, counted, indefinite, joined, name_of, number, room_phrase, time_phrase
 from loci.planning.protocols import Answer, KnownObject, KnownRoom
 from loci.words import plural
+
+#: Things that are looked at before nothing is said to be on any of them.
+_MAX_LOOKED_AT = 3
+#: Frontiers so near to one may hide a part of it, or the way to it [m].
+_AROUND = 4.0
 
 
 def relation(finder: Finder, scene: Scene, rooms: Sequence[KnownRoom]) -> Answer:
@@ -31,7 +37,7 @@ def relation(finder: Finder, scene: Scene, rooms: Sequence[KnownRoom]) -> Answer
     if not found.objects:
         return finder.not_seen(scene, rooms)
     anchors = found.objects[:20]
-    by_anchor = {a.id: related(q.relation or "near", a, scene.objects) for a in anchors}
+    by_anchor = related_to(q.relation or "near", anchors, scene.objects)
     how = q.relation_words or "next to"
     full = [a for a in anchors if by_anchor[a.id]]
     evidence = [o.evidence for a in full for o in by_anchor[a.id]] + [a.evidence for a in (full or anchors)]
@@ -43,7 +49,12 @@ def relation(finder: Finder, scene: Scene, rooms: Sequence[KnownRoom]) -> Answer
         )
         where = f" in {where_is(anchors[0], scene)}" if len(anchors) == 1 and anchors[0].evidence.room else ""
         text = f"I have seen nothing {how} {what}{where}."
-        return known_answer(found, text, evidence, factor=NO_CONFIDENCE)
+        # From afar small things are overlooked, and what is behind an edge.
+        answer = known_answer(found, text, evidence, factor=NO_CONFIDENCE)
+        looked_at = [a for a in anchors[:_MAX_LOOKED_AT] if a.evidence.is_goal and a.evidence.position is not None]
+        around = [(a.evidence.position, _AROUND) for a in looked_at if a.evidence.position is not None]
+        answer = replace(answer, look_close=tuple(a.id for a in looked_at))
+        return while_unexplored(answer, scene, around) if around else answer
     parts = []
     for a in full:
         where = f" in {where_is(a, scene)}" if a.evidence.room else ""

@@ -28,7 +28,6 @@ from loci.planning.phrases import counted, indefinite, name_of, number, place_ph
 from loci.planning.protocols import Answer, KnownObject, KnownRoom
 from loci.query import Query
 from loci.scene.attribute_votes import STATES, SYNONYMS
-from loci.words import canonical, plural
 
 #: Frontiers so near to a thing may be of its room [m].
 _ROOM_REACH = 4.0
@@ -43,9 +42,6 @@ def where(finder: Finder, scene: Scene, rooms: Sequence[KnownRoom]) -> Answer:
         return _where_room(finder, scene)
     if not found.objects:
         return finder.not_seen(scene, rooms)
-    if found.match is not None and found.match.how == "word" and plural(q.words) not in q.text.lower():
-        # "The basket" is the basket where there is one, and no laundry basket.
-        found = replace(found, objects=tuple(o for o in found.objects if canonical(o.label) == canonical(q.words)))
     places = [
         f"{indefinite(named_with(o, q.color))} {place_phrase(o, scene.objects, scene.rooms)}{gone(o)}"
         for o in found.objects

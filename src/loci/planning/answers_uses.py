@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from loci.planning.finding import Finder, Scene, rooms_phrase
 from loci.planning.grounding import AWAY, room_evidence, rooms_named
@@ -10,6 +11,10 @@ from loci.planning.language.uses import ROOMS, THINGS, serving
 from loci.planning.phrases import UNNAMED, joined, place_phrase
 from loci.planning.protocols import Answer, KnownRoom
 from loci.query import Query
+from loci.words import canonical
+
+if TYPE_CHECKING:
+    from loci.perception.text import TextEncoder
 
 
 def use_for(finder: Finder, scene: Scene, rooms: Sequence[KnownRoom]) -> Answer:
@@ -20,7 +25,16 @@ def use_for(finder: Finder, scene: Scene, rooms: Sequence[KnownRoom]) -> Answer:
     chosen = [max((o for o in there if o.label == label), key=lambda o: o.evidence.confidence) for label in labels[:3]]
     places = [f"the {o.label} {place_phrase(o, scene.objects, scene.rooms)}" for o in chosen]
     text = f"To {scene.question.words} there is {joined(places, 'or')}."
-    return Answer(text, True, 0.8 * chosen[0].evidence.confidence, tuple(o.evidence for o in chosen))
+    # "Dry my hair": a towel serves, and a hair dryer would serve better.
+    best = {canonical(label) for label in _made_for(scene.question.words, finder.encoder)}
+    resembles = bool(best) and not best & {canonical(label) for label in labels}
+    confidence = (0.5 if resembles else 0.8) * chosen[0].evidence.confidence
+    return Answer(text, True, confidence, tuple(o.evidence for o in chosen), resembles=resembles)
+
+
+def _made_for(purpose: str, encoder: TextEncoder | None) -> list[str]:
+    """Of all things of which it is written down what they are for, those that serve a purpose best."""
+    return serving(purpose, list(THINGS), THINGS, encoder)
 
 
 def room_for(finder: Finder, scene: Scene, rooms: Sequence[KnownRoom]) -> Answer:

@@ -19,6 +19,8 @@ from loci.query import Evidence, Query
 CLOSE = 0.9
 #: Where it does not, it tries from points so far from the thing's side [m] (3D-Mem, "going there"), in so many directions, so often.
 _BESIDE, _N_DIRECTIONS, _MAX_TRIES = 0.75, 8, 3
+#: What lies high comes in view from farther off only: still within an arm's length of its side [m].
+_ARM = 1.25
 #: Two places from which a thing shows the same side differ by less than this, as seen from it [rad].
 _SAME_SIDE = float(np.radians(60.0))
 #: Metres of way that the side from which it was seen best is worth more than the far side.
@@ -70,6 +72,22 @@ def approach(memory: MemoryReader, body: Body, target: Evidence, tolerance: floa
     if seen or body.steps_left <= 0 or _is_gone(memory, target):
         return ""
     return "it did not come in view"
+
+
+def step_back(memory: MemoryReader, body: Body, target: Evidence) -> Generator[Motion, None, bool]:
+    """Drive to an arm's length from an object, on the side from which it was seen best, and face it: from close by, what lies high or low is out of
+    view. Returns whether the robot got there.
+
+    Args as in `approach`.
+    """
+    assert target.position is not None
+    known = next((o for o in memory.known_objects() if o.id == target.id), None)
+    spot = _next_spot(memory, body, target, _half_extent(known), [], _ARM)
+    if spot is None or body.steps_left <= 0:
+        return False
+    stuck = yield from body.drive(spot, _SPOT_TOLERANCE)
+    yield from body.face(target.position)
+    return not stuck
 
 
 def _stands_before(position: Point, target: Evidence, half: float) -> bool:
@@ -160,15 +178,17 @@ def _half_extent(known: KnownObject | None) -> float:
     return 0.0 if known is None else float(np.mean(known.size[:2])) / 2
 
 
-def _next_spot(memory: MemoryReader, body: Body, target: Evidence, half: float, stood: list[Point]) -> Point | None:
-    """A point beside a thing where the robot did not stand yet: near by path, and on the side from which it was seen best."""
+def _next_spot(
+    memory: MemoryReader, body: Body, target: Evidence, half: float, stood: list[Point], beside: float = _BESIDE
+) -> Point | None:
+    """A point so far beside a thing [m] where the robot did not stand yet: near by path, and on the side from which it was seen best."""
     assert target.position is not None
     here, at = body.position(), target.position
     T = target.T_map_camera
     seen_from = None if T is None else bearing(at, (float(T[0, 3]), float(T[1, 3])))
     best: tuple[float, Point] | None = None
     for angle in np.arange(_N_DIRECTIONS) * 2 * np.pi / _N_DIRECTIONS:
-        reach = half + _BESIDE
+        reach = half + beside
         x, y = at[0] + reach * float(np.cos(angle)), at[1] + reach * float(np.sin(angle))
         path = memory.path_to((x, y, here[2]), here, _SPOT_TOLERANCE, body.stamp_ns)
         if path.reason or not len(path.points):

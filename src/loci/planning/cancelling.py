@@ -1,4 +1,4 @@
-"""Giving up a question while a model thinks about it: who asks says how it is known, and what waits looks now and then.
+"""Giving up what waits, for a model that thinks or for an image: who asks says how it is known, and what waits looks now and then.
 
 The check travels with the call (a context variable), not through every signature between the one who can cancel and the one who waits.
 """
@@ -39,10 +39,15 @@ def current_check() -> Callable[[], bool] | None:
     return _CHECK.get()
 
 
-def give_up_if_cancelled() -> None:
-    """Raises:
-    GivenUpError: the check is true.
+def give_up_if_cancelled(stage: str) -> None:
+    """Look at the check.
+
+    Args:
+        stage: what is being done, for the message: "waiting for an image".
+
+    Raises:
+        GivenUpError: it is true.
     """
     check = _CHECK.get()
     if check is not None and check():
-        raise GivenUpError("cancelled while the vision-language model was asked")
+        raise GivenUpError(f"cancelled while {stage}")

@@ -137,7 +137,7 @@ class Endpoint:
         """See `loci.planning.chat_model.ChatModel`. Not to be called from a running event loop."""
         if not self.takes_images and any(_has_image(m) for m in messages):
             raise ModelError(why_no_images(self.settings.base_url))
-        give_up_if_cancelled()
+        give_up_if_cancelled(f"asking {self.settings.base_url}")
         call = _Call(time.monotonic() + timeout)
         try:
             future = self._loop.submit(self._try(messages, schema, call))

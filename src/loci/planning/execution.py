@@ -6,29 +6,39 @@ after every action: who runs a task can stop it, bound it, or tell how far it is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from loci.planning.approach import approach
+from loci.observation import Detection
+from loci.planning.approach import approach, step_back
 from loci.planning.bodies import Body, BodyError, Handled, Motion
+from loci.planning.cancelling import GivenUpError
+from loci.planning.driving import distance
 from loci.planning.orders import Order, Verb
-from loci.planning.phrases import time_phrase
+from loci.planning.phrases import joined, time_phrase
 from loci.planning.plan_memory import SOURCE as PLAN_SOURCE
-from loci.planning.plan_memory import PlanMemory, with_lessons
+from loci.planning.plan_memory import Experience, Failure, PlanMemory, with_lessons
 from loci.planning.protocols import Answer, MemoryReader, NoteMemory, Planner, Point
-from loci.planning.relevance import Interest, KnowsWords, Relevance
-from loci.planning.searching import SecondLook
-from loci.planning.seeking import pictured, things_meant
+from loci.planning.relevance import Interest, KnowsWords, Relevance, with_experience
+from loci.planning.revisiting import HAND, Revisit, Spot, goals_of, picked_text, placed_text, understood
+from loci.planning.searching import Looked, SecondLook
+from loci.planning.seeking import pictured, shows_still, things_meant
 from loci.planning.task_tree import Status, TaskTree
 from loci.planning.tries import Tries
 from loci.query import Evidence, Query
 from loci.words import normalise
 
+if TYPE_CHECKING:
+    from loci.perception.text import TextEncoder
+
 #: How near to a thing the way may end, if nothing else is said [m].
 TOLERANCE = 1.5
+#: How near to where a picture was taken the way may end [m].
+_PICTURE_TOLERANCE = 0.4
 #: Actions of exploring between two questions to the memory.
 _EXPLORE_STEPS = 4
 #: Actions of exploring after which an answer that may still change is given.
@@ -55,8 +65,6 @@ _STATES: dict[str, str] = {
     "switch_off": "off",
     "clean": "clean",
 }
-#: Who tells the memory what the hand did.
-_HAND = "robot"
 #: Work on a candidate: what came of it.
 Work = Callable[[Evidence], Generator[Motion, None, Handled]]
 
@@ -126,7 +134,11 @@ class TaskExecutor:
         self.tree = TaskTree("")
         self._node = self.tree.root
 
-    def carry_out(self, orders: tuple[Order, ...], instruction: str = "") -> Generator[Motion, None, Outcome]:
+    def understood(self, instruction: str, encoder: TextEncoder | None = None) -> tuple[Order | Revisit, ...]:
+        """Orders of an instruction, which may speak of what this robot's hand did; see `loci.planning.revisiting.understood`."""
+        return understood(instruction, self._memory, encoder)
+
+    def carry_out(self, orders: Sequence[Order | Revisit], instruction: str = "") -> Generator[Motion, None, Outcome]:
         """One order after the other; the first that fails ends it. The tree tells how far it is.
 
         Args:
@@ -136,7 +148,7 @@ class TaskExecutor:
         self.tree = TaskTree(instruction, [phrase(order) for order in orders])
         return self._carry_out(orders, instruction)
 
-    def _carry_out(self, orders: tuple[Order, ...], instruction: str) -> Generator[Motion, None, Outcome]:
+    def _carry_out(self, orders: Sequence[Order | Revisit], instruction: str) -> Generator[Motion, None, Outcome]:
         root = self.tree.root
         root.begin(self._body.stamp_ns or self._memory.newest_stamp_ns)
         outcome = Outcome(False, "nothing was ordered")
@@ -158,7 +170,7 @@ class TaskExecutor:
                 if not outcome.done:
                     outcome = replace(outcome, reason=f"{phrase(order)}: {outcome.reason}")
                     break
-        except GeneratorExit:
+        except (GeneratorExit, GivenUpError):
             root.end("cancelled", "cancelled", self._body.stamp_ns)
             raise
         except Exception as error:
@@ -175,7 +187,9 @@ class TaskExecutor:
             began_ns = self.tree.root.began_ns
             self._plans.remember_task(instruction, outcome.done, outcome.reason, began_ns=began_ns)
 
-    def _order(self, order: Order) -> Generator[Motion, None, Outcome]:
+    def _order(self, order: Order | Revisit) -> Generator[Motion, None, Outcome]:
+        if isinstance(order, Revisit):
+            return (yield from self.revisit(order))
         if order.stay and order.verb not in ("find", "answer"):
             return Outcome(False, "that cannot be done without moving")
         if order.verb == "answer":
@@ -188,16 +202,29 @@ class TaskExecutor:
             return (yield from self.find(order.words))
         return (yield from self.handle(order))
 
-    def find(self, words: str = "", image: npt.NDArray[np.uint8] | None = None) -> Generator[Motion, None, Outcome]:
-        """Go to what is called so, or to what a picture (H, W, 3) RGB shows, and look whether it is there."""
+    def find(
+        self, words: str = "", image: npt.NDArray[np.uint8] | None = None, detections: Sequence[Detection] = ()
+    ) -> Generator[Motion, None, Outcome]:
+        """Go to what is called so, or to what a picture shows, and look whether it is there.
+
+        Args:
+            words: "red mug"; not needed with a picture.
+            image: the picture, (H, W, 3) uint8 RGB; None: there is none.
+            detections: what the robot's detector saw in it; none: it is looked for by its looks alone.
+        """
 
         def found(desperate: bool) -> list[Evidence]:
-            return self._pictured(image, desperate) if image is not None else self._things(words, desperate)
+            return self._pictured(image, detections, desperate) if image is not None else self._things(words, desperate)
 
-        return (yield from self._try(words, found, self._look_for, "found"))
+        def look(target: Evidence) -> Generator[Motion, None, Handled]:
+            if image is None or target.kind != "object":
+                return (yield from self._look_for(target))
+            return (yield from self._look_as_pictured(target, image, detections))
+
+        return (yield from self._try(words, found, look, "found"))
 
     def handle(self, order: Order) -> Generator[Motion, None, Outcome]:
-        """Find a thing and do something with it. What fails once is tried with the next best thing."""
+        """Find a thing and do something with it. What fails is tried from a step farther off, then with the next best thing."""
         if not self._body.has_hand:
             return Outcome(False, "this robot has no hand that could do it")
 
@@ -206,11 +233,14 @@ class TaskExecutor:
             if not looked.done:
                 return looked
             assert target.position is not None
+            carrier = self._carrier(target)
             handled = self._body.handle(order.verb, target.label, target.position)
+            if not handled.done and (yield from step_back(self._memory, self._body, target)):
+                handled = self._body.handle(order.verb, target.label, target.position)
             self._stamp_ns = max(self._stamp_ns, self._body.stamp_ns)
             if not handled.done:
                 return replace(handled, failure="not done")
-            self._tell(order.verb, target)
+            self._tell(order.verb, target, carrier)
             return handled
 
         return (
@@ -219,7 +249,13 @@ class TaskExecutor:
             )
         )
 
-    def _tell(self, verb: Verb, target: Evidence) -> None:
+    def _carrier(self, target: Evidence) -> str:
+        """What a thing lies on or in, in plain words."""
+        known = {o.id: o for o in self._memory.known_objects()}
+        carrier = known.get(known[target.id].on) if target.id in known else None
+        return carrier.label if carrier is not None and carrier.label else "floor"
+
+    def _tell(self, verb: Verb, target: Evidence, carrier: str) -> None:
         """Let the memory know what the hand did: no camera may see it, and what is in a hand is not gone."""
         if self._notes is None:
             return
@@ -227,14 +263,15 @@ class TaskExecutor:
         done, label = _DONE[verb], target.label
         if verb != "place":
             text = f"{done} the {label}" + (f" in the {target.room_name}" if target.room_name else "")
+            text = picked_text(label, carrier) if verb == "pick" else text
             self._notes.remember(
-                text, _HAND, labels=(label,), object_id=target.id, state=_STATES[verb], position=target.position
+                text, HAND, labels=(label,), object_id=target.id, state=_STATES[verb], position=target.position
             )
             return
         for held in self._memory.recall(Query(kinds=("object",), states=("held",), order="newest", limit=1)).evidence:
             self._notes.remember(
-                f"put the {held.label} at the {label}",
-                _HAND,
+                placed_text(held.label, label),
+                HAND,
                 labels=(held.label, label),
                 object_id=held.id,
                 state="placed",
@@ -263,11 +300,55 @@ class TaskExecutor:
             return Outcome(False, f"where the {words} was seen cannot be reached ({tries.summary()})")
         return Outcome(False, f"the memory knows of no {words} that was seen")
 
+    def revisit(self, order: Revisit) -> Generator[Motion, None, Outcome]:
+        """Go to what the robot's own deeds tell: to one spot of each goal, in the order that is asked for, or the nearest first. Nothing is explored."""
+        if order.wish is None:
+            return Outcome(False, "I have no record of having done that")
+        yield from self._look()
+        self._up_to_date()
+        left = goals_of(order.wish, self._memory, self._planner)
+        if not left or not all(left):
+            return Outcome(False, "the memory does not know where that is")
+        basis: list[Evidence] = []
+        while left:
+            goal = left[0] if order.wish.ordered else min(left, key=self._nearest)
+            spot, reasons = yield from self._go_to_one(goal)
+            if spot is None:
+                return Outcome(False, reasons, tuple(basis))
+            left.remove(goal)
+            basis.append(spot.basis)
+        return Outcome(True, f"been there: {joined([e.text or _name(e) for e in basis])}", tuple(basis))
+
+    def _go_to_one(self, goal: Sequence[Spot]) -> Generator[Motion, None, tuple[Spot | None, str]]:
+        """Drive to the nearest spot that can be reached, and face it; None and why, if there is none."""
+        reasons: list[str] = []
+        here = self._body.position()
+        for spot in sorted(goal, key=lambda s: distance(s.position, here)):
+            name = f"the {spot.label}" if spot.label else "the room"
+            if self._body.steps_left <= 0:
+                reasons.append("not done within the steps allowed")
+                break
+            node = self._node.begin_try(f"go to {name}", *self._basis(spot.basis))
+            stuck = yield from self._body.drive(spot.position, self._tolerance)
+            if not stuck and not spot.is_room:
+                yield from self._body.face(spot.position)
+            self._stamp_ns = max(self._stamp_ns, self._body.stamp_ns)
+            node.end("failed" if stuck else "done", stuck, self._body.stamp_ns)
+            if not stuck:
+                return spot, ""
+            reasons.append(f"{name}: {stuck}")
+        return None, "; ".join(reasons)
+
+    def _nearest(self, goal: Sequence[Spot]) -> float:
+        here = self._body.position()
+        return min(distance(s.position, here) for s in goal)
+
     def find_out(self, question: str, *, stay: bool = False) -> Generator[Motion, None, Outcome]:
         """Ask after every few steps of exploring, until the memory knows or nothing is left to explore.
 
         Where the thing is known, but not what was asked, it is driven to and looked at first. An answer that may change as long as its
-        surroundings are unexplored (a number, a room without a name) is given after a look at these, bounded.
+        surroundings are unexplored (a number, a room without a name) is given after a look at these, bounded. One about what only
+        resembles the thing is given where nothing is left to explore, and "nothing is on it" after a look from close by.
 
         Args:
             question: in plain words.
@@ -283,8 +364,17 @@ class TaskExecutor:
             answer = self._planner.ask(question, self._memory)
             self._look_at = answer.look_at
             if answer.known and all(self._may_use(e) for e in answer.evidence if e.kind == "object"):
-                since = self._body.n_steps if since is None else since
-                is_settled = not answer.may_change or self._body.n_steps - since >= _MAX_SETTLING
+                if since is None and not answer.resembles:
+                    since = self._body.n_steps
+                waited = since is not None and self._body.n_steps - since >= _MAX_SETTLING
+                is_settled = not answer.resembles and (not answer.may_change or waited)
+                close = None if stay or self._body.steps_left <= 0 else self._overlooked(answer, tries)
+                if close is not None:
+                    looked = yield from self._tried(close, f"look at {_name(close)}", self._look_for)
+                    tries.add(close, looked.reason or "looked at", reached=looked.failure != "not reached")
+                    continue
+                if not stay and self._body.steps_left > 0 and (explored or is_settled) and tries.allow_unreached():
+                    continue
                 if stay or explored or is_settled or self._body.steps_left <= 0:
                     return Outcome(True, answer.answer, answer.evidence, answer)
                 explored = not (yield from self._explore())
@@ -316,29 +406,42 @@ class TaskExecutor:
             success: what is then said of it.
         """
         tries = Tries()
-        explored = searched = False
+        explored = searched = sought = False
         yield from self._look()
-        lessons = self._plans.lessons(words) if self._plans is not None else []
+        known = self._plans.experience(words) if self._plans is not None else Experience()
         interest = self._interest(words)
-        second_look = SecondLook(self._memory, self._body, interest)
+        to_borders = with_experience(interest, known, seen_before=False)
+        second_look = SecondLook(self._memory, self._body, with_experience(interest, known, seen_before=True))
+        looked: Looked | None = None
         while self._body.steps_left > 0:
-            target = self._first(words, with_lessons(candidates(searched), lessons), tries)
+            target = self._first(words, with_lessons(candidates(searched), known.lessons), tries)
+            if looked is not None and (target is None or looked.stuck):
+                self._learn(words, looked.at, "not reached" if looked.stuck else "not there", looked.stuck)
+            looked = None
             if target is not None:
                 handled = yield from self._tried(target, f"try {_name(target)}", work)
                 if handled.done:
+                    if self._plans is not None and words and (sought or tries.reasons):
+                        self._plans.remember_find(words, target, self._body.stamp_ns)
                     return Outcome(True, f"{success}: {_name(target)}", (target,))
                 tries.add(target, handled.reason, reached=handled.failure != "not reached")
-                if self._plans is not None and handled.failure:
-                    self._plans.remember_failure(words, target, handled.failure, handled.reason, self._body.stamp_ns)
+                if handled.failure:
+                    self._learn(words, target, handled.failure, handled.reason)
             elif not explored:
-                explored = not (yield from self._explore(interest))
+                sought, explored = True, not (yield from self._explore(to_borders))
             elif not searched:
-                searched = not (yield from second_look.next())
+                looked = yield from second_look.next()
+                searched = looked is None
                 self._stamp_ns = max(self._stamp_ns, self._body.stamp_ns)
             elif not tries.allow_unreached():
                 nothing = "everything reachable was explored, and nothing like it is known"
                 return Outcome(False, f"{tries.summary()}; {nothing} besides" if tries.reasons else nothing)
         return Outcome(False, "not done within the steps allowed" + (f" ({tries.summary()})" if tries.reasons else ""))
+
+    def _learn(self, words: str, at: Evidence, failure: Failure, reason: str) -> None:
+        """A lesson for later tasks."""
+        if self._plans is not None:
+            self._plans.remember_failure(words, at, failure, reason, self._body.stamp_ns)
 
     def _tried(self, target: Evidence, what: str, work: Work) -> Generator[Motion, None, Handled]:
         """Work on a candidate, in the tree."""
@@ -359,10 +462,12 @@ class TaskExecutor:
         self._look_at = meant.look_at
         return meant.things
 
-    def _pictured(self, image: npt.NDArray[np.uint8], desperate: bool) -> list[Evidence]:
-        """Remembered images like a picture; any, where nothing is left to explore."""
+    def _pictured(
+        self, image: npt.NDArray[np.uint8], detections: Sequence[Detection], desperate: bool
+    ) -> list[Evidence]:
+        """Remembered objects and images that a picture may show; also unlikely ones, where nothing is left to explore."""
         self._up_to_date()
-        return pictured(self._memory, image, desperate=desperate)
+        return pictured(self._memory, image, detections, desperate=desperate)
 
     def _sightings(self, words: str) -> list[Evidence]:
         """Where such a thing was seen, newest first: the thing, also where it is gone by now, what was noted about it, and the images of it.
@@ -392,6 +497,12 @@ class TaskExecutor:
             return None
         return next(
             (e for e in answer.evidence[:1] if e.kind == "object" and e.is_goal and not tries.is_spent(e)), None
+        )
+
+    def _overlooked(self, answer: Answer, tries: Tries) -> Evidence | None:
+        """The next thing that an answer wants to be looked at from close by; each is looked at once."""
+        return next(
+            (e for e in answer.evidence if e.id in answer.look_close and e.is_goal and not tries.is_spent(e)), None
         )
 
     def _first(self, words: str, found: list[Evidence], tries: Tries) -> Evidence | None:
@@ -458,9 +569,32 @@ class TaskExecutor:
             return Handled(False, "the memory does not know it any more")
         return Handled(False, "it is not there", "not there") if now[0].state == "missing" else Handled(True)
 
+    def _look_as_pictured(
+        self, target: Evidence, image: npt.NDArray[np.uint8], detections: Sequence[Detection]
+    ) -> Generator[Motion, None, Handled]:
+        """Drive to where the picture of a remembered object was taken, and look whether it is what the picture shows."""
+        assert target.position is not None and target.T_map_camera is not None
+        x, y, z = target.T_map_camera[:3, 3].tolist()
+        stuck = yield from self._body.drive((x, y, z), _PICTURE_TOLERANCE)
+        if stuck:
+            stuck = yield from approach(self._memory, self._body, target, self._tolerance)
+        self._stamp_ns = max(self._stamp_ns, self._body.stamp_ns)
+        if stuck:
+            return Handled(False, stuck, "not reached")
+        yield from self._body.face(target.position)
+        if self._body.steps_left <= 0:
+            return Handled(True)
+        yield from self._look()
+        self._up_to_date()
+        if shows_still(self._memory, image, detections, target):
+            return Handled(True)
+        return Handled(False, "what is there is not what the picture shows", "not there")
 
-def phrase(order: Order) -> str:
+
+def phrase(order: Order | Revisit) -> str:
     """An order in plain words, for people."""
+    if isinstance(order, Revisit):
+        return order.words
     if order.verb == "answer":
         return order.words
     if order.last_seen:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from loci.planning.grounding import AWAY, frontier_evidence, inside, reachable, related, room_evidence, rooms_named
+from loci.planning.grounding import AWAY, frontier_evidence, inside, reachable, related_to, room_evidence, rooms_named
 from loci.planning.parsing import Question
 from loci.planning.phrases import UNNAMED, indefinite, joined, name_of, number, place_phrase, room_phrase, time_phrase
 from loci.planning.protocols import Answer, KnownObject, KnownRoom, MemoryReader, Point
 from loci.query import Evidence, Query
-from loci.words import SAME_THING, Match, WordMatcher, normalise
+from loci.words import SAME_THING, Match, WordMatcher, canonical, normalise, plural
 
 if TYPE_CHECKING:
     from loci.perception.text import TextEncoder
@@ -23,6 +23,26 @@ if TYPE_CHECKING:
 NO_CONFIDENCE = 0.7
 #: A frontier so much farther from the middle of a room than a round room of its area reaches may still be of it [m].
 _BEYOND = 2.0
+#: Colours that are taken for one another, by the light and by whoever names them.
+NEAR_COLORS: Mapping[str, frozenset[str]] = {
+    "black": frozenset({"grey"}),
+    "grey": frozenset({"black", "white"}),
+    "white": frozenset({"grey", "beige"}),
+    "beige": frozenset({"white", "brown", "yellow"}),
+    "brown": frozenset({"beige", "orange", "red"}),
+    "orange": frozenset({"brown", "red", "yellow"}),
+    "yellow": frozenset({"orange", "beige"}),
+    "red": frozenset({"orange", "brown", "pink"}),
+    "pink": frozenset({"red", "purple"}),
+    "purple": frozenset({"pink", "blue"}),
+    "blue": frozenset({"purple", "cyan"}),
+    "cyan": frozenset({"blue", "green"}),
+    "green": frozenset({"cyan"}),
+}
+#: Questions that take it for granted that there is such a thing.
+_OF_A_THING = ("where", "state", "relation", "when")
+#: So much less sure is a thing of nearly the colour.
+_NEAR_COLOR = 0.6
 
 
 @dataclass(frozen=True)
@@ -38,15 +58,21 @@ class Scene:
 
 @dataclass(frozen=True)
 class Found:
-    """Objects that the words mean, best first, and what is to be said about how they were found."""
+    """Objects that the words mean, best first, what is to be said about how they were found, and whether only their colour is near to what was asked."""
 
     objects: tuple[KnownObject, ...]
     match: Match | None
     remark: str = ""
+    is_near: bool = False
 
     @property
     def score(self) -> float:
-        return self.match.score if self.match else 1.0
+        return (self.match.score if self.match else 1.0) * (_NEAR_COLOR if self.is_near else 1.0)
+
+    @property
+    def resembles(self) -> bool:
+        """Whether none of them is just what was asked for."""
+        return self.is_near or (self.match is not None and self.match.how in ("head", "meaning"))
 
 
 class Finder:
@@ -73,16 +99,27 @@ class Finder:
         # Labels of the whole memory: a mug in the kitchen must not turn into a plate because only the bedroom has a mug.
         matches = self.words.match(q.words, [o.label for o in scene.objects if o.label not in UNNAMED])
         rank = {m.label: i for i, m in enumerate(matches)}
-        found = [o for o in objects if o.label in rank and (not q.color or q.color in spelt(o.colors))]
+        called = [o for o in objects if o.label in rank]
         if q.anchor:
             there = self._beside(scene)
-            found = [o for o in found if o.id in there]
+            called = [o for o in called if o.id in there]
+        found = [o for o in called if not q.color or q.color in spelt(o.colors)]
+        is_near = not found and bool(q.color) and q.kind in _OF_A_THING
+        if is_near:  # a colour may have been misjudged: what is white is grey in the shade
+            found = [o for o in called if NEAR_COLORS.get(q.color, frozenset()) & {*spelt(o.colors)}]
+        # "The basket" is the basket where there is one, and no laundry basket.
+        if plural(q.words) not in q.text.lower():
+            just_so = [o for o in found if canonical(o.label) == canonical(q.words)]
+            found = just_so or found
         found.sort(key=lambda o: (o.evidence.state in AWAY, rank[o.label], -o.evidence.confidence, o.id))
         if not found:
             return Found((), matches[0] if matches else None)
         match = next(m for m in matches if m.label == found[0].label)
         remark = f'I take "{q.words}" to mean {indefinite(match.label)}. ' if match.how in ("meaning", "head") else ""
-        return Found(tuple(found), match, remark)
+        if is_near:
+            seen = indefinite(f"{spelt(found[0].colors)[0]} {name_of(found[0].label)}")
+            remark = f'I take "{colored(q.words, q.color)}" to mean {seen}. '
+        return Found(tuple(found), match, remark, is_near)
 
     def _beside(self, scene: Scene) -> frozenset[str]:
         """Ids of what lies to the question's anchor as it asks."""
@@ -92,7 +129,8 @@ class Finder:
         anchors = [
             o for o in scene.objects if o.label in labels and (not q.anchor_color or q.anchor_color in spelt(o.colors))
         ]
-        return frozenset(o.id for a in anchors for o in related(q.anchor_relation or "near", a, scene.objects))
+        beside = related_to(q.anchor_relation or "near", anchors, scene.objects)
+        return frozenset(o.id for found in beside.values() for o in found)
 
     def not_seen(self, scene: Scene, rooms: Sequence[KnownRoom]) -> Answer:
         """For questions that need the thing: not known, look there."""
@@ -147,7 +185,8 @@ class Finder:
 def known_answer(found: Found, text: str, evidence: Sequence[Evidence], factor: float = 1.0) -> Answer:
     """A known answer, as sure as the match and the best object are."""
     sure = found.objects[0].evidence.confidence if found.objects else 1.0
-    return Answer(found.remark + text, True, float(np.clip(found.score * sure * factor, 0.0, 1.0)), tuple(evidence))
+    confidence = float(np.clip(found.score * sure * factor, 0.0, 1.0))
+    return Answer(found.remark + text, True, confidence, tuple(evidence), resembles=found.resembles)
 
 
 def while_unexplored(answer: Answer, scene: Scene, places: Sequence[tuple[Point, float]]) -> Answer:
@@ -169,6 +208,12 @@ def around(rooms: Sequence[KnownRoom]) -> list[tuple[Point, float]]:
 
 
 def rooms_phrase(meant: Sequence[KnownRoom], rooms: Sequence[KnownRoom]) -> str:
+    """ "the kitchen or the pantry"; rooms that share a name are told apart by their ids only where not all of them are meant."""
+    names = {r.name for r in meant}
+    if len(meant) > 1 and len(names) == 1 and "" not in names:
+        (name,) = names
+        if sum(r.name == name for r in rooms) == len(meant):
+            return f"the {plural(name)}"
     return joined([room_phrase(r.id, r.name, rooms) for r in meant], "or")
 
 

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from loci.described_objects import DescribedObject
 from loci.memory import RobotMemory
-from loci.planning.protocols import KnownFrontier, KnownObject, KnownPath, KnownRoom, Point
-from loci.query import MAX_LIMIT, Evidence, Query
+from loci.planning.protocols import KnownFrontier, KnownObject, KnownPath, KnownPose, KnownRoom, Point
+from loci.query import Query
 from loci.recall import Recollection
 
 
@@ -18,6 +19,7 @@ class LocalReader:
 
     def __init__(self, memory: RobotMemory) -> None:
         self._memory = memory
+        self._objects: dict[str, tuple[DescribedObject, KnownObject]] = {}  # replaced, never written to
 
     @property
     def newest_stamp_ns(self) -> int:
@@ -30,34 +32,33 @@ class LocalReader:
         return self._memory.recall(query)
 
     def known_objects(self) -> tuple[KnownObject, ...]:
-        self._memory.topology()  # brings the rooms of the objects up to date
-        evidence: list[Evidence] = []
-        while (
-            len(page := self._memory.recall(Query(kinds=("object",), limit=MAX_LIMIT, offset=len(evidence))).evidence)
-            > 0
-        ):
-            evidence += page
-        objects = {o.id: o for o in self._memory.objects()}
-        on = self._memory.supports()
-        return tuple(
-            KnownObject(e, on.get(e.id, ""), tuple(o.colors), _point(o.size), o.first_seen_ns, o.n_detections)
-            for e in evidence
-            if (o := objects.get(e.id)) is not None
-        )
+        self._memory.rooms()  # brings the rooms of the objects up to date
+        known: dict[str, tuple[DescribedObject, KnownObject]] = {}
+        before = self._objects
+        for described in self._memory.described_objects():
+            kept = before.get(described.object.id)
+            if kept is None or kept[0] is not described:
+                kept = described, _known(described)
+            known[described.object.id] = kept
+        self._objects = known
+        return tuple(o for _, o in known.values())
 
     def known_object(self, object_id: str) -> KnownObject | None:
         """The object with this id; None: there is none."""
-        found = self._memory.recall(Query(kinds=("object",), object_id=object_id, limit=1)).evidence
-        if not found:
+        if not self._memory.recall(
+            Query(kinds=("object",), object_id=object_id, limit=1)
+        ).evidence:  # counted as a use of it
             return None
-        o = self._memory.object(object_id)
-        on = self._memory.supports((object_id,)).get(object_id, "")
-        return KnownObject(found[0], on, tuple(o.colors), _point(o.size), o.first_seen_ns, o.n_detections)
+        return next((o for o in self.known_objects() if o.id == object_id), None)
+
+    def known_poses(self, object_id: str) -> tuple[KnownPose, ...]:
+        return tuple(
+            KnownPose(p.position, p.first_seen_ns, p.last_seen_ns, p.state, p.room, p.room_name, p.on)
+            for p in self._memory.object_history(object_id)
+        )
 
     def known_rooms(self) -> tuple[KnownRoom, ...]:
-        return tuple(
-            KnownRoom(r.id, r.name, r.confidence, _point(r.position), r.area) for r in self._memory.topology().rooms
-        )
+        return tuple(KnownRoom(r.id, r.name, r.confidence, _point(r.position), r.area) for r in self._memory.rooms())
 
     def known_frontiers(self, position: Point | None = None, min_stamp_ns: int = 0) -> tuple[KnownFrontier, ...]:
         frontiers = (
@@ -118,6 +119,13 @@ class LocalReader:
     ) -> str:
         """Remember what no camera saw; durable on return. Returns its id."""
         return self._memory.remember(text, source, labels=labels, object_id=object_id, state=state, position=position)
+
+
+def _known(described: DescribedObject) -> KnownObject:
+    o = described.object
+    return KnownObject(
+        described.evidence, described.on, tuple(o.colors), _point(o.size), o.first_seen_ns, o.n_detections
+    )
 
 
 def _point(values: npt.ArrayLike) -> Point:

@@ -15,6 +15,7 @@ import numpy as np
 
 from loci.geometry import Array
 from loci.planning.bodies import BodyError, Hand, Handled, Motion
+from loci.planning.cancelling import give_up_if_cancelled
 from loci.planning.driving import GOAL_TOLERANCE, SAME_FLOOR, bearing, distance, level_distance, wrap
 from loci.planning.exploration import ExplorationParameters
 from loci.planning.frontier_choice import choose_frontier, frontier_cost
@@ -172,11 +173,16 @@ class NavigatedBody:
     # --- what tasks ask for -------------------------------------------------------------------------------------------
 
     def look(self) -> int:
-        """Wait for an image that is newer than the newest one, as long as `NavigationLimits.look_time`."""
+        """Wait for an image that is newer than the newest one, as long as `NavigationLimits.look_time`.
+
+        Raises:
+            loci.planning.cancelling.GivenUpError: the task was cancelled meanwhile.
+        """
         self.n_steps += 1
         before = newest = self._memory.newest_stamp_ns
         end = self._clock() + self._limits.look_time
         while newest <= before and self._clock() < end:
+            give_up_if_cancelled("waiting for an image")
             self._sleep(self._limits.poll_period)
             newest = self._memory.newest_stamp_ns
         self.stamp_ns = newest

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from loci.planning import answers_places, answers_things, answers_uses
+from loci.planning import answers_changes, answers_places, answers_things, answers_uses
 from loci.planning.finding import Finder, Scene, a_room
 from loci.planning.grounding import with_image
 from loci.planning.parsing import parse
@@ -35,6 +35,8 @@ _HANDLERS: Mapping[str, Callable[[Finder, Scene, Sequence[KnownRoom]], Answer]] 
     "count": answers_things.count,
     "color": answers_things.color,
     "when": answers_things.when,
+    "before": answers_changes.before,
+    "changes": answers_changes.changes,
     "contents": answers_places.contents,
     "state": answers_things.state,
     "use_for": answers_uses.use_for,

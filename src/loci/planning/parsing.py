@@ -16,13 +16,14 @@ from loci.planning.names import ARTICLE, COLORS, ROOM, is_room_word
 from loci.time_words import FIRST as _FIRST
 from loci.time_words import LAST as _LAST
 from loci.time_words import SEE as _SEE
+from loci.time_words import asks_what_changed, read_time_words
 from loci.words import canonical, normalise
 
 if TYPE_CHECKING:
     from loci.perception.text import TextEncoder
 
 QuestionKind = Literal[
-    "where", "relation", "rooms_with", "rooms", "recent", "seen", "exists", "count", "color", "when", "contents", "state", "use_for", "room_for", "open"
+    "where", "relation", "rooms_with", "rooms", "recent", "seen", "exists", "count", "color", "when", "before", "changes", "contents", "state", "use_for", "room_for", "open"
 ]  # fmt: skip
 Relation = Literal["on", "in", "under", "above", "near"]
 
@@ -43,7 +44,7 @@ _RELATIONS: tuple[tuple[str, Relation], ...] = (
 )
 _ARTICLES = frozenset("the a an my your our this that".split())
 #: Kinds of question about one thing, which may be told by what it lies next to.
-_ONE_THING = frozenset({"where", "seen", "exists", "count", "color", "when", "state"})
+_ONE_THING = frozenset({"where", "seen", "exists", "count", "color", "when", "before", "state"})
 #: Words that are part of no name: a rule that took them for one did not understand.
 _SUSPECT = (
     PRONOUNS
@@ -57,6 +58,14 @@ _STANDS = re.compile(r"\b(?<!tv )(?<!umbrella )(?<!coat )(?<!plant )(?<!night )(
 _BE = r"(?:is|are|was|were|lies|lie|stands|stand|sits|sit|does|do)"
 
 
+#: "Where was the mug before", "where was it before it was moved", "where did it come from".
+_BEFORE = re.compile(
+    r"where (?:was|were|had|has|have|did you see) (?P<thing>.+?)(?: been)? (?:before|previously|earlier|originally)(?: (?:that|then|(?:it|they|somebody|someone|i|we|you) .+))?|"
+    r"where (?:did|does|do|has|have|was|were) (?P<came>.+?) (?:come|came|moved|taken|been moved|been taken) from|"
+    r"where did (?P<used>.+?) use(?:d)? to (?:be|lie|stand|sit)"
+)
+
+
 @dataclass(frozen=True)
 class Question:
     """What is asked.
@@ -64,7 +73,7 @@ class Question:
     Attributes:
         kind: "where" is X; "relation": what is on (in, under, above, near) X; "rooms_with": which rooms have X; "rooms": which rooms are there;
             "recent": what was seen last or first (``order``); "seen": have you seen X; "exists": is there X (in ``room``); "count": how many X;
-            "color" of X; "when" was X seen; "contents": what is in ``room``; "state" of X (open, on, clean ...); "use_for": what serves the purpose ``words``;
+            "color" of X; "when" was X seen; where was X "before"; "changes": what changed, is new, gone or was moved (in ``room``); "contents": what is in ``room``; "state" of X (open, on, clean ...); "use_for": what serves the purpose ``words``;
             "room_for": which room is for the activity ``words``; "open": anything else.
         words: the thing asked about, normalised and without colour; empty where none is named.
         room: name or id of a room, normalised; empty: anywhere.
@@ -107,6 +116,8 @@ def parse(text: str, encoder: TextEncoder | None = None) -> Question:
     plain = _plain(text)
     if not plain:
         raise ValueError(f"expected a question with at least one word, got {text!r}")
+    if asks_what_changed(text):
+        return Question("changes", room=_split_room(_plain(read_time_words(text).rest))[1], text=text)
     body, room = _split_room(plain)
     for candidate, where in ((body, room), (plain, "")) if room else ((plain, ""),):
         question = _match(candidate, where, text)
@@ -274,6 +285,9 @@ def _match(q: str, room: str, text: str) -> Question | None:
         return related
     if _contents(q, room):
         return made("contents")
+    m = _BEFORE.fullmatch(q)
+    if m:
+        return made("before", m["thing"] or m["came"] or m["used"])
     m = re.fullmatch(rf"where (?:{_BE}|can (?:i|we|you) {_SEE}|could (?:i|we) {_SEE}|did you (?:last )?{_SEE}|have you {_SEE}|has|have) (.+?)(?: (?:been|located|kept|at|standing|lying|placed|now))*", q) or re.fullmatch(
         r"(?:find|locate|show me|go to|bring me to|bring me|fetch|search for|look for|point to|point me to|point me towards|position of|location of) (.+)", q
     )  # fmt: skip

@@ -19,6 +19,7 @@ from loci.planning.decisions import decision_schema
 from loci.planning.grounding import frontier_evidence, reachable, room_evidence
 from loci.planning.phrases import time_phrase
 from loci.planning.pictures import scaled_jpeg
+from loci.planning.plan_memory import FOUND, LESSON, TASK, is_own, similar_notes
 from loci.planning.protocols import AgentMemory, KnownRoom
 from loci.planning.quoting import quoted, shortened
 from loci.planning.traces import image_part
@@ -29,7 +30,7 @@ CHARACTERS_PER_TOKEN = 3
 #: Names of the templates, and what each must hold.
 TEMPLATES: dict[str, tuple[str, ...]] = {
     "system": ("schema",),
-    "question": ("question", "choices", "rooms", "objects", "episodes", "scene_graph", "frontiers", "now"),
+    "question": ("question", "choices", "rooms", "objects", "episodes", "plans", "scene_graph", "frontiers", "now"),
     "again": ("problem",),
 }
 
@@ -44,6 +45,7 @@ class PromptBudget:
         image_size: longer side of a picture [px].
         max_image_bytes: of one picture [bytes].
         max_objects, max_episodes, max_frontiers, max_rooms: lines of each.
+        max_plans: past tasks like the question, lessons and finds; at most half of them are tasks, 0: none are shown.
     """
 
     max_tokens: int = 6000
@@ -54,6 +56,7 @@ class PromptBudget:
     max_episodes: int = 15
     max_frontiers: int = 8
     max_rooms: int = 30
+    max_plans: int = 8
 
     def __post_init__(self) -> None:
         if self.max_tokens < 1000:
@@ -165,11 +168,14 @@ def build_prompt(
     objects = memory.recall(_query(question, "object", budget.max_objects)).evidence
     # What somebody said first: that a thing was seen, its own line tells.
     episodes = sorted(memory.recall(_query(question, "episode", 4 * budget.max_episodes)).evidence, key=_seen_last)
-    episodes = episodes[: budget.max_episodes]
+    episodes = [e for e in episodes if not is_own(e)][: budget.max_episodes]
+    plans = similar_notes(memory, question, (TASK,), budget.max_plans // 2)
+    plans += similar_notes(memory, question, (LESSON, FOUND), budget.max_plans - len(plans))
     rooms = memory.known_rooms()[: budget.max_rooms]
     room_lines = [(_room_line(r), room_evidence(r, memory)) for r in rooms]
     object_lines = [(_object_line(e), e) for e in objects]
     episode_lines = [(_episode_line(e), e) for e in episodes]
+    plan_lines = [(_episode_line(e), e) for e in plans]
     chosen = {on_the_way_to: ", chosen before, the robot is on its way there"}
     frontier_lines = [(f"{e.id}: {quoted(e.text)}{chosen.get(e.id, '')}", e) for e in borders]
 
@@ -182,6 +188,7 @@ def build_prompt(
         "rooms": text.take(room_lines, choices, share=0.25),
         "objects": text.take(object_lines, choices, share=0.5),
         "episodes": text.take(episode_lines, choices, share=0.5),
+        "plans": text.take(plan_lines, choices, share=0.25),
     }
     left = text.left
     graph = memory.scene_graph("text", left, question=shortened(question, 1000)) if left >= 200 else ""

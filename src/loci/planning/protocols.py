@@ -57,6 +57,27 @@ class KnownObject:
 
 
 @dataclass(frozen=True)
+class KnownPose:
+    """Where an object was over a span of time.
+
+    Attributes:
+        position: centre of its box [m], map frame.
+        first_seen_ns, last_seen_ns: seen there from, and last [ns].
+        state: "present": it is there; "moved": it went elsewhere; "missing": it was gone; "held": it was taken.
+        room, room_name: id and name; empty: not known.
+        on: label of what it lay on or in; empty: not known.
+    """
+
+    position: Point
+    first_seen_ns: int
+    last_seen_ns: int
+    state: str = "present"
+    room: str = ""
+    room_name: str = ""
+    on: str = ""
+
+
+@dataclass(frozen=True)
 class KnownRoom:
     """A room: ``position`` is a free point well inside [m], ``area`` its free floor [m2]; ``name`` is empty if not known."""
 
@@ -127,6 +148,9 @@ class MemoryReader(Protocol):
 
     def known_objects(self) -> Sequence[KnownObject]:
         """All objects of the scene, those that are missing included (srv/FindObjects without conditions)."""
+
+    def known_poses(self, object_id: str) -> Sequence[KnownPose]:
+        """Where an object was, oldest first; the last one is where it is now, or was last (srv/GetObject)."""
 
     def known_rooms(self) -> Sequence[KnownRoom]:
         """All rooms (srv/GetTopology)."""
@@ -220,6 +244,8 @@ class Answer:
         evidence: what the answer rests on, most important first; never empty if ``known``.
         look_at: id of the frontier to look at next, as the planner chose; empty: it has no preference.
         may_change: what lies near to what was asked for is unexplored: there may be more of it, or the room may get a name.
+        look_close: ids of things in ``evidence`` that are to be looked at from close by before it is believed.
+        resembles: it is about a thing of another name, or of nearly the colour: what was asked for itself may still be found.
     """
 
     answer: str
@@ -228,6 +254,8 @@ class Answer:
     evidence: tuple[Evidence, ...] = ()
     look_at: str = ""
     may_change: bool = False
+    resembles: bool = False
+    look_close: tuple[str, ...] = ()
 
 
 class Planner(Protocol):

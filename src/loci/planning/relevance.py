@@ -14,6 +14,7 @@ import numpy as np
 
 from loci.geometry import Array
 from loci.planning.parsing import parse
+from loci.planning.plan_memory import Experience
 from loci.planning.protocols import KnownObject, MemoryReader, Point
 from loci.planning.seeking import purpose_of
 from loci.words import canonical
@@ -25,6 +26,18 @@ _METRES_PER_COSINE, _MAX_METRES = 15.0, 6.0
 
 #: Metres of way, (N,), that looking at each of N points is worth more (or less) than at others.
 Interest = Callable[[Sequence[Point]], Array]
+
+
+def with_experience(interest: Interest | None, experience: Experience, *, seen_before: bool) -> Interest | None:
+    """An interest that also knows how earlier searches ended; see `Experience.worth`."""
+    if not (experience.finds or experience.lessons):
+        return interest
+
+    def informed(points: Sequence[Point]) -> Array:
+        worth = experience.worth(points, seen_before=seen_before)
+        return worth if interest is None else worth + interest(points)
+
+    return informed
 
 
 @runtime_checkable

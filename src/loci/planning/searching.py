@@ -6,13 +6,15 @@ Rooms are looked around in once more, and furniture that things lie on is looked
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from loci.planning.bodies import Body, Motion
+from loci.planning.grounding import room_evidence
 from loci.planning.protocols import MemoryReader, Point
 from loci.planning.relevance import Interest
+from loci.query import Evidence
 
 #: Ways to the middle of a room, or to furniture, may end so far from it [m].
 _ROOM_TOLERANCE, _FURNITURE_TOLERANCE = 0.8, 1.5
@@ -28,9 +30,21 @@ MIN_STEPS_LEFT = 60
 class _Spot:
     """Somewhere to look again: a room to look around in, or furniture to look at."""
 
-    id: str
+    evidence: Evidence
     position: Point
     is_room: bool
+
+    @property
+    def id(self) -> str:
+        return self.evidence.id
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What was looked at again, and why it could not be driven to (empty: it was)."""
+
+    at: Evidence
+    stuck: str
 
 
 @dataclass
@@ -48,24 +62,24 @@ class SecondLook:
     interest: Interest | None = None
     _looked_at: set[str] = field(default_factory=set)
 
-    def next(self) -> Generator[Motion, None, bool]:
-        """Drive to the next spot and look; False: none is left, or too few actions are."""
+    def next(self) -> Generator[Motion, None, Looked | None]:
+        """Drive to the next spot and look; None: none is left, or too few actions are."""
         if self.body.steps_left < MIN_STEPS_LEFT:
-            return False
+            return None
         spot = self._choose()
         if spot is None:
-            return False
+            return None
         self._looked_at.add(spot.id)
         stuck = yield from self.body.drive(spot.position, _ROOM_TOLERANCE if spot.is_room else _FURNITURE_TOLERANCE)
         if stuck:
-            return True
+            return Looked(spot.evidence, stuck)
         if not spot.is_room:
             yield from self.body.face(spot.position)
-            return True
+            return Looked(spot.evidence, "")
         x, y, z = self.body.position()
         for angle in np.arange(_N_DIRECTIONS) * 2 * np.pi / _N_DIRECTIONS:
             yield from self.body.face((x + float(np.cos(angle)), y + float(np.sin(angle)), z))
-        return True
+        return Looked(spot.evidence, "")
 
     def _choose(self) -> _Spot | None:
         spots = [s for s in self._spots() if s.id not in self._looked_at]
@@ -91,8 +105,9 @@ class SecondLook:
         """Rooms, and what carries something."""
         objects = self.memory.known_objects()
         carriers = {o.on for o in objects if o.on}
-        spots = [_Spot(r.id, r.position, True) for r in self.memory.known_rooms()]
+        rooms = ((r, room_evidence(r, self.memory)) for r in self.memory.known_rooms())
+        spots = [_Spot(replace(e, text=f"the {r.name or r.id}"), r.position, True) for r, e in rooms]
         for o in objects:
             if o.id in carriers and o.evidence.is_goal and o.evidence.position is not None:
-                spots.append(_Spot(o.id, o.evidence.position, False))
+                spots.append(_Spot(o.evidence, o.evidence.position, False))
         return spots

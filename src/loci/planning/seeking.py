@@ -12,10 +12,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from loci.observation import Detection
 from loci.planning.driving import distance
 from loci.planning.parsing import Question, parse
 from loci.planning.protocols import KnownObject, MemoryReader, Planner, Point
-from loci.query import SAME_VIEW, Evidence, Query
+from loci.query import SAME_SURROUNDINGS, SAME_VIEW, Evidence, Query
 from loci.words import canonical, normalise
 
 #: Things that fit and are compared by the way to them.
@@ -27,6 +28,10 @@ _PATH_TOLERANCE = 1.5
 #: Least cosine of a purpose with a thing that serves it, for all-MiniLM-L6-v2: thirteen of fifteen purposes ("boil water") have a thing
 #: above it in five generated homes; the best of the things that do not serve has 0.37 (median), so that it is no more than a hint.
 _SERVES = 0.36
+#: Where nothing is left to explore, surroundings that agree so well with a picture are worth a look: parts of them may not have been seen.
+_ALIKE_SURROUNDINGS = 0.25
+#: Objects nearer to one another than this are one that was found by a picture [m]; scores that differ by less are as good.
+_SAME_SPOT, _WORSE = 1.0, 0.1
 #: The words of the purpose alone are compared: in "can use" the encoder's user means no can.
 _PURPOSE = re.compile(
     r"^(?:some|any)thing(?: that| which)?(?: (?:i|we|you|one|people))?(?: (?:can|could|may|might|would))?(?: be)?"
@@ -57,14 +62,14 @@ def things_meant(
     if purpose:
         return Meant(_serving(words, purpose, memory, planner, desperate))
     exact, alike, look_at = _asked(words, memory, planner, position)
-    if exact or not desperate:
+    if not desperate:
         return Meant(exact, look_at)
+    # What fits better comes first; the others are tried where that is not there.
+    found, far = [*exact, *(e for e in alike if is_called(e.label, _name_in(words)))], list(alike)
     for looser in relaxations(words):
         exact, others, _ = _asked(looser, memory, planner, position)
-        if exact:
-            return Meant(exact)
-        alike = alike or others
-    return Meant(alike)
+        found, far = found + exact, far + others
+    return Meant(list({e.id: e for e in found + far}.values()))
 
 
 def purpose_of(words: str) -> str:
@@ -93,10 +98,44 @@ def relaxations(words: str) -> Iterator[str]:
             yield _worded(looser)
 
 
-def pictured(memory: MemoryReader, image: np.ndarray, *, desperate: bool = False) -> list[Evidence]:
-    """Remembered images that show what a picture (H, W, 3) RGB shows, surest first; any, where nothing is left to explore."""
-    found = memory.recall(Query(image=image, kinds=("keyframe",), limit=10)).evidence
-    return [e for e in found if desperate or e.score >= SAME_VIEW]
+def pictured(
+    memory: MemoryReader, image: np.ndarray, detections: Sequence[Detection] = (), *, desperate: bool = False
+) -> list[Evidence]:
+    """Remembered objects that a picture shows, by what is around them, and images that show the same, surest first.
+
+    Args:
+        memory: of the robot.
+        image: the picture, (H, W, 3) uint8 RGB.
+        detections: what the robot's detector saw in it; none: only its looks count.
+        desperate: nothing is left to explore: what agrees less well counts, too.
+    """
+    things: Sequence[Evidence] = ()
+    if detections:
+        shown = Query(image=image, detections=tuple(detections), kinds=("object",), limit=10)
+        things = memory.recall(shown).evidence
+    sure = [e for e in things if e.score >= SAME_SURROUNDINGS]
+    if sure:  # comparing images closely takes long
+        return sure
+    views = memory.recall(Query(image=image, kinds=("keyframe",), limit=10)).evidence
+    sure = [e for e in views if e.score >= SAME_VIEW]
+    if not desperate:
+        return sure
+    return [*sure, *(e for e in things if e.score >= _ALIKE_SURROUNDINGS), *(e for e in views if e.score < SAME_VIEW)]
+
+
+def shows_still(memory: MemoryReader, image: np.ndarray, detections: Sequence[Detection], target: Evidence) -> bool:
+    """Whether an object that was found by a picture still agrees with it, now that the robot has looked from there, and nothing agrees better."""
+    query = Query(image=image, detections=tuple(detections), kinds=("object",), limit=10)
+    found = memory.recall(query).evidence
+    assert target.position is not None
+    at = target.position
+    # What was seen anew may be one with another object now.
+    here = [e for e in found if e.id == target.id or (e.position is not None and distance(e.position, at) < _SAME_SPOT)]
+    if not here:
+        return False
+    best = max(e.score for e in here)
+    least = min(target.score, SAME_SURROUNDINGS) - _WORSE
+    return best >= least and best >= max((e.score for e in found if e.is_goal), default=0.0) - _WORSE
 
 
 def _serving(words: str, purpose: str, memory: MemoryReader, planner: Planner, desperate: bool) -> list[Evidence]:
@@ -106,10 +145,17 @@ def _serving(words: str, purpose: str, memory: MemoryReader, planner: Planner, d
     """
     served = planner.ask(f"is there {words}", memory, limit=_LIMIT)
     known = [e for e in served.evidence if served.known and e.kind == "object" and e.state != "missing"]
-    if known:
+    if known and (desperate or not served.resembles):
         return known
+    if served.resembles:  # what serves better may still be found
+        return []
     found = memory.recall(Query(text=purpose, kinds=("object",), limit=10)).evidence
     return [e for e in found if e.state != "missing" and (desperate or e.score >= _SERVES)]
+
+
+def _name_in(words: str) -> str:
+    """What a thing is called in "the red mug on the counter"."""
+    return parse(f"where is the {words}").words or words
 
 
 def _worded(q: Question) -> str:
@@ -129,6 +175,8 @@ def _asked(
     asked = parse(question)
     # "The mug on the table": the evidence may name the table, too.
     exact = [e for e in found if e.kind == "snapshot" or is_called(e.label, asked.words or words)]
+    if answer.resembles:  # of nearly the colour
+        exact = []
     # Where a known thing's room could be looked at more closely is no place to look for another thing.
     look_at = "" if answer.may_change else answer.look_at
     return _best_first(exact, asked, memory, position), [e for e in found if e not in exact], look_at

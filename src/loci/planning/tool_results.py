@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from loci.planning.protocols import KnownObject, KnownRoom
+from loci.planning.protocols import KnownObject, KnownPose, KnownRoom
 from loci.planning.quoting import DATA_NOTE, evidence_record
 from loci.query import Evidence
 
@@ -67,9 +67,26 @@ def evidence_result(found: Sequence[Evidence], n_total: int | None = None) -> To
     return ToolResult(document, tuple(images))
 
 
-def object_details(o: KnownObject) -> dict[str, Any]:
-    """What is known of an object beyond its evidence; lengths in metres, times in seconds."""
+def object_details(o: KnownObject, poses: Sequence[KnownPose] = ()) -> dict[str, Any]:
+    """What is known of an object beyond its evidence; lengths in metres, times in seconds.
+
+    Args:
+        o: the object.
+        poses: where it was, oldest first; the last one is where it is now.
+    """
+    was_at = [
+        {
+            "position": [round(float(v), 2) for v in p.position],
+            "room": p.room_name or p.room,
+            "on": p.on,
+            "from_s": round(p.first_seen_ns * 1e-9, 3),
+            "until_s": round(p.last_seen_ns * 1e-9, 3),
+            "then": p.state,
+        }
+        for p in poses[:-1]
+    ]
     return {
+        "was_at": was_at,
         "colors": list(o.colors),
         "size": [round(float(v), 3) for v in o.size],
         "lies_on": o.on,

@@ -180,7 +180,7 @@ def _get_object(box: ToolBox, a: arguments.GetObject) -> ToolResult:
         raise LookupError(f"no object {a.object_id!r}: find_objects says which there are")
     image = box.memory.object_image(o.id) if a.with_image else None
     result = evidence_result([replace(o.evidence, image=image)])
-    record = result.document["results"][0] | object_details(o)
+    record = result.document["results"][0] | object_details(o, box.memory.known_poses(o.id))
     if a.n_events:
         query = Query(kinds=("keyframe", "episode"), object_id=o.id, order="newest", limit=a.n_events)
         record["events"] = [evidence_record(e) for e in box.memory.recall(query).evidence]
@@ -298,7 +298,7 @@ TOOLS: tuple[Tool, ...] = (
     ),
     Tool(
         "get_object",
-        "Details of one object: place, size, colours, what it lies on, when it was seen, and what happened to it; with a picture on request.",
+        "Details of one object: place, size, colours, what it lies on, where it was before, when it was seen, and what happened to it; with a picture on request.",
         arguments.GetObject,
         _get_object,
     ),

@@ -24,6 +24,7 @@ from loci.planning.grounding import with_image
 from loci.planning.parsing import MAX_QUESTION_LENGTH
 from loci.planning.prompts import Prompt, PromptBudget, Templates, build_prompt
 from loci.planning.protocols import AgentMemory, Answer, MemoryReader, Planner
+from loci.planning.relevance import KnowsWords
 from loci.query import Evidence, check_limit
 
 _LOG = logging.getLogger(__name__)
@@ -128,6 +129,12 @@ class VisionLanguagePlanner:
                 self._chosen.popitem(last=False)
         return answer
 
+    def similarities(self, words: str, labels: Sequence[str]) -> np.ndarray:
+        """Cosines of ``words`` with ``labels``, (N,), by the other planner; zeros where it cannot compare words. No model is asked."""
+        if isinstance(self._fallback, KnowsWords):
+            return self._fallback.similarities(words, labels)
+        return np.zeros(len(labels))
+
     def _chosen_before(self, question: str) -> str:
         """The frontier that was chosen when this was asked last; empty: none. Told to the model, so that it does not go to and fro."""
         with self._lock:
@@ -212,7 +219,7 @@ class VisionLanguagePlanner:
             ModelError: no answer.
             GivenUpError: who asks has cancelled.
         """
-        give_up_if_cancelled()
+        give_up_if_cancelled("asking the vision-language model")
         self._count_in_flight(1)
         try:
             reply = self.model.complete(messages, prompt.schema, timeout)

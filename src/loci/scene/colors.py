@@ -31,6 +31,8 @@ _BLACK, _GRAY, _WHITE_NAME, _RED, _ORANGE, _BROWN, _YELLOW, _GREEN, _CYAN, _BLUE
 #: Upper end of each hue [degrees / 2, as OpenCV] and the name of the hue.
 _HUES = np.array([7, 19, 33, 80, 97, 130, 158, 172, 180])
 _HUE_NAMES = np.array([_RED, _ORANGE, _YELLOW, _GREEN, _CYAN, _BLUE, _PURPLE, _PINK, _RED])
+#: Dark glass and plastic is called black as long as it has no more than this tint of cyan or blue: values and saturations [0, 255].
+_DARK, _MAX_TINT = 80, 120
 
 #: The brightest part of an image is taken for nearly white, but never made brighter by more than this factor.
 _WHITE, _MAX_GAIN = 250.0, 2.0
@@ -53,7 +55,9 @@ def color_indices(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
     # What has little colour is named by its lightness; the darker, the less its hue is worth.
     neutral = (saturation < 38) | (saturation * value < 38 * 90)
     names = np.where(neutral, np.where(value < 70, _BLACK, np.where(value > 172, _WHITE_NAME, _GRAY)), names)
-    return np.asarray(np.where(value < 38, _BLACK, names), dtype=np.int64)
+    # A screen that is off is black, though it is a little blue; blue things keep more of their colour in the dark.
+    bluish = (hue >= _HUES[3]) & (hue < _HUES[5]) & (saturation < _MAX_TINT)
+    return np.asarray(np.where((value < 38) | (bluish & (value < _DARK)), _BLACK, names), dtype=np.int64)
 
 
 def dominant_colors(rgb: npt.NDArray[np.uint8], limit: int = 2, min_share: float = 0.2) -> tuple[str, ...]:

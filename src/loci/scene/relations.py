@@ -23,6 +23,8 @@ SUPPORT_GAP = 0.08
 #: Part of a thing's footprint that lies over its carrier; less is enough where the carrier's top is just under it, because
 #: what things stand on is mostly hidden by them.
 INSIDE_SHARE, ON_EDGE_SHARE = 0.5, 0.1
+#: Less than the half is enough as well where the carrier has points just under it: of a bed only a part may have been seen.
+ON_PART_SHARE = 0.3
 #: A surface is looked for so far around a thing's footprint: what lies under a thing is hidden by it [m].
 AROUND = 0.05
 #: A thing is in another one if that has walls in so many of eight directions (a sofa's back and arms are fewer), or something
@@ -310,7 +312,7 @@ def _carriers(boxes: Boxes, pairs: _Pairs) -> _Carriers:
     smaller = boxes.area[a] < 2.0 * boxes.area[b]  # a carrier may be seen in part only
     raised = low_a > low_b + np.minimum(0.02, 0.5 * (high_b - low_b))  # a rug is thin
     possible = (
-        ((over >= INSIDE_SHARE) | ((over >= ON_EDGE_SHARE) & (to_top <= SUPPORT_GAP)))
+        ((over >= ON_PART_SHARE) | ((over >= ON_EDGE_SHARE) & (to_top <= SUPPORT_GAP)))
         & smaller
         & raised
         & (low_a < high_b + SUPPORT_GAP)

@@ -131,10 +131,13 @@ def retrieve(
         )
     conditioned = bool(wanted.region is not None or wanted.object_ids)
     relevance, why, labels = _rank(wanted, candidates, objects, encoder, attributes or {})
+    by_looks = [] if wanted.ranks_images else _by_looks(wanted, in_time, shows, candidates if conditioned else None)
     if wanted.ranks_images:
         found = _by_image(wanted, in_time, shows, candidates if conditioned else None, relevance, why, objects)
         if found:
             return _page(found, labels, limit)
+    if not relevance and by_looks:
+        return _page(by_looks, labels, limit)
     if not relevance:
         if not conditioned or wanted.question.strip() or wanted.ranks_images:
             left = [s for s in in_time if not conditioned or shows[s.id] & candidates]
@@ -142,7 +145,11 @@ def retrieve(
             return _everything(left, "nothing could be ranked: all of them" if asked else "taken in that time", limit)
         relevance = dict.fromkeys(candidates, 1.0)
         why = dict.fromkeys(candidates, "asked for" if wanted.object_ids else wanted.where)
-    return _page(_cover(in_time, shows, relevance, why, objects), labels, limit)
+    found = _cover(in_time, shows, relevance, why, objects)
+    # An image that fits better than any known thing shows what no detection tells of: a kind of place, or what was not detected.
+    told, best = {s.id for s, _, _ in found}, max(relevance.values())
+    found += [f for f in by_looks if f[1] > best and f[0].id not in told]
+    return _page(sorted(found, key=lambda f: (-f[1], f[0].id)), labels, limit)
 
 
 def _rank(
@@ -190,6 +197,26 @@ def _rank(
     labels = sorted(of_label, key=lambda label: (-of_label[label], label))[:MAX_LABELS]
     top = max(1.0, best)
     return {i: max(0.0, s / top) for i, s in kept.items() if objects[i].label in labels}, why, tuple(labels)
+
+
+def _by_looks(
+    wanted: Wanted,
+    snapshots: Sequence[Snapshot],
+    shows: Mapping[str, frozenset[str]],
+    candidates: frozenset[str] | None,
+) -> list[tuple[Snapshot, float, str]]:
+    """Snapshots whose images as a whole look like the question's words, where an encoder compares both; best first."""
+    if not wanted.question.strip():
+        return []
+    left = [s for s in snapshots if candidates is None or shows[s.id] & candidates]
+    scored = [(s, wanted.image_scores.get(s.keyframe_id, 0.0)) for s in left]
+    best = max((score for _, score in scored), default=0.0)
+    found = [
+        (s, score, f"the image as a whole looks like it ({score:.2f})")
+        for s, score in scored
+        if score > 0.0 and score >= KEPT_SHARE * best
+    ]
+    return sorted(found, key=lambda f: (-f[1], f[0].id))
 
 
 def _by_image(

@@ -218,11 +218,11 @@ FIXTURES: Mapping[str, tuple[tuple[str, ...], ...]] = MappingProxyType(
         "meeting room": (("conference table",),),
     }
 )
-HAVE = 0.9
+HAVE = 0.95
 #: A thing that this share of the rooms of a kind has may be in any of them.
 LIKELY = 0.3
 #: Kinds of things known of a room when about half of what makes it is taken to have been seen.
-HALF_SEEN = 5
+HALF_SEEN = 2
 #: Other words for things of the table.
 SAME = {
     "refrigerator": "fridge",
