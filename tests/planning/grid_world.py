@@ -19,6 +19,7 @@ from loci.planning.protocols import (
     KnownFrontier,
     KnownObject,
     KnownPath,
+    KnownPose,
     KnownRoom,
     Point,
     StepResult,
@@ -145,6 +146,14 @@ class GridWorld:
 
     def known_objects(self) -> tuple[KnownObject, ...]:
         return ()
+
+    def known_poses(self, object_id: str) -> tuple[KnownPose, ...]:
+        """Nothing has moved here."""
+        return tuple(
+            KnownPose(o.position, o.first_seen_ns, o.evidence.stamp_ns)
+            for o in self.known_objects()
+            if o.id == object_id
+        )
 
     def known_rooms(self) -> tuple[KnownRoom, ...]:
         return tuple(r for r in self.rooms if self.known[self._cell(r.position[0], r.position[1])])
