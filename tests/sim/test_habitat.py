@@ -345,10 +345,17 @@ def test_the_picture_of_an_image_goal_is_what_a_camera_there_sees(
     theirs = opened(exported.scene_id, dataset=str(exported.dataset))
     seen = theirs.observe()
     goal = ImageGoal(seen.T_map_camera, ROBOT.width, ROBOT.height, ROBOT.horizontal_fov)
-    picture = cv2.imdecode(np.frombuffer(render(theirs, goal), np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
+    jpeg, detections = render(theirs, goal)
+    picture = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
     # It is a JPEG.
     assert np.mean(np.abs(picture.astype(float) - seen.color)) < 6.0
     assert np.ptp(picture) > 50
+    there = {
+        theirs.instance_labels[i]
+        for i, n in zip(*np.unique(seen.instances, return_counts=True), strict=True)
+        if i and n >= 25
+    }
+    assert {d.label for d in detections} == there and there
 
 
 def test_in_scenes_of_others_the_robot_is_put_beside_what_only_another_navmesh_has(

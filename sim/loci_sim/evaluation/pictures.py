@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -10,6 +11,8 @@ import numpy as np
 
 from loci.errors import UserError
 from loci.geometry import Camera
+from loci.observation import Detection
+from loci.perception.simulated import detections_from_instances
 from loci_sim.evaluation.datasets.goat import ImageGoal
 from loci_sim.evaluation.datasets.selection import EpisodeGoal, OpenableScene
 from loci_sim.evaluation.tasks import Goal, Question
@@ -53,17 +56,21 @@ def _told(simulator: HabitatSimulator, g: EpisodeGoal) -> Goal | Question:
     """A goal as the robot is told it."""
     if g.image is None or isinstance(g.goal, Question):
         return g.goal
-    return replace(g.goal, image=render(simulator, g.image))
+    image, detections = render(simulator, g.image)
+    return replace(g.goal, image=image, detections=detections)
 
 
-def render(simulator: HabitatSimulator, image: ImageGoal) -> bytes:
-    """JPEG of what a camera sees from the pose of an image goal, with its size and field of view."""
+def render(simulator: HabitatSimulator, image: ImageGoal) -> tuple[bytes, tuple[Detection, ...]]:
+    """JPEG of what a camera sees from the pose of an image goal, with its size and field of view, and what the simulated detector sees in it."""
     focal = image.width / 2 / float(np.tan(np.radians(image.hfov) / 2))
     middle = ((image.width - 1) / 2, (image.height - 1) / 2)
     name = f"goal-{image.width}x{image.height}-{image.hfov:g}"
     simulator.client.add_camera(name, Camera(image.width, image.height, focal, focal, *middle))
-    color, _, _ = simulator.client.render({name: camera_to_habitat(image.T_map_camera)}, ("color",))[name]
+    color, _, ids = simulator.client.render({name: camera_to_habitat(image.T_map_camera)}, ("color", "ids"))[name]
     ok, data = cv2.imencode(".jpg", cv2.cvtColor(color, cv2.COLOR_RGB2BGR))
     if not ok:
         raise RuntimeError("OpenCV could not encode a picture as JPEG")
-    return bytes(data.tobytes())
+    jpeg = bytes(data.tobytes())
+    _, instances = simulator.added.table.images(ids)
+    order = np.random.default_rng(zlib.crc32(jpeg))  # the same at every run
+    return jpeg, detections_from_instances(instances, simulator.instance_labels, order)
