@@ -278,6 +278,12 @@ def rooms_of_objects(memories: Memories, objects: Sequence[SceneObject]) -> list
     return [room if o.map_id == memories.map_id else None for o, room in zip(objects, rooms, strict=True)]
 
 
+def objects_in_room(memories: Memories, objects: Sequence[SceneObject], room: str) -> list[SceneObject]:
+    """Those that are in a room of this id or name."""
+    rooms = rooms_of_objects(memories, objects)
+    return [o for o, r in zip(objects, rooms, strict=True) if r is not None and room in (r.id, r.name)]
+
+
 def related(
     memories: Memories,
     object_ids: Sequence[str],

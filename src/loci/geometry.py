@@ -89,6 +89,20 @@ def check_pose(T: npt.ArrayLike, name: str = "pose") -> Array:
     return exact
 
 
+def check_points(values: npt.ArrayLike, name: str, shape: tuple[int, ...] | None = None) -> Array:
+    """Points (N, 3), or an array of another shape, as float64 [m].
+
+    Raises:
+        ValueError: of another shape, or not finite; ``name`` is in the message.
+    """
+    array = np.asarray(values, dtype=np.float64)
+    fits = array.shape == shape if shape is not None else array.ndim == 2 and array.shape[1] == 3
+    if not fits or not np.all(np.isfinite(array)):
+        expected = f"{name} {shape or '(N, 3)'}"
+        raise ValueError(f"expected finite {expected} [m], got shape {array.shape}: {array.ravel()[:6].tolist()}")
+    return array
+
+
 def invert_pose(T: Array) -> Array:
     """Inverse of a rigid transform, (4, 4) or (N, 4, 4)."""
     inverse = np.zeros_like(T)

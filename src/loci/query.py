@@ -179,3 +179,8 @@ class Evidence:
     is_quoted: bool = False
     contradiction: str = ""
     image: bytes | None = field(default=None, repr=False)
+
+    @property
+    def name(self) -> str:
+        """What people are told that it is: its text, its label or its id, the first that is not empty."""
+        return self.text or self.label or self.id

@@ -17,13 +17,15 @@ from loci.described_objects import DescribedObject, DescribedObjects
 from loci.episodic.short_term import REACH, ShortTermRecord
 from loci.evidence import Memories, describe_place, picture_of_episode, related, rooms_of_objects
 from loci.forgetting import Explanation, Forgetting
-from loci.geometry import Array
+from loci.geometry import Array, check_points
 from loci.history import ObjectChange, ObjectPose, object_changes, object_history
 from loci.keyframes import Keyframe
+from loci.object_scores import relevance_to_question
+from loci.object_search import find_objects
 from loci.pictures import shown_box
 from loci.place_tokens import PLACES, PlaceTokens
 from loci.query import Query, check_limit
-from loci.recall import Recollection, places_of, recall, score_labels, scores_by_looks, words_of
+from loci.recall import Recollection, places_of, recall
 from loci.retrieving import Corner, RetrievalRequest, retrieve_snapshots
 from loci.routes import Route, find_route
 from loci.scene.movers import Mover
@@ -42,9 +44,6 @@ from loci.spatial.paths import PathResult
 from loci.spatial.ply import write_ply
 from loci.spatial.regions import Room
 from loci.spatial.view import FloorView, SpatialView, Topology
-
-#: Relevance of things to a question that names the room they are in.
-_OF_NAMED_ROOM = 0.6
 
 
 class OtherMapError(ValueError):
@@ -159,7 +158,7 @@ class MemoryQuestions:
         check_limit(limit)
         if not 0.0 < radius < np.inf:
             raise ValueError(f"expected a radius > 0 m, got {radius}")
-        here = None if position is None else _finite(position, "position", (3,))
+        here = None if position is None else check_points(position, "position", (3,))
         places = {p.id: p.position for p in self._memories.spatial.topology().places}
         embedding = None if text is None else self._memories.text_encoder.encode([text])[0]
         pose_of = self._memories.keyframes.pose
@@ -246,7 +245,7 @@ class MemoryQuestions:
             raise ValueError(
                 "expected a question with at least one word, got an empty one (leave it out to ask nothing)"
             )
-        here = self.robot_position if position is None else _finite(position, "position", (3,))
+        here = self.robot_position if position is None else check_points(position, "position", (3,))
         if format not in ("text", "json"):
             raise ValueError(f"expected format 'text' or 'json', got {format!r}")
         check_limit(max_characters, 1_000_000)
@@ -256,26 +255,9 @@ class MemoryQuestions:
         rooms = {o.id: room.id for o, room in zip(objects, found, strict=True) if room is not None}
         if format == "json":
             return scene_graph_json(topology, objects, rooms, carriers), False
-        relevance = None if question is None else self._relevance(question, objects, found)
+        relevance = None if question is None else relevance_to_question(self._memories, objects, found, question)
         worth = worth_of_objects(objects, relevance, here, self.map_id)
         return scene_graph_text(topology, objects, rooms, carriers, max_characters, worth)
-
-    def _relevance(
-        self, question: str, objects: Sequence[SceneObject], rooms: Sequence[Room | None]
-    ) -> npt.NDArray[np.float32]:
-        """Of N objects to a question (N,): how well they fit it themselves, or whether it names the room that they are in."""
-        encoder, attributes = self._memories.text_encoder, self._memories.scene.attributes()
-        scores = score_labels(
-            [o.label for o in objects],
-            [o.colors for o in objects],
-            question,
-            encoder.encode([question])[0],
-            encoder,
-            [attributes.get(o.id, ()) for o in objects],
-        )
-        words = words_of(question)
-        named = [r is not None and bool(r.name) and set(r.name.lower().split()) <= words for r in rooms]
-        return np.maximum(scores, np.where(named, _OF_NAMED_ROOM, 0.0)).astype(np.float32)
 
     def keyframe(self, keyframe_id: str) -> Keyframe:
         """A keyframe: its pose, camera and stamp.
@@ -312,7 +294,7 @@ class MemoryQuestions:
         Raises:
             ValueError: points not (N, 3) finite, or level out of range.
         """
-        return self._memories.spatial.query_occupancy(_finite(points, "points"), level)
+        return self._memories.spatial.query_occupancy(check_points(points, "points"), level)
 
     def cast_rays(self, origins: npt.ArrayLike, directions: npt.ArrayLike, max_range: float) -> RayHits:
         """First occupied voxel along N rays.
@@ -320,7 +302,7 @@ class MemoryQuestions:
         Raises:
             ValueError: not (N, 3) finite, a direction of length 0, or a range that is not > 0.
         """
-        a, d = _finite(origins, "origins"), _finite(directions, "directions")
+        a, d = check_points(origins, "origins"), check_points(directions, "directions")
         if a.shape != d.shape:
             raise ValueError(f"expected as many directions as origins, got {len(d)} and {len(a)}")
         if not (np.isfinite(max_range) and max_range > 0):
@@ -415,7 +397,7 @@ class MemoryQuestions:
     def floors_of(self, positions: npt.ArrayLike) -> list[Floor]:
         """The floors that points (N, 3) [m] are on; empty if nothing was observed in this map yet."""
         view = self._memories.spatial.view
-        return view.floors_of(_finite(positions, "positions")) if view is not None else []
+        return view.floors_of(check_points(positions, "positions")) if view is not None else []
 
     def occupied_voxels(self) -> npt.NDArray[np.float32]:
         """Centres of the occupied leaves, (N, 3) [m]."""
@@ -425,7 +407,7 @@ class MemoryQuestions:
         """Frontiers, up to date, with path lengths from ``position`` (default: the robot) [m]; -1: not reachable."""
         if self.robot_position is None:
             return []
-        start = None if position is None else _finite(position, "position", (3,))
+        start = None if position is None else check_points(position, "position", (3,))
         self._fresh_view()
         return self._memories.spatial.frontiers(start)
 
@@ -445,9 +427,9 @@ class MemoryQuestions:
         """
         if not (np.isfinite(tolerance) and tolerance >= 0):
             raise ValueError(f"expected a tolerance >= 0 m, got {tolerance}")
-        target = self.position_of(goal) if isinstance(goal, str) else _finite(goal, "goal", (3,))
+        target = self.position_of(goal) if isinstance(goal, str) else check_points(goal, "goal", (3,))
         if start is not None:
-            origin = _finite(start, "start", (3,))
+            origin = check_points(start, "start", (3,))
         elif self.robot_position is not None:
             origin = self.robot_position
         else:
@@ -490,7 +472,7 @@ class MemoryQuestions:
             where = graph.get(place_id).position
         else:
             assert position is not None  # exactly one of the two is given
-            where = p = _finite(position, "position", (3,))
+            where = p = check_points(position, "position", (3,))
             nearest = graph.nearest(p, self.map_id)
             if not nearest:
                 raise LookupError("no place is known in this map yet")
@@ -696,31 +678,12 @@ class MemoryQuestions:
             raise ValueError("expected a text with at least one word, got an empty one")
         if (position is None) != (radius is None):
             raise ValueError("expected position and radius together")
-        found = list(self.objects())
         if room is not None:
             self._check_room(room)
-            rooms = rooms_of_objects(self._memories, found)
-            found = [o for o, r in zip(found, rooms, strict=True) if r is not None and room in (r.id, r.name)]
-        found = [o for o in found if (not labels or o.label in labels) and _is_in_state(o, state)]
-        distance = np.zeros(len(found))
-        if position is not None and radius is not None:
-            p = _finite(position, "position", (3,))
-            if not (np.isfinite(radius) and radius > 0):
-                raise ValueError(f"expected a radius > 0 m, got {radius}")
-            distance = np.array([np.linalg.norm(o.center - p) for o in found])
-            found = [o for o, d in zip(found, distance, strict=True) if d <= radius]
-            distance = distance[distance <= radius]
-        scores = np.ones(len(found), dtype=np.float32)
-        if text is not None:
-            encoder = self._memories.text_encoder
-            embedding = encoder.encode([text])[0]
-            known = self._memories.scene.attributes()
-            attributes = [known.get(o.id, ()) for o in found]
-            colors = [o.colors for o in found]
-            scores = score_labels([o.label for o in found], colors, text, embedding, encoder, attributes)
-            scores = np.maximum(scores, scores_by_looks(self._memories, found, text))
-        order = sorted(range(len(found)), key=lambda i: (-scores[i], distance[i], -found[i].last_seen_ns))
-        return [(found[i], float(scores[i])) for i in order[offset : offset + limit]]
+        found = find_objects(
+            self._memories, text=text, labels=labels, room=room, state=state, position=position, radius=radius
+        )
+        return found[offset : offset + limit]
 
     def attributes(self) -> Mapping[str, tuple[str, ...]]:
         """{object id: what detectors told of it ("open", "wooden"), and its size among its like ("large", "tall")}."""
@@ -820,17 +783,3 @@ class MemoryQuestions:
                 f"{thing} lies in map {map_id!r}, which is not joined to the current map {self.map_id!r}"
             )
         return np.asarray(position, dtype=np.float64)
-
-
-def _is_in_state(o: SceneObject, state: str | None) -> bool:
-    """Whether an object is "present", "missing" ..., or was told to be "open", "clean" ..."""
-    return state in (None, o.state) or state in o.attributes
-
-
-def _finite(values: npt.ArrayLike, name: str, shape: tuple[int, ...] | None = None) -> Array:
-    array = np.asarray(values, dtype=np.float64)
-    fits = array.shape == shape if shape is not None else array.ndim == 2 and array.shape[1] == 3
-    if not fits or not np.all(np.isfinite(array)):
-        expected = f"{name} {shape or '(N, 3)'}"
-        raise ValueError(f"expected finite {expected} [m], got shape {array.shape}: {array.ravel()[:6].tolist()}")
-    return array

@@ -5,7 +5,6 @@ Reads published views only, so that it answers while observations stream.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -26,12 +25,10 @@ from loci.evidence import (
     describe_snapshot,
     rooms_of_objects,
 )
+from loci.object_scores import scores_by_looks, scores_by_words
 from loci.perception.matching import PicturePose
-from loci.perception.protocols import ImageTextEncoder
-from loci.perception.text import TextEncoder
 from loci.pictured import ShownObject, objects_shown
 from loci.query import KINDS, SAME_VIEW, Evidence, Kind, Order, Origin, Query
-from loci.scene.attributes import agreement, asked_attributes, attribute_words
 from loci.scene.objects import SceneObject
 from loci.spatial.regions import Room
 from loci.store.errors import StoreError
@@ -41,11 +38,6 @@ Vector = npt.NDArray[np.float32]
 
 #: What is ranked behind something of a lower score comes this much below it.
 _BELOW = 1e-5
-#: Score of a thing whose category is named in the text, what a matching colour or attribute adds to it, and what each takes away
-#: that it is known not to have.
-NAMED_SCORE, ATTRIBUTE_BONUS, ATTRIBUTE_PENALTY = 0.9, 0.1, 0.15
-#: Score of a thing that looks exactly like what is asked for: less than of one that is called so.
-LOOKS_SCORE = 0.85
 #: So many local features that agree leave no doubt that two images show the same. Only the first ones by likeness are compared so
 #: closely, and of those from nearly the same place [m] and direction (cosine) only the first.
 _SURE_INLIERS, _MAX_VERIFIED, _SAME_PLACE, _SAME_DIRECTION = 100, 64, 0.4, 0.9
@@ -71,64 +63,6 @@ class _Candidate:
     when: tuple[int, int]
     describe: Callable[..., Evidence]
     object_id: str = ""
-
-
-def words_of(text: str) -> set[str]:
-    """Lower-case words of a text, with plurals cut to their stem in the simplest way (``mugs`` -> ``mug``)."""
-    words = re.findall(r"[a-z0-9]+", text.lower())
-    return {stem for word in words for stem in (word, word.removesuffix("s"), word.removesuffix("es"))}
-
-
-def score_labels(
-    labels: Sequence[str],
-    colors: Sequence[Sequence[str]],
-    text: str | None,
-    embedding: Vector | None,
-    encoder: TextEncoder,
-    attributes: Sequence[Sequence[str]] = (),
-) -> npt.NDArray[np.float32]:
-    """Relevance of N categories (with N lists of colour names, and of attributes if any) to a text, (N,) in [0, 1].
-
-    The cosine of the text encoder, raised to ``NAMED_SCORE`` where the text names the category itself; more where it asks for
-    colours or attributes that a thing has ("red mug", "open drawer"), less for each that the thing is known not to have.
-    """
-    scores = np.zeros(len(labels), dtype=np.float32)
-    if not labels:
-        return scores
-    unique, inverse = np.unique(np.asarray(labels, dtype=object).astype(str), return_inverse=True)
-    known = [label for label in unique if label]
-    if embedding is not None and known:
-        by_label = dict(zip(known, encoder.encode(known) @ embedding, strict=True))
-        scores = np.clip([by_label.get(label, 0.0) for label in unique], 0.0, 1.0).astype(np.float32)[inverse]
-    if text is not None:
-        words = words_of(text)
-        told = attributes or ((),) * len(labels)
-        asked = asked_attributes(words, attribute_words(a for own in told for a in own))
-        for i, (label, names, own) in enumerate(zip(labels, colors, told, strict=True)):
-            parts = set(label.lower().split())
-            if label and parts <= words:
-                n_has, n_against = agreement(asked - parts, names, own) if asked else (0, 0)
-                named = NAMED_SCORE + ATTRIBUTE_BONUS * bool(n_has) - ATTRIBUTE_PENALTY * min(n_against, 2)
-                scores[i] = max(scores[i], named)
-    return scores
-
-
-def scores_by_looks(memories: Memories, objects: Sequence[SceneObject], text: str) -> npt.NDArray[np.float32]:
-    """How much N objects look like what a text says, (N,) in [0, `LOOKS_SCORE`]: where image encoder and detector share a model.
-
-    0 for objects without an embedding of the memory's image-text encoder, and where there is no such encoder.
-    """
-    encoder = memories.image_encoder
-    scores = np.zeros(len(objects), dtype=np.float32)
-    if not isinstance(encoder, ImageTextEncoder) or not any(o.embedding is not None for o in objects):
-        return scores
-    vector = encoder.encode_text([text])[0]
-    rows = [i for i, o in enumerate(objects) if o.embedding is not None and o.embedding.shape == vector.shape]
-    if rows:
-        low, high = encoder.match_range
-        cosines = np.stack([objects[i].embedding for i in rows]) @ vector  # type: ignore[misc]
-        scores[rows] = LOOKS_SCORE * np.clip((cosines - low) / (high - low), 0.0, 1.0)
-    return scores
 
 
 def recall(memories: Memories, query: Query) -> Recollection:
@@ -352,10 +286,7 @@ def _object_scores(
     image_embedding: Vector | None,
 ) -> npt.NDArray[np.float32]:
     if text_embedding is not None:
-        labels, colors = [o.label for o in objects], [o.colors for o in objects]
-        known = memories.scene.attributes()
-        attributes = [known.get(o.id, ()) for o in objects]
-        scores = score_labels(labels, colors, query.text, text_embedding, memories.text_encoder, attributes)
+        scores = scores_by_words(memories, objects, query.text, text_embedding)
         return scores if query.text is None else np.maximum(scores, scores_by_looks(memories, objects, query.text))
     if image_embedding is not None:
         scores = np.zeros(len(objects), dtype=np.float32)

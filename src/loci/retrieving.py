@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from loci.episodic.filters import EpisodeFilter
-from loci.evidence import Memories, rooms_of_objects
+from loci.evidence import Memories, objects_in_room
 from loci.perception.protocols import ImageTextEncoder
 from loci.scene.objects import SceneObject
 from loci.scene.retrieval import Retrieval, Wanted, retrieve
@@ -141,8 +141,7 @@ def _region(
         return None, ""
     known, where = list(objects.values()), []
     if request.room:
-        rooms = rooms_of_objects(memories, known)
-        known = [o for o, r in zip(known, rooms, strict=True) if r is not None and request.room in (r.id, r.name)]
+        known = objects_in_room(memories, known, request.room)
         where.append(f"in {request.room}" if "/" in request.room else f"in the {request.room}")
     if request.box is not None:
         low, high = np.asarray(request.box[0]), np.asarray(request.box[1])

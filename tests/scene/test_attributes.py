@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scene_worlds import around, box, ids, room, thing
 
+from loci.object_scores import score_labels
 from loci.observation import Detection
-from loci.recall import score_labels
 from loci.scene.attribute_votes import MAX_KEPT, STATES, AttributeVotes, normalise_attribute
 from loci.scene.attributes import size_words
 from loci.scene.objects import ObjectMap

@@ -14,10 +14,11 @@ from loci.nodes.client import MemoryClient
 from loci.perception.text import MiniLMTextEncoder
 from loci.planning.bodies import Handled, Motion, SteppedBody
 from loci.planning.driving import Driver, PathSource, bearing, drive_to
-from loci.planning.execution import Outcome, Recall, TaskExecutor
+from loci.planning.execution import TaskExecutor
 from loci.planning.offline import OfflinePlanner
 from loci.planning.orders import Verb, parse_instruction
 from loci.planning.protocols import Action, Planner, Point
+from loci.planning.task_context import Outcome, Recall
 from loci.query import Evidence, Query
 from loci_sim.evaluation.robot import SimulatedRobot, TrueMap
 from loci_sim.evaluation.tasks import Asked, Chore, Goal, MemoryUse, Question, Reply, Stop

@@ -4,29 +4,25 @@
         for evidence in memory.recall(Query(text="mug", limit=3)).evidence:
             print(evidence.text, evidence.position)
 
-Calls are synchronous and bounded in time; a context, node and executor of its own spin behind it, so that it can be used
-in any script and from any thread, also inside another node's callbacks. It is a `loci.planning.protocols.MemoryReader`.
+Calls are synchronous and bounded in time, from any thread (`loci.nodes.connection`). It is a `loci.planning.protocols.MemoryReader`.
 """
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from geometry_msgs.msg import Pose
-from loci_ros import action, srv
-from rclpy.action import ActionClient
-from rclpy.executors import InvalidHandle
+from loci_ros import action, msg, srv
 
 from loci.forgetting import Explanation
 from loci.geometry import Array
 from loci.nodes import images
+from loci.nodes.connection import MemoryConnection, MemoryServiceError, Progress
 from loci.nodes.conversions import (
     from_evidence,
     from_point,
@@ -40,26 +36,12 @@ from loci.nodes.conversions import (
     to_transform,
 )
 from loci.nodes.errors import Code
-from loci.nodes.own_node import NodeClosedError, OwnNode
-from loci.planning.cancelling import current_check
 from loci.planning.protocols import Answer, KnownFrontier, KnownObject, KnownPath, KnownPose, KnownRoom, Point
 from loci.query import MAX_LIMIT, Evidence, Query
 from loci.scene.relations import Relation
 from loci.spatial.cubes import Cubes, NearestVoxels
 
-Progress = Callable[[float, str], None]
-
-
-class MemoryServiceError(RuntimeError):
-    """The memory answered with an error, or not at all.
-
-    Attributes:
-        code: what kind of error (msg/ErrorCode).
-    """
-
-    def __init__(self, code: Code, message: str) -> None:
-        super().__init__(message)
-        self.code = code
+__all__ = ["KnownRoute", "Located", "MemoryClient", "MemoryServiceError", "RecalledPage"]
 
 
 @dataclass(frozen=True)
@@ -116,15 +98,11 @@ class MemoryClient:
     """
 
     def __init__(self, namespace: str = "", *, timeout: float = 10.0, node_name: str = "loci_client") -> None:
-        self.timeout = timeout
-        self._own = OwnNode(node_name, namespace)
-        self._clients: dict[str, Any] = {}
-        self._actions: dict[str, Any] = {}
-        self._lock = threading.Lock()
+        self._memory = MemoryConnection(node_name, namespace, timeout)
 
     def close(self) -> None:
         """Stop; calls that are under way fail at once. Harmless when closed already."""
-        self._own.close()
+        self._memory.close()
 
     def __enter__(self) -> MemoryClient:
         return self
@@ -136,7 +114,7 @@ class MemoryClient:
 
     def recall(self, query: Query, min_stamp_ns: int = 0) -> RecalledPage:
         """Ranked evidence from all memories. ``min_stamp_ns``: wait until observations up to it are in (in every call)."""
-        answer = self._call(srv.Recall, "recall", min_stamp_ns, query=to_query(query))
+        answer = self._memory.call(srv.Recall, "recall", min_stamp_ns, query=to_query(query))
         return RecalledPage(tuple(from_evidence(e) for e in answer.evidence), int(answer.n_total))
 
     def timeline(
@@ -153,7 +131,7 @@ class MemoryClient:
         min_stamp_ns: int = 0,
     ) -> RecalledPage:
         """What happened, in order of time."""
-        answer = self._call(
+        answer = self._memory.call(
             srv.Timeline,
             "timeline",
             min_stamp_ns,
@@ -180,21 +158,18 @@ class MemoryClient:
         pinned: bool = False,
     ) -> str:
         """Remember something that no camera saw; durable on return. Returns its id."""
-        request = srv.Remember.Request(source=source)
-        episode = request.episode
-        episode.text, episode.labels, episode.object_id = text, list(labels), object_id
-        episode.state, episode.pinned = state, pinned
+        episode = msg.TextEpisode(text=text, labels=list(labels), object_id=object_id, state=state, pinned=pinned)
         if position is not None:
             episode.has_position, episode.position = True, to_point(position)
-        return str(self._send(srv.Remember, "remember", request).id)
+        return str(self._memory.call(srv.Remember, "remember", episode=episode, source=source).id)
 
     def forget(self, ids: Sequence[str]) -> int:
         """Really forget episodes, keyframes or objects; returns how many."""
-        return int(self._call(srv.Forget, "forget", ids=list(ids)).n_forgotten)
+        return int(self._memory.call(srv.Forget, "forget", ids=list(ids)).n_forgotten)
 
     def explain(self, id: str) -> Explanation:
         """Why an episode, keyframe or object is kept, or why it was forgotten."""
-        answer = self._call(srv.Explain, "explain", id=id)
+        answer = self._memory.call(srv.Explain, "explain", id=id)
         return Explanation(bool(answer.is_kept), tuple(answer.reasons))
 
     def scene_graph(
@@ -209,7 +184,7 @@ class MemoryClient:
         fields: dict[str, Any] = {"format": format, "max_characters": max_characters, "question": question or ""}
         if position is not None:
             fields |= {"has_position": True, "position": to_point(position)}
-        return str(self._call(srv.SceneGraph, "scene_graph", **fields).graph)
+        return str(self._memory.call(srv.SceneGraph, "scene_graph", **fields).graph)
 
     def ask(
         self,
@@ -221,7 +196,7 @@ class MemoryClient:
         timeout: float | None = None,
     ) -> Answer:
         """Ask the planner a question."""
-        answer = self._call(
+        answer = self._memory.call(
             srv.Ask, "ask", min_stamp_ns, timeout=timeout, question=question, limit=limit, with_images=with_images
         )
         return Answer(
@@ -230,7 +205,7 @@ class MemoryClient:
 
     def statistics(self, min_stamp_ns: int = 0) -> dict[str, str]:
         """Counts, sizes, rates; with ``memory_uuid``, ``name``, ``map_id``, ``session`` and ``newest_stamp_ns``."""
-        answer = self._call(srv.Statistics, "statistics", min_stamp_ns)
+        answer = self._memory.call(srv.Statistics, "statistics", min_stamp_ns)
         named = {
             "memory_uuid": answer.memory_uuid,
             "name": answer.name,
@@ -242,7 +217,7 @@ class MemoryClient:
     @property
     def newest_stamp_ns(self) -> int:
         """Stamp of the newest observation taken in [ns]; 0: none yet."""
-        return to_ns(self._call(srv.Statistics, "statistics").newest)
+        return to_ns(self._memory.call(srv.Statistics, "statistics").newest)
 
     # --- objects and rooms --------------------------------------------------------------------------------------------
 
@@ -271,7 +246,7 @@ class MemoryClient:
         where: dict[str, Any] = {}
         if position is not None:
             where = {"has_position": True, "position": to_point(position), "radius": float(radius)}
-        answer = self._call(
+        answer = self._memory.call(
             srv.FindObjects,
             "find_objects",
             min_stamp_ns,
@@ -303,7 +278,7 @@ class MemoryClient:
     def known_object(self, object_id: str) -> KnownObject | None:
         """The object with this id; None if there is none."""
         try:
-            return from_scene_object(self._call(srv.GetObject, "get_object", id=object_id).object)
+            return from_scene_object(self._memory.call(srv.GetObject, "get_object", id=object_id).object)
         except MemoryServiceError as error:
             if error.code == Code.NOT_FOUND:
                 return None
@@ -333,12 +308,12 @@ class MemoryClient:
 
     def topology(self, min_stamp_ns: int = 0) -> Any:
         """Places, edges and rooms, as a loci_ros/Topology message."""
-        return self._call(srv.GetTopology, "get_topology", min_stamp_ns).topology
+        return self._memory.call(srv.GetTopology, "get_topology", min_stamp_ns).topology
 
     def object_image(self, object_id: str) -> bytes | None:
         """JPEG of an object's best view; None if there is no such object."""
         try:
-            answer = self._call(srv.GetObject, "get_object", id=object_id, with_image=True)
+            answer = self._memory.call(srv.GetObject, "get_object", id=object_id, with_image=True)
         except MemoryServiceError as error:
             if error.code == Code.NOT_FOUND:
                 return None
@@ -347,7 +322,7 @@ class MemoryClient:
 
     def object_history(self, object_id: str, min_stamp_ns: int = 0) -> tuple[Any, ...]:
         """Where an object was, oldest first, as loci_ros/ObjectPose messages; the last one is where it is now."""
-        return tuple(self._call(srv.GetObject, "get_object", min_stamp_ns, id=object_id).history)
+        return tuple(self._memory.call(srv.GetObject, "get_object", min_stamp_ns, id=object_id).history)
 
     def changes(
         self,
@@ -363,7 +338,7 @@ class MemoryClient:
         min_stamp_ns: int = 0,
     ) -> tuple[Any, ...]:
         """What changed in the scene, as loci_ros/ObjectChange messages; of times, 0 is no limit."""
-        answer = self._call(
+        answer = self._memory.call(
             srv.GetChanges,
             "get_changes",
             min_stamp_ns,
@@ -391,7 +366,7 @@ class MemoryClient:
         where: dict[str, Any] = {}
         if viewpoint is not None:
             where = {"has_viewpoint": True, "viewpoint": Pose(position=to_point(viewpoint))}
-        answer = self._call(
+        answer = self._memory.call(
             srv.GetRelations,
             "get_relations",
             min_stamp_ns,
@@ -420,7 +395,7 @@ class MemoryClient:
     ) -> Any:
         """The images that matter, as a loci_ros/Retrieve response; see `MemoryQuestions.retrieve`."""
         fields: dict[str, Any] = {} if image is None else {"image": to_jpeg(images.encode_color(image))}
-        return self._call(
+        return self._memory.call(
             srv.Retrieve,
             "retrieve",
             question=question,
@@ -437,7 +412,9 @@ class MemoryClient:
     def snapshots(self, *, with_images: bool = False, limit: int = MAX_LIMIT, offset: int = 0) -> tuple[Any, ...]:
         """Snapshots, as loci_ros/Snapshot messages."""
         return tuple(
-            self._call(srv.GetSnapshots, "get_snapshots", limit=limit, offset=offset, with_images=with_images).snapshots
+            self._memory.call(
+                srv.GetSnapshots, "get_snapshots", limit=limit, offset=offset, with_images=with_images
+            ).snapshots
         )
 
     # --- space --------------------------------------------------------------------------------------------------------
@@ -445,7 +422,7 @@ class MemoryClient:
     def known_frontiers(self, position: Point | None = None, min_stamp_ns: int = 0) -> tuple[KnownFrontier, ...]:
         """Frontiers with path lengths from ``position`` (None: where the robot was last seen), nearest first."""
         where: dict[str, Any] = {} if position is None else {"has_position": True, "position": to_point(position)}
-        answer = self._call(srv.GetFrontiers, "get_frontiers", min_stamp_ns, limit=MAX_LIMIT, **where)
+        answer = self._memory.call(srv.GetFrontiers, "get_frontiers", min_stamp_ns, limit=MAX_LIMIT, **where)
         return tuple(
             KnownFrontier(
                 f.id,
@@ -466,7 +443,7 @@ class MemoryClient:
         wanted = {f.id for f in frontiers if f.keyframe_id}
         if not wanted:
             return {}
-        answer = self._call(srv.GetFrontiers, "get_frontiers", limit=MAX_LIMIT, with_images=True)
+        answer = self._memory.call(srv.GetFrontiers, "get_frontiers", limit=MAX_LIMIT, with_images=True)
         return {f.id: bytes(f.image.data) for f in answer.frontiers if f.id in wanted and len(f.image.data)}
 
     def path_to(
@@ -477,7 +454,7 @@ class MemoryClient:
         if start is not None:
             fields |= {"has_start": True, "start": to_point(start)}
         try:
-            answer = self._call(srv.FindPath, "find_path", min_stamp_ns, tolerance=float(tolerance), **fields)
+            answer = self._memory.call(srv.FindPath, "find_path", min_stamp_ns, tolerance=float(tolerance), **fields)
         except MemoryServiceError as error:
             if error.code in (Code.NO_PATH, Code.NOT_FOUND, Code.OTHER_MAP):
                 return KnownPath(np.empty((0, 3)), 0.0, str(error).removeprefix("no path: "))
@@ -493,7 +470,7 @@ class MemoryClient:
             min_stamp_ns: see `recall`.
         """
         try:
-            answer = self._call(srv.GetRoute, "get_route", min_stamp_ns, goal=goal, start=start)
+            answer = self._memory.call(srv.GetRoute, "get_route", min_stamp_ns, goal=goal, start=start)
         except MemoryServiceError as error:
             if error.code == Code.NO_PATH:
                 reason = str(error).removeprefix("no route: ")
@@ -512,7 +489,7 @@ class MemoryClient:
         self, source: str, target: str, succeeded: bool, duration: float = 0.0, blocked: bool = False
     ) -> Any:
         """Tell how the robot fared on an edge between two places (`duration` [s], 0: not known); the loci_ros/PlaceEdge as it is now."""
-        return self._call(
+        return self._memory.call(
             srv.ReportTraversal,
             "report_traversal",
             source=source,
@@ -524,13 +501,13 @@ class MemoryClient:
 
     def map(self, floor: str = "", min_stamp_ns: int = 0) -> Any:
         """Occupancy grid of a floor by its id (empty: the one that the robot is on), as a loci_ros/GetMap response."""
-        return self._call(srv.GetMap, "get_map", min_stamp_ns, floor=floor)
+        return self._memory.call(srv.GetMap, "get_map", min_stamp_ns, floor=floor)
 
     def query_occupancy(
         self, points: npt.ArrayLike, level: int = 0
     ) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.float32]]:
         """State (-1 unknown, 0 free, 1 occupied) and probability of points (N, 3) [m]."""
-        answer = self._call(
+        answer = self._memory.call(
             srv.QueryOccupancy, "query_occupancy", points=[to_point(p) for p in np.asarray(points)], level=level
         )
         return np.asarray(answer.states, dtype=np.int8), np.asarray(answer.probabilities, dtype=np.float32)
@@ -548,7 +525,7 @@ class MemoryClient:
         min_stamp_ns: int = 0,
     ) -> Cubes:
         """Known cubes of leaf size * 2^level that a box [m] overlaps; with a stamp, those that became what they are after it."""
-        answer = self._call(
+        answer = self._memory.call(
             srv.QueryBox,
             "query_box",
             min_stamp_ns,
@@ -574,7 +551,7 @@ class MemoryClient:
 
     def nearest_occupied(self, points: npt.ArrayLike, max_distance: float, min_stamp_ns: int = 0) -> NearestVoxels:
         """Nearest occupied voxel of each of up to 10000 points (N, 3) [m] within a distance [m]."""
-        answer = self._call(
+        answer = self._memory.call(
             srv.NearestOccupied,
             "nearest_occupied",
             min_stamp_ns,
@@ -594,23 +571,25 @@ class MemoryClient:
             fields |= {"has_position": True, "position": to_point(position)}
         if image is not None:
             fields["image"] = to_jpeg(images.encode_color(image))
-        answer = self._call(srv.Locate, "locate", **fields)
+        answer = self._memory.call(srv.Locate, "locate", **fields)
         return Located(answer.place, answer.room, answer.room_name, float(answer.score))
 
     # --- keeping ------------------------------------------------------------------------------------------------------
 
     def save(self, name: str = "") -> str:
         """Commit durably, or copy under another name; returns the folder."""
-        return str(self._call(srv.Save, "save", name=name).path)
+        return str(self._memory.call(srv.Save, "save", name=name).path)
 
     def clear(self) -> int:
         """Forget everything."""
-        return int(self._call(srv.Clear, "clear", confirm=True).n_forgotten)
+        return int(self._memory.call(srv.Clear, "clear", confirm=True).n_forgotten)
 
     def load(self, name: str, map_id: str = "", *, progress: Progress | None = None, timeout: float = 120.0) -> str:
         """Open another saved memory in place of the current one; returns its UUID."""
         return str(
-            self._act(action.Load, "load", action.Load.Goal(name=name, map_id=map_id), progress, timeout).memory_uuid
+            self._memory.act(
+                action.Load, "load", action.Load.Goal(name=name, map_id=map_id), progress, timeout
+            ).memory_uuid
         )
 
     def merge(
@@ -620,15 +599,17 @@ class MemoryClient:
         goal = action.Merge.Goal(name=name, has_transform=T_this_other is not None)
         if T_this_other is not None:
             goal.transform = to_transform(T_this_other)
-        return self._act(action.Merge, "merge", goal, progress, timeout)
+        return self._memory.act(action.Merge, "merge", goal, progress, timeout)
 
     def consolidate(self, everything: bool = False, *, progress: Progress | None = None, timeout: float = 600.0) -> Any:
         """Move short-term records to the long term and merge near-duplicates; returns the action's result."""
-        return self._act(action.Consolidate, "consolidate", action.Consolidate.Goal(all=everything), progress, timeout)
+        return self._memory.act(
+            action.Consolidate, "consolidate", action.Consolidate.Goal(all=everything), progress, timeout
+        )
 
     def export(self, name: str, *, progress: Progress | None = None, timeout: float = 600.0) -> str:
         """Write the memory as JSON, JPEG and PLY; returns the folder."""
-        return str(self._act(action.Export, "export", action.Export.Goal(name=name), progress, timeout).path)
+        return str(self._memory.act(action.Export, "export", action.Export.Goal(name=name), progress, timeout).path)
 
     # ------------------------------------------------------------------------------------------------------------------
 
@@ -641,7 +622,7 @@ class MemoryClient:
         deadline = time.monotonic() + timeout
         while True:
             try:
-                self._call(srv.Statistics, "statistics", timeout=max(0.1, deadline - time.monotonic()))
+                self._memory.call(srv.Statistics, "statistics", timeout=max(0.1, deadline - time.monotonic()))
                 return
             except MemoryServiceError as error:
                 if time.monotonic() >= deadline:
@@ -655,93 +636,3 @@ class MemoryClient:
             found += page.evidence
             if not page.evidence or len(found) >= page.n_total:
                 return found
-
-    def _call(
-        self, service_type: Any, service: str, min_stamp_ns: int = 0, /, *, timeout: float | None = None, **fields: Any
-    ) -> Any:
-        _check_counts(fields)
-        request = service_type.Request(**fields)
-        if min_stamp_ns:
-            request.min_stamp = to_time(min_stamp_ns)
-        # Only what waits for an image may take long; what is quick is brought to its end, and the robot can still be stopped.
-        return self._send(service_type, service, request, timeout, current_check() if min_stamp_ns else None)
-
-    def _send(
-        self,
-        service_type: Any,
-        name: str,
-        request: Any,
-        timeout: float | None = None,
-        given_up: Callable[[], bool] | None = None,
-    ) -> Any:
-        timeout = self.timeout if timeout is None else timeout
-        began = time.monotonic()
-        with self._lock, self._open():
-            if name not in self._clients:
-                self._clients[name] = self._own.node.create_client(service_type, name)
-                self._own.wake()
-            client = self._clients[name]
-        if not client.service_is_ready() and not client.wait_for_service(timeout):
-            raise TimeoutError(
-                f"no service {client.srv_name} within {timeout:g} s: is the memory running, in this namespace and ROS_DOMAIN_ID?"
-            )
-        with self._open():
-            future = client.call_async(request)
-            left = timeout - (time.monotonic() - began)
-            return _checked(self._own.wait(future, left, client.srv_name, given_up))
-
-    def _act(self, action_type: Any, name: str, goal: Any, progress: Progress | None, timeout: float) -> Any:
-        with self._lock, self._open():
-            if name not in self._actions:
-                self._actions[name] = self._own.run(
-                    lambda: ActionClient(self._own.node, action_type, name), self.timeout, name
-                )
-            client = self._actions[name]
-        if not client.wait_for_server(min(timeout, self.timeout)):
-            raise TimeoutError(f"no action {name}: is the memory running, in this namespace and ROS_DOMAIN_ID?")
-
-        def feedback(message: Any) -> None:
-            if progress is not None:
-                progress(float(message.feedback.progress), message.feedback.stage)
-
-        def sent(send: Callable[[], Any], limit: float) -> Any:
-            return self._own.wait(self._own.run(send, self.timeout, name), limit, name)
-
-        with self._open():
-            handle = sent(lambda: client.send_goal_async(goal, feedback_callback=feedback), self.timeout)
-            if not handle.accepted:
-                raise MemoryServiceError(Code.UNAVAILABLE, f"{name} was not accepted")
-            try:
-                answer = sent(handle.get_result_async, timeout)
-            except TimeoutError:
-                handle.cancel_goal_async()
-                raise
-        return _checked(answer.result)
-
-    @contextmanager
-    def _open(self) -> Iterator[None]:
-        """
-        Raises:
-            MemoryServiceError: the client is closed, or was in the meantime.
-        """
-        try:
-            if not self._own.closed:
-                yield
-                return
-        except (NodeClosedError, InvalidHandle):  # the handle of a service that went with the node
-            if not self._own.closed:
-                raise
-        raise MemoryServiceError(Code.UNAVAILABLE, "the client of the memory is closed")
-
-
-def _checked(answer: Any) -> Any:
-    if answer.error_code != Code.NONE:
-        raise MemoryServiceError(Code(answer.error_code), answer.error_msg)
-    return answer
-
-
-def _check_counts(fields: dict[str, Any]) -> None:
-    """Counts are unsigned in messages: say so here, where rclpy would fail with an assertion."""
-    for name in ("limit", "offset", "max_characters", "level"):
-        if not 0 <= int(fields.get(name, 0)) < 2**32:
-            raise MemoryServiceError(Code.INVALID_REQUEST, f"expected {name} >= 0 (below 2^32), got {fields[name]}")

@@ -15,10 +15,11 @@ from loci.nodes.errors import Code, RequestError
 from loci.perception.text import TextEncoder
 from loci.planning.bodies import BodyError, Motion
 from loci.planning.cancelling import GivenUpError, cancelled_by
-from loci.planning.execution import Outcome, TaskExecutor
+from loci.planning.execution import TaskExecutor
 from loci.planning.navigated import NavigatedBody
 from loci.planning.orders import Order
 from loci.planning.revisiting import Revisit
+from loci.planning.task_context import Outcome
 from loci.query import check_limit
 
 MAX_STEPS = 10_000

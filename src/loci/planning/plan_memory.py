@@ -125,11 +125,10 @@ class PlanMemory:
             reason: in plain words.
             stamp_ns: when [ns].
         """
-        what = candidate.text or candidate.label or candidate.id
         told = {
-            "not there": f"the {words} was not there ({what})",
-            "not reached": f"the way to {what} could not be driven ({reason})",
-            "not done": f"nothing could be done with {what} ({reason})",
+            "not there": f"the {words} was not there ({candidate.name})",
+            "not reached": f"the way to {candidate.name} could not be driven ({reason})",
+            "not done": f"nothing could be done with {candidate.name} ({reason})",
         }[failure]
         return self._memory.remember(
             shortened(f"{told}, {time_phrase(stamp_ns)}", _MAX_CHARACTERS),
@@ -146,9 +145,8 @@ class PlanMemory:
             found: where it was.
             stamp_ns: when [ns].
         """
-        what = found.text or found.label or found.id
         return self._memory.remember(
-            shortened(f"looked for the {words} and found it: {what}, {time_phrase(stamp_ns)}", _MAX_CHARACTERS),
+            shortened(f"looked for the {words} and found it: {found.name}, {time_phrase(stamp_ns)}", _MAX_CHARACTERS),
             SOURCE,
             labels=(FOUND, _thing(words)),
             state=FOUND,

@@ -1,6 +1,6 @@
 """What became of a task: the instruction, its orders, and every try at them, as a tree that is read while it grows.
 
-For people (`TaskTree.lines`) and for programs (`TaskTree.to_json`). It only keeps what `TaskExecutor` tells it.
+For people (`TaskTree.lines`) and for programs (`TaskTree.to_json`). It only keeps what it is told (`TaskExecutor`, `TaskContext`).
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ class Tries:
     def add(self, candidate: Evidence, reason: str, *, reached: bool) -> None:
         """A candidate was no success."""
         self._rejected.add(candidate.id)
-        self.reasons.append(f"{candidate.text or candidate.label or candidate.id}: {reason}")
+        self.reasons.append(f"{candidate.name}: {reason}")
         if candidate.position is not None:
             self._places.append(candidate.position)
         if not reached and candidate.id not in self._again:
