@@ -13,7 +13,7 @@ from kept_notes import NoteKeeper
 from loci.geometry import Array
 from loci.planning.driving import Driver, distance, drive_to
 from loci.planning.navigated import NavigationState
-from loci.planning.protocols import Answer, KnownFrontier, KnownPath, MemoryReader, Point
+from loci.planning.protocols import Answer, KnownFrontier, KnownObject, KnownPath, MemoryReader, Point
 from loci.query import Evidence, Query
 
 START = (2.0, 1.5, 0.0)
@@ -21,7 +21,7 @@ START = (2.0, 1.5, 0.0)
 
 @dataclass
 class Thing:
-    """``is_there``: whether who looks at its place sees it; ``known``: whether the memory holds it."""
+    """``is_there``: whether who looks at its place sees it; ``known``: whether the memory holds it; ``on``: id of what it lies on."""
 
     id: str
     label: str
@@ -30,6 +30,7 @@ class Thing:
     known: bool = False
     state: str = "present"
     stamp_ns: int = 0
+    on: str = ""
 
 
 class TaskWorld(NoteKeeper, GridWorld):
@@ -78,6 +79,9 @@ class TaskWorld(NoteKeeper, GridWorld):
         self.known[:] = False
 
     # --- memory ---
+
+    def known_objects(self) -> tuple[KnownObject, ...]:
+        return tuple(KnownObject(self.evidence(t), on=t.on) for t in self.things.values() if t.known)
 
     def recall(self, query: Query) -> Page:
         found: list[Evidence] = []

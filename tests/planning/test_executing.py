@@ -326,6 +326,28 @@ def test_the_memory_is_told_what_the_hand_did(run: Callable[..., Run]) -> None:
 
 
 @BODIES
+def test_a_full_hand_is_freed_before_it_picks_something_up(run: Callable[..., Run]) -> None:
+    """What an earlier task left in it goes to the nearest thing that carries something."""
+    done: list[tuple[str, str]] = []
+
+    def hand(verb: str, label: str, position: Any) -> Handled:
+        full = sum({"pick": 1, "place": -1}[v] for v, _ in done)
+        if (verb == "pick") == bool(full):
+            return Handled(False, "the hand is full" if full else "the hand is empty")
+        done.append((verb, label))
+        mug.is_there = mug.is_there and label != "mug"  # as the camera sees it
+        return Handled(True)
+
+    mug, key = Thing("object/1", "mug", MUG, known=True), Thing("object/2", "key", NEAR_MUG, known=True, on="object/3")
+    world = TaskWorld([mug, key, Thing("object/3", "desk", NEAR_MUG, known=True)], sight=2.5)
+    r = run(world, hand=hand, notes=world)
+    assert r.go("pick up the mug").done
+    assert r.go("pick up the key").done
+    assert done == [("pick", "mug"), ("place", "desk"), ("pick", "key")]
+    assert [e.text for e, _ in world.notes.kept][1] == "I put the mug on the desk"
+
+
+@BODIES
 def test_where_the_hand_took_a_thing_from_is_gone_back_to(run: Callable[..., Run]) -> None:
     mug, sink = Thing("object/1", "mug", MUG), Thing("object/2", "sink", NEAR_MUG)
 

@@ -8,13 +8,17 @@ from dataclasses import replace
 from loci.planning.approach import step_back
 from loci.planning.bodies import Handled, Motion
 from loci.planning.candidates import things_called, try_candidates
+from loci.planning.driving import distance
 from loci.planning.going_to import look_for
+from loci.planning.grounding import AWAY
 from loci.planning.orders import Order, Verb
 from loci.planning.protocols import MemoryReader
 from loci.planning.revisiting import HAND, picked_text, placed_text
 from loci.planning.task_context import Outcome, TaskContext
 from loci.query import Evidence, Query
 
+#: Things on which something in the hand is tried to be put down.
+_MAX_SURFACES = 2
 #: What is said of a thing with which something was done.
 _DONE: dict[str, str] = {
     "pick": "picked",
@@ -56,11 +60,48 @@ def handle(task: TaskContext, order: Order) -> Generator[Motion, None, Outcome]:
         _tell(task, order.verb, target, carrier)
         return handled
 
+    if order.verb == "pick":
+        yield from _free_hand(task)
     return (
         yield from try_candidates(
             task, order.words, lambda desperate: things_called(task, order.words, desperate), work, _DONE[order.verb]
         )
     )
+
+
+def _free_hand(task: TaskContext) -> Generator[Motion, None, None]:
+    """Put down what an earlier task left in the hand, on the nearest thing on which things lie: a full hand picks nothing up.
+
+    Where that does not work the hand may be empty after all: the memory knows only what it was told.
+    """
+    if not _held(task.memory):
+        return
+    yield from task.look()
+    task.up_to_date()
+    known = {o.id: o for o in task.memory.known_objects()}
+    surfaces = [known[i].evidence for i in {o.on for o in known.values()} if i in known]
+    near = [e for e in surfaces if e.position is not None and e.is_goal and e.state not in AWAY and task.may_use(e)]
+    here = task.body.position()
+    near.sort(key=lambda e: (distance(e.position or here, here), e.id))
+    for surface in near[:_MAX_SURFACES]:
+
+        def put(target: Evidence) -> Generator[Motion, None, Handled]:
+            looked = yield from look_for(task, target)
+            if not looked.done:
+                return looked
+            assert target.position is not None
+            placed = task.body.handle("place", target.label, target.position)
+            task.expect_images()
+            return placed
+
+        if (yield from task.tried(surface, f"put down what is held at {surface.name}", put)).done:
+            _tell(task, "place", surface, "")
+            return
+
+
+def _held(memory: MemoryReader) -> tuple[Evidence, ...]:
+    """What was picked up last and not put down since, as far as the memory was told; empty: nothing."""
+    return tuple(memory.recall(Query(kinds=("object",), states=("held",), order="newest", limit=1)).evidence)
 
 
 def _carrier(target: Evidence, memory: MemoryReader) -> str:
@@ -83,7 +124,7 @@ def _tell(task: TaskContext, verb: Verb, target: Evidence, carrier: str) -> None
             text, HAND, labels=(label,), object_id=target.id, state=_STATES[verb], position=target.position
         )
         return
-    for held in task.memory.recall(Query(kinds=("object",), states=("held",), order="newest", limit=1)).evidence:
+    for held in _held(task.memory):
         task.notes.remember(
             placed_text(held.label, label),
             HAND,
