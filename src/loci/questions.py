@@ -6,7 +6,7 @@ Reads published views only; nothing here changes a memory. `refresh` is called w
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -44,20 +44,9 @@ from loci.spatial.paths import PathResult
 from loci.spatial.ply import write_ply
 from loci.spatial.regions import Room
 from loci.spatial.view import FloorView, SpatialView, Topology
+from loci.whereabouts import Location, OtherMapError, locate, position_of
 
-
-class OtherMapError(ValueError):
-    """The target lies in a map that is not joined to the current one: it can be remembered, but not driven to."""
-
-
-@dataclass(frozen=True)
-class Location:
-    """Place and room of a point or an image; ids are empty where not known."""
-
-    place: str
-    room: str
-    room_name: str
-    score: float
+__all__ = ["Location", "MemoryQuestions", "OtherMapError"]
 
 
 class MemoryQuestions:
@@ -461,28 +450,7 @@ class MemoryQuestions:
             ValueError: neither or both are given, or not finite.
             LookupError: no place is known.
         """
-        if (position is None) == (image is None):
-            raise ValueError("expected either a position or an image")
-        graph = self._memories.spatial.graph.view
-        where: npt.ArrayLike
-        if image is not None:
-            place_id, score = graph.locate(self._memories.image_encoder.encode(image))
-            if not place_id:
-                raise LookupError("no place with an image is known yet")
-            where = graph.get(place_id).position
-        else:
-            assert position is not None  # exactly one of the two is given
-            where = p = check_points(position, "position", (3,))
-            nearest = graph.nearest(p, self.map_id)
-            if not nearest:
-                raise LookupError("no place is known in this map yet")
-            place_id = nearest
-            distance = float(np.linalg.norm(graph.get(place_id).position[:2] - p[:2]))
-            score = 1.0 / (1.0 + distance)
-        place = graph.get(place_id)
-        view = self._memories.spatial.view
-        room = view.room_of(where) if view is not None and place.map_id == self.map_id else None
-        return Location(place_id, room.id if room else "", room.name if room else "", float(np.clip(score, 0.0, 1.0)))
+        return locate(self._memories, position, image)
 
     # --- objects and snapshots ----------------------------------------------------------------------------------------
 
@@ -754,32 +722,4 @@ class MemoryQuestions:
             LookupError: no such thing.
             OtherMapError: it is in a map that is not joined to the current one.
         """
-        kind = thing.split("/", 1)[0]
-        map_id = self.map_id
-        position: npt.ArrayLike | None = None
-        if kind == "object":
-            o = self.object(thing)
-            map_id, position = o.map_id, o.center
-        elif kind == "place":
-            view = self._memories.spatial.graph.view
-            if thing in view.index:
-                place = view.get(thing)
-                map_id, position = place.map_id, place.position
-        elif kind == "room":
-            position = next((r.position for r in self.topology().rooms if r.id == thing), None)
-        elif kind == "frontier":
-            position = next((f.position for f, _ in self.frontiers() if f.id == thing), None)
-        else:
-            keyframe_id = thing
-            if kind == "snapshot":
-                keyframe_id = next((s.keyframe_id for s in self.snapshots() if s.id == thing), "")
-            if keyframe_id in self._memories.keyframes:
-                keyframe = self._memories.keyframes.get(keyframe_id)
-                map_id, position = keyframe.map_id, keyframe.T_map_camera[:3, 3]
-        if position is None:
-            raise LookupError(f"no {thing!r} in this memory")
-        if not self.is_goal(map_id):
-            raise OtherMapError(
-                f"{thing} lies in map {map_id!r}, which is not joined to the current map {self.map_id!r}"
-            )
-        return np.asarray(position, dtype=np.float64)
+        return position_of(self, self._memories, thing)

@@ -65,8 +65,8 @@ def code_of(error: BaseException) -> Code:
     """The code that tells what kind of thing went wrong; `Code.INTERNAL` for what nobody foresaw."""
     # Imported here: the readers of this module need neither the store nor the memory.
     from loci.planning.cancelling import GivenUpError
-    from loci.questions import OtherMapError
     from loci.store.errors import StoreError
+    from loci.whereabouts import OtherMapError
 
     if isinstance(error, RequestError):
         return error.code
