@@ -36,10 +36,10 @@ if TYPE_CHECKING:
 
 #: What likeness is worth against the logarithm of the share of a way to fill the blanks, and of how many such ways the likeness is looked at.
 WEIGHT, TRIED = 5.0, 3
-#: How much likelier it must be than that it means none of ours.
-MARGIN = 0.2
 #: Likeness from which a meaning is believed, and where words decide alone.
-SURE, SURE_BY_WORDS = 0.35, 0.45
+SURE, SURE_BY_WORDS = 0.32, 0.42
+#: How much likelier it must be than that it means none of ours, and where words decide alone.
+MARGIN, MARGIN_BY_WORDS = 0.5, 0.0
 #: Every example is seen with so many of these in its blanks.
 _TIMES = 3
 _FILLS: Mapping[str, Sequence[str]] = {
@@ -95,7 +95,7 @@ class Reader:
         name: str = "",
     ) -> None:
         self._wordings = wordings
-        self._sure = SURE if encoder is not None else SURE_BY_WORDS
+        self._sure, self._margin = (SURE, MARGIN) if encoder is not None else (SURE_BY_WORDS, MARGIN_BY_WORDS)
         self._kinds = {m: {_kind(s) for s in told} for m, told in sentences.items() if m != "other"}
         filled = {m: list(dict.fromkeys(trimmed(s.format(**FILLED)) for s in told)) for m, told in sentences.items()}
         filled["other"] += joined
@@ -131,7 +131,7 @@ class Reader:
                 like = float(row[column[meaning]])
                 value, before = like + share / WEIGHT, best[i]
                 if way.kind in kinds and (before is None or value > before.value):
-                    other = like < self._sure or like <= row[column["other"]] + MARGIN
+                    other = like < self._sure or like <= row[column["other"]] + self._margin
                     best[i] = Reading("other" if other else meaning, way.slots, like, value)
         return [None if r is None or r.meaning == "other" else r for r in best]
 
