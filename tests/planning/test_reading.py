@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pytest
 
 from loci.planning.language.filling import fit, score
-from loci.planning.language.kept import folder, kept_rows, kept_weights
+from loci.planning.language.kept import folder, kept_rows, kept_solution, kept_weights, remove_stale
 from loci.planning.language.reading import Reader, trimmed
 from loci.planning.language.wordings import command_wordings
 
@@ -35,29 +35,41 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_texts_are_encoded_once_on_a_computer() -> None:
     encoder = Counting()
-    first = kept_rows(encoder, ["a", "b"])
-    assert np.array_equal(kept_rows(encoder, ["a", "b"]), first)
+    first = kept_rows("x", encoder, ["a", "b"])
+    assert np.array_equal(kept_rows("x", encoder, ["a", "b"]), first)
     assert encoder.n_encoded == 2
-    kept_rows(encoder, ["a", "c"])
-    assert encoder.n_encoded == 4
+    kept_rows("x", encoder, ["a", "c"])
+    assert encoder.n_encoded == 3  # what is known stays
+    assert len(list(folder().iterdir())) == 1  # and nothing stale is left
 
 
 def test_what_is_kept_may_be_broken() -> None:
     encoder = Counting()
-    rows = kept_rows(encoder, ["a"])
-    for file in folder().glob("*.npy"):
+    rows = kept_rows("x", encoder, ["a"])
+    assert np.array_equal(kept_solution("x", None, lambda: rows), rows)
+    for file in folder().glob("*.npz"):
         file.write_bytes(b"no array")
-    assert np.array_equal(kept_rows(encoder, ["a"]), rows)
+    assert np.array_equal(kept_rows("x", encoder, ["a"]), rows)
+    assert np.array_equal(kept_solution("x", None, lambda: 2 * rows), 2 * rows)
+    assert np.array_equal(kept_solution("x", None, lambda: rows), 2 * rows)
     assert kept_weights("x", lambda: {"f": 1.0}) == {"f": 1.0}
     for file in folder().glob("*.json"):
         file.write_text("{")
     assert kept_weights("x", lambda: {"f": 2.0}) == {"f": 2.0}
 
 
+def test_files_of_earlier_versions_are_removed() -> None:
+    kept_weights("x", lambda: {"f": 1.0})
+    for name in ("0123456789abcdef01234567.npy", "commands-0123456789abcdef01234567.json"):
+        (folder() / name).write_bytes(b"")
+    remove_stale()
+    assert [f.name for f in folder().iterdir()] == ["weights-x.json"]
+
+
 def test_where_nothing_can_be_kept_it_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    assert kept_rows(Counting(), ["a"]).shape == (1, 2)
+    assert kept_rows("x", Counting(), ["a"]).shape == (1, 2)
 
 
 def test_weights_prefer_the_way_that_was_right() -> None:

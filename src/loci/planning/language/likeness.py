@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from loci.planning.language.cores import core
-from loci.planning.language.kept import kept_rows
+from loci.planning.language.kept import kept_rows, kept_solution
 
 if TYPE_CHECKING:
     from loci.perception.text import TextEncoder
@@ -37,6 +37,7 @@ class Likeness:
         encoder: of sentences; None: words and cues decide alone.
         cues: names of the cues in a text.
         about: what of a text its vector and its words are taken from.
+        name: under which what is learnt is kept on disk; empty: it is not.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class Likeness:
         encoder: TextEncoder | None,
         cues: Callable[[str], Iterable[str]],
         about: Callable[[str], str] = core,
+        name: str = "",
     ) -> None:
         self.names = tuple(examples)
         texts = [text for name in self.names for text in examples[name]]
@@ -54,14 +56,17 @@ class Likeness:
             (WEIGHTS[2], _Features(cues, texts, 1)),
         ]
         if encoder is not None:
-            self._nearness.append((WEIGHTS[0], _Vectors(encoder, about, texts)))
+            self._nearness.append((WEIGHTS[0], _Vectors(encoder, about, texts, name)))
         labels = np.repeat(np.eye(len(self.names)), [len(examples[n]) for n in self.names], axis=0)  # (N, M)
-        kernel = sum(w * np.exp(near.rows @ near.rows.T - 1.0) for w, near in self._nearness)  # (N, N)
-        ridge = np.asarray(
-            kernel + RIDGE * np.eye(len(texts)), dtype=np.float32
-        )  # half the time of float64, and as good
-        weights = np.linalg.solve(ridge, (labels - labels.mean(axis=0)).astype(np.float32))
+        weights = kept_solution(name, encoder, lambda: self._solved(labels)) if name else self._solved(labels)  # (N, M)
         self._weights: Rows = weights @ _helped([parts[n] for n in self.names])  # (N, M)
+
+    def _solved(self, labels: Rows) -> npt.NDArray[np.float32]:
+        """The regression of the labels (N, M) of the examples."""
+        kernel = sum(w * np.exp(near.rows @ near.rows.T - 1.0) for w, near in self._nearness)  # (N, N)
+        # Half the time of float64, and as good.
+        ridge = np.asarray(kernel + RIDGE * np.eye(len(labels)), dtype=np.float32)
+        return np.asarray(np.linalg.solve(ridge, (labels - labels.mean(axis=0)).astype(np.float32)))
 
     def scores(self, texts: Sequence[str]) -> Rows:
         """Scores (T, M) of the meanings `names`: about 1 for what the examples are sure of, and more by what is shared."""
@@ -75,9 +80,10 @@ class Likeness:
 class _Vectors:
     """Vectors of what the examples are about."""
 
-    def __init__(self, encoder: TextEncoder, about: Callable[[str], str], texts: Sequence[str]) -> None:
+    def __init__(self, encoder: TextEncoder, about: Callable[[str], str], texts: Sequence[str], name: str) -> None:
         self._encoder, self._about = encoder, about
-        self.rows = kept_rows(encoder, [about(text) for text in texts])  # (N, D)
+        told = [about(text) for text in texts]
+        self.rows = kept_rows(name, encoder, told) if name else encoder.encode(told)  # (N, D)
 
     def cosines(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
         """Cosines (T, N)."""

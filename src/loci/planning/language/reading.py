@@ -20,6 +20,7 @@ import numpy as np
 from loci.planning.language.filling import fit, score
 from loci.planning.language.kept import kept_weights
 from loci.planning.language.likeness import Likeness
+from loci.planning.language.opposites import Opposites
 from loci.planning.language.phrases import plain
 from loci.planning.language.wordings import (
     FILLED,
@@ -34,18 +35,20 @@ if TYPE_CHECKING:
     from loci.perception.text import TextEncoder
 
 #: What likeness is worth against the logarithm of the share of a way to fill the blanks, and of how many such ways the likeness is looked at.
-WEIGHT, TRIED = 3.0, 3
+WEIGHT, TRIED = 5.0, 3
 #: Likeness from which a meaning is believed, and where words decide alone.
-SURE, SURE_BY_WORDS = 0.35, 0.45
+SURE, SURE_BY_WORDS = 0.32, 0.42
+#: How much likelier it must be than that it means none of ours, and where words decide alone.
+MARGIN, MARGIN_BY_WORDS = 0.5, 0.0
 #: Every example is seen with so many of these in its blanks.
 _TIMES = 3
 _FILLS: Mapping[str, Sequence[str]] = {
-    "thing": ("kettle", "green armchair on the rug in the study", "toy car", "dishwasher in the kitchen", "yellow book on the shelf in the bedroom", "light blue watering can on the workbench in the garage", "coat stand", "plant"),
+    "thing": ("kettle", "green armchair on the rug in the study", "toy car", "dishwasher in the kitchen", "yellow book on the shelf in the bedroom", "light blue watering can on the workbench in the garage", "coat stand", "plant", "black wall clock", "red fire truck on the bed"),
     "place": ("shelf in the garage", "bed", "dining table in the kitchen", "round table", "workbench", "green chair in the hallway", "tv stand", "washing machine in the laundry"),
     "something": ("something that I can use to cut paper", "something to brush my teeth with", "something that I can use to play a song", "something to put on a wound with", "something that I can use to hang up a coat", "something to open a bottle with"),
     "things": ("plants", "toy cars", "green armchairs", "books", "watering cans", "coat stands", "shelves"),
     "room": ("study", "guest room", "hallway", "dining room", "garage", "bedroom", "living room"),
-    "purpose": ("cut paper", "brush my teeth", "keep the rain off", "water the plants", "play a song", "open a bottle", "warm up soup", "hang up a coat"),
+    "purpose": ("cut paper", "brush my teeth", "keep the rain off", "climb up to the roof", "put in a screw", "water the plants", "play a song", "open a bottle", "warm up soup", "hang up a coat"),
     "activity": ("eat", "brush my teeth", "watch a film", "work at a desk", "play with toys", "do sports", "wash my clothes", "have breakfast"),
 }  # fmt: skip
 
@@ -92,11 +95,12 @@ class Reader:
         name: str = "",
     ) -> None:
         self._wordings = wordings
-        self._sure = SURE if encoder is not None else SURE_BY_WORDS
+        self._sure, self._margin = (SURE, MARGIN) if encoder is not None else (SURE_BY_WORDS, MARGIN_BY_WORDS)
         self._kinds = {m: {_kind(s) for s in told} for m, told in sentences.items() if m != "other"}
         filled = {m: list(dict.fromkeys(trimmed(s.format(**FILLED)) for s in told)) for m, told in sentences.items()}
         filled["other"] += joined
-        self._likeness = Likeness(filled, {m: (m,) for m in filled}, encoder, word_classes, about=str)
+        self._likeness = Likeness(filled, {m: (m,) for m in filled}, encoder, word_classes, about=str, name=name)
+        self._opposites = Opposites(filled)
         ways = (way for told in self._kinds for s in enumerate(sentences[told]) for way in self._ways(*s))
         self._weights = kept_weights(name, lambda: fit(list(ways))) if name else fit(list(ways))
 
@@ -114,18 +118,20 @@ class Reader:
                 continue
             scores = np.array([score(self._weights, features(w)) for w in ways])
             shares = scores - np.logaddexp.reduce(scores)
-            tried += [(i, float(shares[k]), ways[k]) for k in np.argsort(-scores, kind="stable")[:TRIED]]
+            likeliest = np.argsort(-scores, kind="stable")[:TRIED]
+            tried += [(i, float(shares[k]), ways[k]) for k in likeliest if shares[k] >= shares[likeliest[0]] - WEIGHT]
         best: list[Reading | None] = [None] * len(texts)
         if not tried:
             return best
-        rows = self._likeness.scores([w.text for _, _, w in tried])  # (T, M)
+        masked = [w.text for _, _, w in tried]
+        rows = self._opposites.parted(masked, self._likeness.scores(masked), self._likeness.names)  # (T, M)
         column = {m: i for i, m in enumerate(self._likeness.names)}
         for (i, share, way), row in zip(tried, rows, strict=True):
             for meaning, kinds in self._kinds.items():
                 like = float(row[column[meaning]])
                 value, before = like + share / WEIGHT, best[i]
                 if way.kind in kinds and (before is None or value > before.value):
-                    other = like < self._sure or like <= row[column["other"]]
+                    other = like < self._sure or like <= row[column["other"]] + self._margin
                     best[i] = Reading("other" if other else meaning, way.slots, like, value)
         return [None if r is None or r.meaning == "other" else r for r in best]
 

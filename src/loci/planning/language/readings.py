@@ -69,7 +69,7 @@ def deed_likeness(encoder: TextEncoder) -> Likeness:
 @lru_cache(maxsize=2)
 def _likeness(encoder: Hashable) -> Likeness:
     examples = {name: [plain(s.format(**_FILLED)) for s in told] for name, told in sentences("deeds").items()}
-    return Likeness(examples, PARTS, cast("TextEncoder", encoder), cues.cues_of)
+    return Likeness(examples, PARTS, cast("TextEncoder", encoder), cues.cues_of, name="deeds")
 
 
 def _readings(q: str, deeds: Sequence[Deed]) -> Iterator[_Readings]:

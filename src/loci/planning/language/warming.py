@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+from loci.planning.language.kept import remove_stale
 from loci.planning.language.reading import command_reader, question_reader
 from loci.planning.language.readings import deed_likeness
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 def warm_up(encoder: TextEncoder | None) -> None:
     """Learn from all example sentences, or read what was kept of it."""
+    remove_stale()
     command_reader(encoder)
     question_reader(encoder)
     if encoder is not None:

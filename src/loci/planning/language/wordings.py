@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from loci.planning.language.phrases import NounPhrase, join_places, noun_phrases
 from loci.planning.language.vocabulary import (
@@ -115,6 +116,11 @@ def features(w: Wording) -> list[str]:
         found += [f"{blank}={t}" for t in set(words) if t in FUNCTION_WORDS or t in _VERBS]
         found += [f"{blank}^{words[0]}"] if words[0] in FUNCTION_WORDS or words[0] in _VERBS else []
         found += [f"{blank}${words[-1]}"] if words[-1] in FUNCTION_WORDS or words[-1] in _VERBS else []
+        found += [
+            f"{blank}~{t} {'the' if following in DETERMINERS else 'no'}"
+            for t, following in pairwise(words)
+            if t in FUNCTION_WORDS and t not in DETERMINERS
+        ]
         found += [f"{blank}|room"] if is_room_word(w.slots[blank]) else []
     if len(w.places) == 2:
         (first, i), (second, j) = sorted(w.places.items(), key=lambda item: item[1])
@@ -172,16 +178,20 @@ def _parted(
             yield (phrase.start, inner[cut - 1].end), (inner[cut].start, phrase.end)
 
 
+#: So many words at most are taken from the end of a name: "the mug on your own".
+_CUT = 3
+
+
 def _resized(tokens: Sequence[str], whole: Sequence[NounPhrase]) -> Iterator[tuple[int, int]]:
     """Names without a word that may be none of theirs, or with one: "the mug lives", "a clean desk", "open washing machine"."""
     for p in whole:
         if p.start and p.before.endswith("ing") and p.before in _VERBS and tokens[p.start] not in DETERMINERS:
             yield p.start - 1, p.end
         first = next((i for i in range(p.start, p.end) if tokens[i] not in DETERMINERS), p.end)
-        if p.end - first > 1:
-            yield p.start, p.end - 1
-            if tokens[first] in _VERBS:
-                yield first + 1, p.end
+        for end in range(max(first + 1, p.end - _CUT), p.end):
+            yield p.start, end
+        if p.end - first > 1 and tokens[first] in _VERBS:
+            yield first + 1, p.end
 
 
 def _unnamed(tokens: Sequence[str]) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
