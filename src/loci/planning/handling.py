@@ -74,7 +74,7 @@ def _free_hand(task: TaskContext) -> Generator[Motion, None, None]:
 
     Where that does not work the hand may be empty after all: the memory knows only what it was told.
     """
-    if not _held(task.memory):
+    if _held(task) is None:
         return
     yield from task.look()
     task.up_to_date()
@@ -99,9 +99,14 @@ def _free_hand(task: TaskContext) -> Generator[Motion, None, None]:
             return
 
 
-def _held(memory: MemoryReader) -> tuple[Evidence, ...]:
-    """What was picked up last and not put down since, as far as the memory was told; empty: nothing."""
-    return tuple(memory.recall(Query(kinds=("object",), states=("held",), order="newest", limit=1)).evidence)
+def _held(task: TaskContext) -> Evidence | None:
+    """What is in the hand: what this executor picked up last, or what the memory was told by others; None: nothing."""
+    if task.in_hand:
+        known = task.memory.recall(Query(kinds=("object",), object_id=task.in_hand, limit=1)).evidence
+        if known:
+            return known[0]
+    told = task.memory.recall(Query(kinds=("object",), states=("held",), order="newest", limit=1)).evidence
+    return told[0] if told else None
 
 
 def _carrier(target: Evidence, memory: MemoryReader) -> str:
@@ -112,7 +117,9 @@ def _carrier(target: Evidence, memory: MemoryReader) -> str:
 
 
 def _tell(task: TaskContext, verb: Verb, target: Evidence, carrier: str) -> None:
-    """Let the memory know what the hand did."""
+    """Note what the hand did, and let the memory know."""
+    held = _held(task) if verb == "place" else None
+    task.in_hand = target.id if verb == "pick" else "" if verb == "place" else task.in_hand
     if task.notes is None:
         return
     task.up_to_date()
@@ -123,8 +130,7 @@ def _tell(task: TaskContext, verb: Verb, target: Evidence, carrier: str) -> None
         task.notes.remember(
             text, HAND, labels=(label,), object_id=target.id, state=_STATES[verb], position=target.position
         )
-        return
-    for held in _held(task.memory):
+    elif held is not None:
         task.notes.remember(
             placed_text(held.label, label),
             HAND,
