@@ -73,7 +73,15 @@ def start(folder: Path, script: str, begun: list[psutil.Process], *arguments: st
     (folder / "parent.py").write_text(script)
     command = [sys.executable, "parent.py", *arguments]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
-    parent = subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True)
+    parent = subprocess.Popen(
+        command,
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+        # Under `nohup` it would be ignored in all that is started.
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
+    )
     begun.append(psutil.Process(parent.pid))
     assert parent.stdout is not None
     begun.extend(psutil.Process(int(pid)) for pid in parent.stdout.readline().split())

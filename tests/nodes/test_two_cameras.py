@@ -54,11 +54,11 @@ def two_cameras(context: Any, files: ScenePath) -> list[Any]:
 
 
 def are_joined(rig: Rig) -> Any:
-    """Whether all that the simulator publishes has somebody who hears it, in the end."""
-    simulator = [
-        p for p in rig.nodes[0].publishers if p.topic_name.endswith(("image", "camera_info", "/pose", "detections"))
-    ]
-    return until(lambda: all(p.get_subscription_count() for p in simulator))
+    """Whether all that the simulator publishes has somebody who hears it, in the end: both sides must know of the other."""
+    endings = ("image", "camera_info", "/pose", "detections")
+    told = [p for p in rig.nodes[0].publishers if p.topic_name.endswith(endings)]
+    heard = [s for n in rig.nodes[1:] for s in n.subscriptions if s.topic_name.endswith(endings)]
+    return until(lambda: all(p.get_subscription_count() for p in told) and all(s.get_publisher_count() for s in heard))
 
 
 @pytest.fixture
