@@ -31,7 +31,7 @@ def find_objects(
         p = check_points(position, "position", (3,))
         if not (np.isfinite(radius) and radius > 0):
             raise ValueError(f"expected a radius > 0 m, got {radius}")
-        distance = np.array([np.linalg.norm(o.center - p) for o in found])
+        distance = np.linalg.norm(np.array([o.center for o in found]).reshape(-1, 3) - p, axis=1)
         found = [o for o, d in zip(found, distance, strict=True) if d <= radius]
         distance = distance[distance <= radius]
     scores = np.ones(len(found), dtype=np.float32)

@@ -74,13 +74,13 @@ def test_shares_come_with_both_intervals() -> None:
 
 
 def test_chores_have_a_rate_for_each_kind_and_karmas_measures() -> None:
-    done = tasks({"home:0": [True, False]}, n_queries=4, n_right_queries=3, n_explorations=1, seconds=5.0)
+    done = tasks({"home:0": [True, False]}, n_queries=4, n_right_queries=3, n_waited=1, n_explorations=1, seconds=5.0)
     done += tasks({"home:1": [True]}, kind="complex", n_queries=2, n_right_queries=2, n_explorations=0, seconds=5.0)
     without = [replace(r, n_explorations=4, seconds=10.0) for r in done]
     found = figures_of("household", done, without)
     assert (found["sr_simple"], found["sr_complex"]) == (0.5, 1.0)
     assert "sr_composite" not in found
-    assert found["mra"] == 0.8
+    assert (found["mra"], found["mra_asked_at_once"]) == (0.8, pytest.approx(8 / 12, abs=1e-4))
     assert (found["re"], found["rt"]) == (pytest.approx(10 / 12, abs=1e-4), 0.5)
     assert all(found[f"{name}_ci"][0] <= found[name] <= found[f"{name}_ci"][1] for name in ("mra", "re", "rt"))
 

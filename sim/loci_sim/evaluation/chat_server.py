@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, TypeVar
@@ -42,7 +44,7 @@ class ChatHandler(BaseHTTPRequestHandler):
 
 
 class ChatServer(ThreadingHTTPServer):
-    """Answers while the block runs.
+    """Answers while the block runs; at its end connections that are open are hung up.
 
     Args:
         handler: of its requests.
@@ -57,12 +59,26 @@ class ChatServer(ThreadingHTTPServer):
     def __init__(self, handler: type[ChatHandler], port: int = 0) -> None:
         super().__init__(("127.0.0.1", port), handler)
         self.lock = threading.Lock()
+        self._open: set[socket.socket] = set()
         self._thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}, name="chat server")
 
     @property
     def url(self) -> str:
         """As an endpoint's base URL."""
         return f"http://127.0.0.1:{self.server_address[1]}/v1"
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        """The next connection."""
+        connection, address = super().get_request()
+        with self.lock:
+            self._open.add(connection)
+        return connection, address
+
+    def shutdown_request(self, request: Any) -> None:
+        """A connection's end."""
+        with self.lock:
+            self._open.discard(request)
+        super().shutdown_request(request)
 
     def __enter__(self: _Server) -> _Server:
         self._thread.start()
@@ -74,6 +90,12 @@ class ChatServer(ThreadingHTTPServer):
         self.shutdown()
         self._thread.join()
         self.server_close()
+        with self.lock:
+            still_open = tuple(self._open)
+        for connection in still_open:
+            # Its own thread, which waits for the next request, closes it.
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
 
 def texts_of(messages: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -118,7 +118,9 @@ def _household(results: Sequence[TaskResult], without: Sequence[TaskResult] | No
         found |= share(f"sr_{kind}", [r for r in results if r.kind == kind], lambda r: r.success)
     asked = [r.n_queries for r in results]
     if sum(asked):
-        found |= _ratio("mra", results, [r.n_right_queries for r in results], asked)
+        right = [r.n_right_queries for r in results]
+        found |= _ratio("mra", results, right, asked)
+        found |= _ratio("mra_asked_at_once", results, right, [r.n_queries + r.n_waited for r in results])
         found |= _ratio("mhr", results, [r.n_short_term for r in results], asked)
     if without is not None:
         pairs = same_tasks(results, without)

@@ -20,6 +20,7 @@ from loci.planning.orders import Verb, parse_instruction
 from loci.planning.protocols import Action, Planner, Point
 from loci.planning.task_context import Outcome, Recall
 from loci.query import Evidence, Query
+from loci_sim.evaluation.asking import StandingQuestions
 from loci_sim.evaluation.robot import SimulatedRobot, TrueMap
 from loci_sim.evaluation.tasks import Asked, Chore, Goal, MemoryUse, Question, Reply, Stop
 
@@ -184,18 +185,16 @@ class RememberingPolicy:
         return Reply(ended.answer.answer, ended.done, n_images, ended.reason)
 
     def carry_out(self, chore: Chore, max_steps: int, asked: Callable[[Asked], None]) -> Stop:
-        last: Asked | None = None
+        questions = StandingQuestions(asked)
 
         def told(recall: Recall) -> None:
-            nonlocal last
             found = recall.found
-            query = Asked(recall.words, found.position if found else None, found is not None and self._is_recent(found))
-            # The same question with the same answer, while exploring goes on, is one.
-            if query != last:
-                asked(query)
-            last = query
+            is_recent = found is not None and self._is_recent(found)
+            questions.ask(Asked(recall.words, found.position if found else None, is_recent))
 
-        return self._ordered(chore.text, max_steps, told)
+        ended = self._ordered(chore.text, max_steps, told)
+        questions.end()
+        return ended
 
     def _ordered(self, text: str, max_steps: int, told: Callable[[Recall], None] = lambda _: None) -> Stop:
         orders = parse_instruction(text, text_encoder())

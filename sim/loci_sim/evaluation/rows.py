@@ -46,7 +46,7 @@ class RowSettings:
         split: of the phrasings.
         phrasings: file with other ones; None: the built-in ones.
         seed: draws tasks and chance.
-        n_tasks, max_steps: of a row, and actions for a task.
+        n_tasks, max_steps: of a row, and actions for a task; two chores in a row have them twice.
         n_deeds: pick-and-places of a day (`recall`); None: drawn.
         success_distance: a robot that stops this near to a viewpoint, by path, has arrived [m].
         model: of the planner "vision_language".
@@ -197,19 +197,19 @@ def _run_task(  # type: ignore[no-untyped-def]
     if witness is not None:
         witness.begin()
     n_explorations = policy.n_explorations
-    queries: list[tuple[bool, bool]] = []  # (right, from short-term memory)
+    queries: list[tuple[bool, Asked]] = []  # whether it was answered rightly
     steps = task.steps if isinstance(task, Chore) else ()
 
     def asked(query: Asked) -> None:
         needed = [i for s in steps for i in (*s.object_ids, *s.target_ids)]
-        queries.append((_is_at(query, robot.ground_truth()["objects"], needed), query.from_short_term))
+        queries.append((_is_at(query, robot.ground_truth()["objects"], needed), query))
         if witness is not None:
             witness.note(query)
 
     attempt = Attempt(robot, viewpoints)
     ended: Stop | Reply
     if isinstance(task, Chore):
-        ended = policy.carry_out(task, settings.max_steps, asked)
+        ended = policy.carry_out(task, settings.max_steps * len(task.steps), asked)
     elif isinstance(task, Goal):
         ended = policy.seek(task, settings.max_steps)
     else:
@@ -237,7 +237,8 @@ def _run_task(  # type: ignore[no-untyped-def]
         n_explorations=policy.n_explorations - n_explorations,
         n_queries=len(queries),
         n_right_queries=sum(right for right, _ in queries),
-        n_short_term=sum(short for _, short in queries),
+        n_short_term=sum(q.from_short_term for _, q in queries),
+        n_waited=sum(q.waited for _, q in queries),
         facts=witness.facts(task, ended) if witness is not None and not success else None,
     )
     done(result)

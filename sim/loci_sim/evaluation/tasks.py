@@ -153,11 +153,13 @@ class Asked:
         words: what it looked for.
         position: of the first answer [m]; None: there was none.
         from_short_term: a short-term record held it.
+        waited: the memory knew no answer when it was asked first.
     """
 
     words: str
     position: tuple[float, float, float] | None
     from_short_term: bool
+    waited: bool = False
 
 
 @dataclass(frozen=True)
@@ -224,8 +226,8 @@ class TaskResult:
         answer, truth: of a question: what was answered, and what is right.
         n_images: that the answer rests on.
         n_explorations: visits to places only to look for something.
-        n_queries, n_right_queries, n_short_term: questions to the memory in a chore, those whose first answer was a thing that was
-            needed, and those that short-term memory answered.
+        n_queries, n_right_queries, n_short_term, n_waited: questions to the memory in a chore (`asking.StandingQuestions`), those whose
+            first answer was a thing that was needed, those that short-term memory answered, and those that it could not answer at first.
         chose_right: the goals that it chose are the right ones (FindingDory's high-level success); only of the suite `recall`.
         episode: id of a benchmark's episode; empty: a task of ours.
         facts: that tell the cause of a failure; None: not recorded (no failure, no memory, or no ground truth).
@@ -255,6 +257,7 @@ class TaskResult:
     n_queries: int = 0
     n_right_queries: int = 0
     n_short_term: int = 0
+    n_waited: int = 0
     chose_right: bool = False
     episode: str = ""
     facts: Facts | None = None

@@ -76,6 +76,16 @@ def _free_hand(task: TaskContext) -> Generator[Motion, None, None]:
     """
     if _held(task) is None:
         return
+
+    def put(target: Evidence) -> Generator[Motion, None, Handled]:
+        looked = yield from look_for(task, target)
+        if not looked.done:
+            return looked
+        assert target.position is not None
+        placed = task.body.handle("place", target.label, target.position)
+        task.expect_images()
+        return placed
+
     yield from task.look()
     task.up_to_date()
     known = {o.id: o for o in task.memory.known_objects()}
@@ -84,16 +94,6 @@ def _free_hand(task: TaskContext) -> Generator[Motion, None, None]:
     here = task.body.position()
     near.sort(key=lambda e: (distance(e.position or here, here), e.id))
     for surface in near[:_MAX_SURFACES]:
-
-        def put(target: Evidence) -> Generator[Motion, None, Handled]:
-            looked = yield from look_for(task, target)
-            if not looked.done:
-                return looked
-            assert target.position is not None
-            placed = task.body.handle("place", target.label, target.position)
-            task.expect_images()
-            return placed
-
         if (yield from task.tried(surface, f"put down what is held at {surface.name}", put)).done:
             _tell(task, "place", surface, "")
             return
