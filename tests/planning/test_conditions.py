@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from test_understanding import encoder
 
-from loci.planning.language.conditions import is_conditional
+from loci.planning.language.conditions import condition_of
 from loci.planning.language.deeds import Wish
-from loci.planning.language.phrases import plain
 from loci.planning.language.readings import understand
 from recall_day import DEEDS
 
@@ -28,8 +28,8 @@ LIVING_ROOM = Wish("moved", ((DEEDS[0], DEEDS[3]),))
     ],
 )
 def test_a_thing_that_was_carried_is_told_from_one_that_was_not(form: str, yes: Wish) -> None:
-    assert understand(form.format("a mug"), DEEDS) == yes
-    assert understand(form.format("a stapler"), DEEDS) == MACHINE
+    assert understand(form.format("a mug"), DEEDS, encoder()) == yes
+    assert understand(form.format("a stapler"), DEEDS, encoder()) == MACHINE
 
 
 @pytest.mark.parametrize(
@@ -41,8 +41,8 @@ def test_a_thing_that_was_carried_is_told_from_one_that_was_not(form: str, yes: 
     ],
 )
 def test_a_room_that_was_filled_is_told_from_one_that_was_not(form: str) -> None:
-    assert understand(form.format("living room"), DEEDS) == LIVING_ROOM
-    assert understand(form.format("garage"), DEEDS) == MACHINE
+    assert understand(form.format("living room"), DEEDS, encoder()) == LIVING_ROOM
+    assert understand(form.format("garage"), DEEDS, encoder()) == MACHINE
 
 
 @pytest.mark.parametrize(
@@ -58,9 +58,12 @@ def test_a_room_that_was_filled_is_told_from_one_that_was_not(form: str) -> None
     ],
 )
 def test_a_number_decides_between_the_first_and_the_last(text: str, expected: Wish) -> None:
-    assert understand(text, DEEDS) == expected
+    assert understand(text, DEEDS, encoder()) == expected
 
 
 def test_what_is_only_polite_is_no_condition() -> None:
-    assert not is_conditional(plain("if you could go to the mug that you moved, or else I am lost"))
-    assert not is_conditional(plain("go to the thing that you held when 80 seconds had passed since your first pick"))
+    for text in (
+        "if you could go to the mug that you moved, or else I am lost",
+        "go to the thing that you held when 80 seconds had passed since your first pick",
+    ):
+        assert condition_of(text, encoder()) is None

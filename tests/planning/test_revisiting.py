@@ -109,3 +109,24 @@ def test_furniture_and_rooms_are_gone_to_where_they_are_now() -> None:
     assert spot.label == "mug"
     [[spot]] = goals_of(Wish("named", label="bowl"), memory, planner)
     assert spot.basis.id == BOWL.id
+
+
+def test_what_no_camera_saw_again_has_the_color_that_it_had_before() -> None:
+    picked = DEEDS[0].picked.position
+    assert picked is not None
+    before = thing(6, "mug", KITCHEN, picked, color="green", state="missing")
+    beside = thing(7, "mug", KITCHEN, (picked[0] + 0.2, picked[1], picked[2]), color="blue")
+    memory = Day((COUNTER, TABLE, before, beside), (KITCHEN, LIVING_ROOM), (), RECORDS)
+    of = (tuple(DEEDS),)
+    [[spot]] = goals_of(Wish("moved", of, color="green"), memory, OfflinePlanner())
+    assert spot.position == DEEDS[0].placed.position
+    assert goals_of(Wish("moved", of, color="blue"), memory, OfflinePlanner()) == [[]]
+
+
+def test_what_stands_beside_what_was_taken_was_not_touched() -> None:
+    picked = DEEDS[0].picked.position
+    assert picked is not None
+    beside = thing(7, "mug", KITCHEN, (picked[0] + 0.2, picked[1], picked[2]))
+    memory = Day((COUNTER, TABLE, MUG, beside), (KITCHEN, LIVING_ROOM), (), RECORDS)
+    [[spot]] = goals_of(Wish("untouched", (tuple(DEEDS),), label="mug"), memory, OfflinePlanner())
+    assert spot.basis.id == beside.id

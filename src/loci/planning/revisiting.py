@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 #: Who tells the memory what the hand did, and the states of such records.
 HAND = "robot"
 STATES = ("picked", "held", "placed")
-#: What lies this near to where the hand put it is that thing [m]; furniture is looked for this near to what lies on it [m]; two things on one piece
-#: of furniture are farther apart than this [m].
-_SAME, _FURNITURE, _APART = 0.5, 2.0, 0.1
+#: What lies this near to where the hand put it is that thing [m], and this near to where the hand took it was that thing: others may stand beside
+#: it. Furniture is looked for this near to what lies on it [m]; two things on one piece of furniture are farther apart than this [m].
+_PUT, _TAKEN, _FURNITURE, _APART = 0.5, 0.15, 2.0, 0.1
 
 _PAST = (
     "took|taken|picked|grabbed|lifted|removed|fetched|collected|got|retrieved|moved|carried|transported|relocated|brought|put|placed|set|left|"
@@ -195,20 +195,28 @@ def _away(o: KnownObject, position: Point) -> float:
 
 
 def _has_color(deed: Deed, color: str, objects: Sequence[KnownObject]) -> bool:
-    at = deed.placed.position
-    if at is None:
-        return False
-    near = [o for o in objects if o.label == deed.label and _away(o, at) <= _SAME]
-    return any(color in o.colors or (color, "grey") == ("gray", *o.colors[:1]) for o in near)
+    """Whether a thing has a color where it was put, or where it was taken from if no camera saw it since."""
+    o = _handled(deed, objects)
+    return o is not None and (color in o.colors or (color, "grey") == ("gray", *o.colors[:1]))
+
+
+def _handled(deed: Deed, objects: Sequence[KnownObject]) -> KnownObject | None:
+    """The thing itself: where it was put, or else as it was before it was taken."""
+    for record, reach in ((deed.placed, _PUT), (deed.picked, _TAKEN)):
+        found = _nearest(deed.label, record.position, reach, objects) if record.position is not None else None
+        if found is not None:
+            return found
+    return None
 
 
 def _untouched(label: str, deeds: Sequence[Deed], objects: Sequence[KnownObject]) -> Iterator[Spot]:
-    touched = [p for d in deeds for p in (d.picked.position, d.placed.position) if p is not None]
+    """Things of a category but those that were handled: what the memory still has where one was taken is that one."""
+    ends = [(r.position, reach) for d in deeds for r, reach in ((d.picked, _TAKEN), (d.placed, _PUT))]
+    near = (_nearest(label, at, reach, objects) for at, reach in ends if at is not None)
+    handled = {o.id for o in near if o is not None}
     for o in objects:
         at = o.evidence.position
-        if o.label != label or at is None or o.evidence.state == "missing":
-            continue
-        if all(distance(at, t) > _SAME for t in touched):
+        if o.label == label and o.id not in handled and at is not None and o.evidence.state != "missing":
             yield Spot(label, at, o.evidence)
 
 

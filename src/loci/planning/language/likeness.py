@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import csr_array
 
 from loci.planning.language.cores import core
 from loci.planning.language.kept import kept_rows, kept_solution
@@ -63,10 +64,15 @@ class Likeness:
 
     def _solved(self, labels: Rows) -> npt.NDArray[np.float32]:
         """The regression of the labels (N, M) of the examples."""
-        kernel = sum(w * np.exp(near.rows @ near.rows.T - 1.0) for w, near in self._nearness)  # (N, N)
-        # Half the time of float64, and as good.
-        ridge = np.asarray(kernel + RIDGE * np.eye(len(labels)), dtype=np.float32)
-        return np.asarray(np.linalg.solve(ridge, (labels - labels.mean(axis=0)).astype(np.float32)))
+        # Half the time of float64, and as good; in place, as each of these has many millions of values.
+        kernel: npt.NDArray[np.float32] = np.diag(np.full(len(labels), RIDGE, dtype=np.float32))
+        for weight, near in self._nearness:
+            nearness = near.among_examples()
+            nearness -= 1.0
+            np.exp(nearness, out=nearness)
+            nearness *= weight
+            kernel += nearness
+        return np.asarray(np.linalg.solve(kernel, (labels - labels.mean(axis=0)).astype(np.float32)))
 
     def scores(self, texts: Sequence[str]) -> Rows:
         """Scores (T, M) of the meanings `names`: about 1 for what the examples are sure of, and more by what is shared."""
@@ -84,6 +90,10 @@ class _Vectors:
         self._encoder, self._about = encoder, about
         told = [about(text) for text in texts]
         self.rows = kept_rows(name, encoder, told) if name else encoder.encode(told)  # (N, D)
+
+    def among_examples(self) -> npt.NDArray[np.float32]:
+        """Cosines (N, N)."""
+        return self.rows @ self.rows.T
 
     def cosines(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
         """Cosines (T, N)."""
@@ -105,22 +115,24 @@ class _Features:
         kept = sorted(f for f, n in found.items() if n >= fewest)
         self._index = {f: i for i, f in enumerate(kept)}
         self._worth = np.log1p(len(texts) / np.array([found[f] for f in kept], dtype=np.float32))
-        self.rows = self._rows_of(texts)  # (N, F)
-        self._columns = np.ascontiguousarray(self.rows.T)  # (F, N)
+        self._columns = self._rows_of(texts).T.tocsr()  # (F, N)
 
-    def _rows_of(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
-        """Unit rows (T, F); zeros without a known feature."""
-        rows = np.zeros((len(texts), len(self._index)), dtype=np.float32)
-        for row, text in zip(rows, texts, strict=True):
-            known = [self._index[f] for f in self._features_of(text) if f in self._index]
-            row[known] = self._worth[known]
-        return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)
+    def _rows_of(self, texts: Sequence[str]) -> csr_array:
+        """Unit rows (T, F), nearly all zeros; nothing else without a known feature."""
+        known = [sorted({self._index[f] for f in self._features_of(text) if f in self._index}) for text in texts]
+        lengths = [np.linalg.norm(self._worth[some]) for some in known]
+        values = [self._worth[some] / length for some, length in zip(known, lengths, strict=True)]
+        starts = np.cumsum([0, *map(len, known)])
+        columns = np.concatenate([np.asarray(some, dtype=np.int32) for some in known])
+        return csr_array((np.concatenate(values), columns, starts), shape=(len(texts), len(self._index)))
+
+    def among_examples(self) -> npt.NDArray[np.float32]:
+        """Cosines (N, N)."""
+        return (self._columns.T @ self._columns).toarray()
 
     def cosines(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
         """Cosines (T, N)."""
-        rows = self._rows_of(texts)
-        known = np.flatnonzero(rows.any(axis=0))  # few of all features
-        return rows[:, known] @ self._columns[known]
+        return (self._rows_of(texts) @ self._columns).toarray()
 
 
 def _words(text: str) -> set[str]:

@@ -29,6 +29,8 @@ _VERBAL = ACTIONS | SAYING_FORMS | IS_OPEN | IS_ON | IS_OFF | IS_DIRTY | IS_CLEA
 _ALSO_NOUNS = frozenset("light iron drill file lock clock rest store park place set switch machine".split())
 _OF_THINGS = frozenset("color colour hue shade location position whereabouts surface top number count".split())
 _STANDS = frozenset("tv television umbrella coat hat plant night music shoe cake flower".split())
+#: Before these a verb's form in -ing is part of a name, also without article: "washing machine", "drying rack".
+_OF_USE = frozenset("machine rack board cloth brush line basket supplies".split())
 _ADJECTIVES = frozenset(
     "open closed current best good quick short long proper thorough close right nice little big".split()
 )
@@ -104,7 +106,8 @@ def noun_phrases(tokens: Sequence[str], bare: bool = False) -> list[NounPhrase]:
             and tokens[i + 1] in _VERBAL
         ):
             opened = False  # "the button that turns on the lamp"
-        if not opened and not (bare and tokens[i] not in _VERBAL and _is_content(tokens, i, False)):
+        of_use = tokens[i].endswith("ing") and not _OF_USE.isdisjoint(tokens[i + 1 : i + 2])
+        if not opened and not (bare and (of_use or (tokens[i] not in _VERBAL and _is_content(tokens, i, False)))):
             i += 1
             continue
         begin = i

@@ -26,7 +26,9 @@ from loci.planning.language.wordings import (
     FILLED,
     Wording,
     command_wordings,
+    condition_wordings,
     features,
+    may_be_conditional,
     question_wordings,
     word_classes,
 )
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
 WEIGHT, TRIED = 5.0, 3
 #: Likeness from which a meaning is believed, and where words decide alone.
 SURE, SURE_BY_WORDS = 0.32, 0.42
+#: The same of requests with two cases: what they are about is told without cases as well.
+SURE_OF_CASES = 0.45
 #: How much likelier it must be than that it means none of ours, and where words decide alone.
 MARGIN, MARGIN_BY_WORDS = 0.5, 0.0
 #: Every example is seen with so many of these in its blanks.
@@ -49,10 +53,13 @@ _FILLS: Mapping[str, Sequence[str]] = {
     "things": ("plants", "toy cars", "green armchairs", "books", "watering cans", "coat stands", "shelves"),
     "room": ("study", "guest room", "hallway", "dining room", "garage", "bedroom", "living room"),
     "purpose": ("cut paper", "brush my teeth", "keep the rain off", "climb up to the roof", "put in a screw", "water the plants", "play a song", "open a bottle", "warm up soup", "hang up a coat"),
+    "number": ("one", "two", "four", "five", "six", "7", "ten"),
     "activity": ("eat", "brush my teeth", "watch a film", "work at a desk", "play with toys", "do sports", "wash my clothes", "have breakfast"),
 }  # fmt: skip
 
 
+#: What stands for a blank in requests about deeds.
+FILLED_DEEDS = {"thing": "cup", "a_thing": "a cup", "place": "table", "nth": "second", "mth": "fourth", "time": "30 seconds", "color": "red"}  # fmt: skip
 #: A reader is made once, whoever asks for it first.
 _LOCK = threading.Lock()
 _JOINTS = (" , then ", " . ", " and ", " , and ", " . after that , ", " , ", " and then ")
@@ -84,6 +91,7 @@ class Reader:
         encoder: of sentences; None: words decide alone.
         joined: texts that say more than one thing: no meaning is theirs.
         name: under which what is learnt is kept on disk; empty: it is not.
+        sure: likeness from which a meaning is believed at least.
     """
 
     def __init__(
@@ -93,9 +101,11 @@ class Reader:
         encoder: TextEncoder | None,
         joined: Sequence[str] = (),
         name: str = "",
+        sure: float = 0.0,
     ) -> None:
         self._wordings = wordings
-        self._sure, self._margin = (SURE, MARGIN) if encoder is not None else (SURE_BY_WORDS, MARGIN_BY_WORDS)
+        least, self._margin = (SURE, MARGIN) if encoder is not None else (SURE_BY_WORDS, MARGIN_BY_WORDS)
+        self._sure = max(sure, least)
         self._kinds = {m: {_kind(s) for s in told} for m, told in sentences.items() if m != "other"}
         filled = {m: list(dict.fromkeys(trimmed(s.format(**FILLED)) for s in told)) for m, told in sentences.items()}
         filled["other"] += joined
@@ -168,6 +178,12 @@ def several(sentences: Mapping[str, Sequence[str]], n: int = 400) -> list[str]:
     return found
 
 
+def unconditional() -> list[str]:
+    """Requests about deeds that have words of two cases, but only one."""
+    told = (trimmed(s.format(**FILLED_DEEDS)) for some in sentences("deeds").values() for s in some)
+    return [text for text in told if may_be_conditional(text)]
+
+
 def trimmed(text: str) -> str:
     """A text as `plain` makes it, without the punctuation at its end."""
     return plain(text).rstrip(" .,;:?!")
@@ -183,7 +199,7 @@ def _blank(name: str) -> str:
 
 
 def sentences(name: str) -> Mapping[str, Sequence[str]]:
-    """Example sentences by meaning: of "commands", "questions" or "deeds"."""
+    """Example sentences by meaning: of "commands", "questions", "deeds" or "conditions"."""
     file = resources.files("loci.planning.language").joinpath(f"sentences/{name}.json")
     return cast("Mapping[str, Sequence[str]]", json.loads(file.read_text()))
 
@@ -200,9 +216,19 @@ def question_reader(encoder: TextEncoder | None) -> Reader:
         return _reader("questions", cast("Hashable", encoder))
 
 
-@lru_cache(maxsize=4)
+def condition_reader(encoder: TextEncoder | None) -> Reader:
+    """Reads requests with two cases; made once for an encoder."""
+    with _LOCK:
+        return _reader("conditions", cast("Hashable", encoder))
+
+
+_WORDINGS = {"commands": command_wordings, "questions": question_wordings, "conditions": condition_wordings}
+
+
+@lru_cache(maxsize=6)
 def _reader(name: str, encoder: Hashable) -> Reader:
-    wordings = command_wordings if name == "commands" else question_wordings
     told = sentences(name)
-    joined = several(told) if name == "commands" else ()
-    return Reader(told, wordings, cast("TextEncoder | None", encoder), joined, name)
+    wordings = _WORDINGS[name]
+    joined = several(told) if name == "commands" else unconditional() if name == "conditions" else ()
+    sure = SURE_OF_CASES if name == "conditions" else 0.0
+    return Reader(told, wordings, cast("TextEncoder | None", encoder), joined, name, sure)

@@ -12,12 +12,12 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, cast
 
 from loci.planning.language import deeds as cues
-from loci.planning.language.conditions import conditional, is_conditional
+from loci.planning.language.conditions import condition_of, conditional
 from loci.planning.language.deed_meanings import PARTS
 from loci.planning.language.deeds import Deed, Wish
 from loci.planning.language.likeness import Likeness
 from loci.planning.language.phrases import plain
-from loci.planning.language.reading import sentences
+from loci.planning.language.reading import FILLED_DEEDS, sentences
 from loci.planning.names import COLORS
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 #: Score of a reading, against about 1 for one that the examples are sure of, from which a text without a word about deeds is about them.
 SURE = 0.3
 _LOCK = threading.Lock()
-_FILLED = {"thing": "cup", "a_thing": "a cup", "place": "table", "nth": "second", "mth": "fourth", "time": "30 seconds", "color": "red"}  # fmt: skip
 
 #: A request with its slots filled as in the examples, and the wishes that it can stand for, by the names of the examples.
 _Readings = tuple[str, Mapping[str, Wish | None]]
@@ -42,8 +41,9 @@ def understand(text: str, deeds: Sequence[Deed], encoder: TextEncoder | None = N
     if not deeds:
         return None
     about = cues.is_about_deeds(q)
-    if about and is_conditional(q):
-        return conditional(q, deeds)
+    case = condition_of(text, encoder)
+    if case is not None:
+        return conditional(case, q, deeds)
     by_cues = cues.understand_by_cues(q, deeds) if about else None
     if encoder is None:
         return by_cues
@@ -68,7 +68,7 @@ def deed_likeness(encoder: TextEncoder) -> Likeness:
 
 @lru_cache(maxsize=2)
 def _likeness(encoder: Hashable) -> Likeness:
-    examples = {name: [plain(s.format(**_FILLED)) for s in told] for name, told in sentences("deeds").items()}
+    examples = {name: [plain(s.format(**FILLED_DEEDS)) for s in told] for name, told in sentences("deeds").items()}
     return Likeness(examples, PARTS, cast("TextEncoder", encoder), cues.cues_of, name="deeds")
 
 

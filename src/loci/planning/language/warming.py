@@ -6,7 +6,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from loci.planning.language.kept import remove_stale
-from loci.planning.language.reading import command_reader, question_reader
+from loci.planning.language.reading import command_reader, condition_reader, question_reader
 from loci.planning.language.readings import deed_likeness
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ def warm_up(encoder: TextEncoder | None) -> None:
     remove_stale()
     command_reader(encoder)
     question_reader(encoder)
+    condition_reader(encoder)
     if encoder is not None:
         deed_likeness(encoder)
 

@@ -6,6 +6,7 @@ So no rule finds the thing that is meant: rules only find what could be one.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -27,6 +28,7 @@ from loci.planning.language.vocabulary import (
     IS_ON,
     IS_OPEN,
     NEGATIONS,
+    NUMBER_OF,
     OPEN_FORMS,
     PICK_FORMS,
     POWER_FORMS,
@@ -36,6 +38,7 @@ from loci.planning.names import is_room_word
 #: What stands for a blank in the examples and in what is compared with them.
 FILLED = {
     "thing": "cup", "place": "table", "something": "something", "things": "cups", "room": "kitchen", "purpose": "do it", "activity": "do it",
+    "number": "three",
 }  # fmt: skip
 _CLASSES = {
     "go": GO_FORMS, "carry": CARRY_FORMS, "pick": PICK_FORMS, "open": OPEN_FORMS | IS_OPEN, "close": CLOSE_FORMS | IS_CLOSED,
@@ -239,6 +242,44 @@ def question_wordings(tokens: Sequence[str], refers: bool = False) -> list[Wordi
                         add(things=(p.start, p.end - 1), room=room)
     for start, end in _purposes(tokens):
         add(purpose=(start, end))
+    return list(found.values())
+
+
+#: A request without any of these has one case. Those that have some are many: the examples decide.
+_MAY_BE_CONDITIONAL = re.compile(
+    r"\b(?:if|when|whenever|unless|except|save|should (?!be\b|go\b|visit\b|drive\b|find\b)|case|cases|event|provided|providing|assuming|assume|suppose|supposing|supposed|say|given|depend\w*|whether|either|"
+    r"check|had you|had there|(?:did|have|were|was|has) (?:you|there|any\w*|the|your|some\w*|it|at)|otherwise|or|instead|failing|fallback|alternative\w*|lacking|absent|without|"
+    r"(?<!thing )(?<!what )(?<!whatever )(?<!things )(?<!where )(?<!anything )(?<!something )else|being (?:none|no|nothing)|nothing there|condition|no such|more \w+ than|(?:over|than|above) \w+ (?:things|objects|items|deliveries))\b|\b(?:no|not|nothing|any|true|false) [?:]"
+)
+
+
+def may_be_conditional(q: str) -> bool:
+    """Whether a text, as `loci.planning.language.phrases.plain` makes it, has a word that two cases need."""
+    return _MAY_BE_CONDITIONAL.search(q) is not None
+
+
+def condition_wordings(tokens: Sequence[str], refers: bool = False) -> list[Wording]:
+    """Ways to read a request with two cases: a thing or a room that the condition is about and where to go otherwise, or a number."""
+    if not may_be_conditional(" ".join(tokens)):
+        return []
+    found: dict[tuple[tuple[str, tuple[int, int]], ...], Wording] = {}
+
+    def add(**spans: tuple[int, int]) -> None:
+        found.setdefault(tuple(sorted(spans.items())), masked(tokens, spans))
+
+    for simple in (noun_phrases(tokens), noun_phrases(tokens, bare=True)):
+        whole = join_places(tokens, simple)
+        spans = [(p.start, p.end) for p in whole]
+        for condition, blank in (
+            *((s, "thing") for s in spans),
+            *(((p.start, p.end), "room") for p in simple if p.is_room),
+        ):
+            for other in spans:
+                if condition[1] <= other[0] or other[1] <= condition[0]:
+                    add(**{blank: condition, "place": other})
+    for i, t in enumerate(tokens):
+        if t.isdigit() or (t in NUMBER_OF and t != "no"):
+            add(number=(i, i + 1))
     return list(found.values())
 
 
