@@ -54,6 +54,8 @@ def test_a_room_that_was_filled_is_told_from_one_that_was_not(form: str) -> None
         ("if you moved at most four things, go to the first, otherwise to the last", LAST),
         ("if you moved at least five things, go to the last, otherwise to the first", LAST),
         ("if you moved five or more things, go to the first, otherwise to the last", FIRST),
+        ("go to the last thing you moved; if the count is above four, to the first one", FIRST),
+        ("go to the first one if you moved more than five things, and to the last if you did not", LAST),
         ("go to the last thing you moved unless you moved more than four, in that case go to the first", FIRST),
     ],
 )

@@ -29,7 +29,6 @@ _COUNT = re.compile(
     r"\b(?P<how>more than|over|above|exceed(?:s|ed|ing)?|greater than|larger than|higher than|beyond|upwards? of|at least|fewer than|less than|below|under|at most|no more than|not more than|up to)(?: the number)?(?: of)? (?P<n>\w+)\b"
 )
 _OR_MORE = re.compile(r"\b(?P<n>\w+) or more\b")
-_NUMBER = re.compile(rf"\b(?P<n>{'|'.join(NUMBER_OF)}|\d+)\b")
 #: "If you did not move more than": so many words before the number.
 _NEGATED = re.compile(r"\b(?:not|never)(?: \w+){1,3} $")
 
@@ -55,7 +54,7 @@ def conditional(case: Reading, q: str, deeds: Sequence[Deed]) -> Wish | None:
         q: the request as `loci.planning.language.phrases.plain` makes it.
     """
     if case.meaning == "if_count":
-        return _by_count(q, deeds)
+        return _by_count(q, case.slots["number"], deeds)
     if case.meaning == "if_moved":
         carried = named(case.slots["thing"], [d.label for d in deeds])
         done = alike(deeds, carried[0][1]) if carried else ()
@@ -64,25 +63,23 @@ def conditional(case: Reading, q: str, deeds: Sequence[Deed]) -> Wish | None:
     return Wish("moved", (done,)) if done else Wish("named", label=case.slots["place"])
 
 
-def _by_count(q: str, deeds: Sequence[Deed]) -> Wish | None:
+def _by_count(q: str, number: str, deeds: Sequence[Deed]) -> Wish | None:
     """The first or the last deed, whichever is told for the case."""
-    counted = _counted(q)
-    if counted is None:
-        return None
+    counted = _counted(q, number)
     holds = _first_if_it_holds(q, counted) == _is_so(counted, q, len(deeds))
     chosen = nth(deeds, 0 if holds else -1)
     return Wish("moved", (chosen,)) if chosen else None
 
 
-def _counted(q: str) -> re.Match[str] | None:
+def _counted(q: str, number: str) -> re.Match[str]:
     """The number of a condition, with the words that compare it if there are some."""
-    found = [m for pattern in (_COUNT, _OR_MORE, _NUMBER) for m in pattern.finditer(q)]
-    return next((m for m in found if m["n"] in NUMBER_OF or m["n"].isdigit()), None)
+    alone = re.compile(rf"\b(?P<n>{number})\b")
+    return next(m for pattern in (_COUNT, _OR_MORE, alone) for m in pattern.finditer(q) if m["n"] == number)
 
 
 def _is_so(counted: re.Match[str], q: str, n_deeds: int) -> bool:
     """Whether so many things were moved as a condition says; without words that compare, more than its number."""
-    n = NUMBER_OF.get(counted["n"], int(counted["n"]) if counted["n"].isdigit() else 0)
+    n = int(counted["n"]) if counted["n"].isdigit() else NUMBER_OF[counted["n"]]
     how = counted.groupdict().get("how") or ("at least" if counted[0].endswith(" or more") else "more than")
     if how == "at least":
         so = n_deeds >= n
