@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import replace
 
 from loci.planning.approach import step_back
@@ -11,13 +11,14 @@ from loci.planning.candidates import things_called, try_candidates
 from loci.planning.driving import distance
 from loci.planning.going_to import look_for
 from loci.planning.grounding import AWAY
+from loci.planning.language.deeds import picked_label
 from loci.planning.orders import Order, Verb
-from loci.planning.protocols import MemoryReader
-from loci.planning.revisiting import HAND, picked_text, placed_text
+from loci.planning.protocols import MemoryReader, Point
+from loci.planning.revisiting import HAND, held_record, picked_text, placed_text
 from loci.planning.task_context import Outcome, TaskContext
-from loci.query import Evidence, Query
+from loci.query import Evidence
 
-#: Things on which something in the hand is tried to be put down.
+#: Things on which something in the hand is tried to be put down, before it is taken back.
 _MAX_SURFACES = 2
 #: What is said of a thing with which something was done.
 _DONE: dict[str, str] = {
@@ -72,9 +73,10 @@ def handle(task: TaskContext, order: Order) -> Generator[Motion, None, Outcome]:
 def _free_hand(task: TaskContext) -> Generator[Motion, None, None]:
     """Put down what an earlier task left in the hand, on the nearest thing on which things lie: a full hand picks nothing up.
 
-    Where that does not work the hand may be empty after all: the memory knows only what it was told.
+    Where that does not work it is taken back. The hand may be empty after all: the memory knows only what it was told.
     """
-    if _held(task) is None:
+    held = held_record(task.memory)
+    if held is None:
         return
 
     def put(target: Evidence) -> Generator[Motion, None, Handled]:
@@ -90,23 +92,18 @@ def _free_hand(task: TaskContext) -> Generator[Motion, None, None]:
     task.up_to_date()
     known = {o.id: o for o in task.memory.known_objects()}
     surfaces = [known[i].evidence for i in {o.on for o in known.values()} if i in known]
-    near = [e for e in surfaces if e.position is not None and e.is_goal and e.state not in AWAY and task.may_use(e)]
+    usable = [e for e in surfaces if e.position is not None and e.is_goal and e.state not in AWAY and task.may_use(e)]
     here = task.body.position()
-    near.sort(key=lambda e: (distance(e.position or here, here), e.id))
-    for surface in near[:_MAX_SURFACES]:
+    # Where it was taken from there is room for it.
+    tried = [*_by_distance(usable, here)[:_MAX_SURFACES], *_by_distance(usable, held.position or here)[:1]]
+    for surface in {e.id: e for e in tried}.values():
         if (yield from task.tried(surface, f"put down what is held at {surface.name}", put)).done:
             _tell(task, "place", surface, "")
             return
 
 
-def _held(task: TaskContext) -> Evidence | None:
-    """What is in the hand: what this executor picked up last, or what the memory was told by others; None: nothing."""
-    if task.in_hand:
-        known = task.memory.recall(Query(kinds=("object",), object_id=task.in_hand, limit=1)).evidence
-        if known:
-            return known[0]
-    told = task.memory.recall(Query(kinds=("object",), states=("held",), order="newest", limit=1)).evidence
-    return told[0] if told else None
+def _by_distance(things: Sequence[Evidence], position: Point) -> list[Evidence]:
+    return sorted(things, key=lambda e: (distance(e.position or position, position), e.id))
 
 
 def _carrier(target: Evidence, memory: MemoryReader) -> str:
@@ -118,12 +115,11 @@ def _carrier(target: Evidence, memory: MemoryReader) -> str:
 
 def _tell(task: TaskContext, verb: Verb, target: Evidence, carrier: str) -> None:
     """Note what the hand did, and let the memory know."""
-    held = _held(task) if verb == "place" else None
-    task.in_hand = target.id if verb == "pick" else "" if verb == "place" else task.in_hand
     if task.notes is None:
         return
-    task.up_to_date()
     done, label = _DONE[verb], target.label
+    held = held_record(task.memory) if verb == "place" else None
+    task.up_to_date()
     if verb != "place":
         text = f"{done} the {label}" + (f" in the {target.room_name}" if target.room_name else "")
         text = picked_text(label, carrier) if verb == "pick" else text
@@ -131,11 +127,12 @@ def _tell(task: TaskContext, verb: Verb, target: Evidence, carrier: str) -> None
             text, HAND, labels=(label,), object_id=target.id, state=_STATES[verb], position=target.position
         )
     elif held is not None:
+        what = picked_label(held) or "thing"
         task.notes.remember(
-            placed_text(held.label, label),
+            placed_text(what, label),
             HAND,
-            labels=(held.label, label),
-            object_id=held.id,
+            labels=(what, label),
+            object_id=held.object_id,
             state="placed",
             position=target.position,
         )

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 #: Who tells the memory what the hand did, and the states of such records.
 HAND = "robot"
 STATES = ("picked", "held", "placed")
+#: Records among which the hand's newest is looked for.
+_MAX_NEWEST = 50
 #: What lies this near to where the hand put it is that thing [m], and this near to where the hand took it was that thing: others may stand beside
 #: it. Furniture is looked for this near to what lies on it [m]; two things on one piece of furniture are farther apart than this [m].
 _PUT, _TAKEN, _FURNITURE, _APART = 0.5, 0.15, 2.0, 0.1
@@ -137,12 +139,21 @@ def own_deeds(memory: MemoryReader) -> list[Deed]:
     return deeds_of(own_records(memory))
 
 
-def own_records(memory: MemoryReader) -> list[Evidence]:
-    """What the hand did since the robot was started, oldest first; the newest `MAX_LIMIT` records."""
+def own_records(memory: MemoryReader, limit: int = MAX_LIMIT) -> list[Evidence]:
+    """What the hand did since the robot was started, oldest first; of the newest ``limit`` records."""
     newest = memory.recall(Query(kinds=("keyframe",), order="newest", limit=1)).evidence
     session = newest[0].session if newest else ""
-    query = Query(kinds=("episode",), states=STATES, session=session or None, order="newest", limit=MAX_LIMIT)
+    query = Query(kinds=("episode",), states=STATES, session=session or None, order="newest", limit=limit)
     return [e for e in reversed(memory.recall(query).evidence) if e.source == HAND]
+
+
+def held_record(memory: MemoryReader) -> Evidence | None:
+    """The record of what the hand picked up and did not put down since the robot was started; None: by its records it is empty.
+
+    What a camera makes of the thing meanwhile does not matter: another one like it may be taken for it.
+    """
+    newest = own_records(memory, _MAX_NEWEST)[-1:]
+    return newest[0] if newest and newest[0].state != STATES[-1] else None
 
 
 def goals_of(wish: Wish, memory: MemoryReader, planner: Planner) -> list[list[Spot]]:

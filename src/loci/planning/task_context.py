@@ -57,7 +57,6 @@ class TaskContext:
         memory, planner, body, may_use, told, plans, notes, tolerance: see `loci.planning.execution.TaskExecutor`.
         order: the order under way, in the task tree.
         look_at: id of the frontier that the planner's last answer chose; empty: none.
-        in_hand: id of what the hand picked up and did not put down since; empty: nothing.
     """
 
     memory: MemoryReader
@@ -70,7 +69,6 @@ class TaskContext:
     tolerance: float
     order: TaskNode
     look_at: str = ""
-    in_hand: str = ""
     _expected_ns: int = 0  # the memory has to know the images up to here before it is asked
     _newest_ns: int = 0  # what it knew when it was asked last
 

@@ -56,6 +56,12 @@ def deeds_of(records: Sequence[Evidence]) -> list[Deed]:
     return deeds
 
 
+def picked_label(record: Evidence) -> str:
+    """Label of what a record says was picked up; empty: it is none of a pick."""
+    found = _PICKED.match(record.text)
+    return found["thing"] if found else ""
+
+
 @dataclass(frozen=True)
 class Wish:
     """What a request asks for.
