@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from loci.planning.language.deeds import Deed, Wish, alike, named, nth, ordinal_places, ordinals
+from loci.planning.language.deeds import Deed, Wish, alike, named, nth, ordinals
 from loci.planning.language.reading import Reading, condition_reader, trimmed
 from loci.planning.language.vocabulary import NUMBER_OF
 from loci.words import canonical
@@ -20,15 +20,19 @@ if TYPE_CHECKING:
 
 #: How the other case begins.
 _ELSE = re.compile(
-    r"\b(?:otherwise|else|or|not|fewer|failing|alternatively|instead of that|in (?:the|any|every|all) other|but if|no (?=[,:])|wrong)\b"
+    r"\b(?:otherwise|else|or|not|fewer|failing|alternatively|instead of that|(?:the|any|every|all) other|but if|(?:if|should|when) (?:\w+ ){1,3}more|if (?:you|they|it|there) (?:have|has|had|did|do|does|is|was|were|are)(?! \w+ed\b)|no (?=[,:])|wrong)\b"
+)
+_ENDS = re.compile(
+    r"\b(?:(?P<first>first|earliest|oldest|initial|initially|opening|beg[au]n|started)|last|latest|newest|final|finally|closing|recent|recently|ended|finished)\b"
 )
 #: What follows the thing that is meant otherwise: "to the last if you did not".
-_IF_NOT = re.compile(r"\w+(?: \w+){0,4} (?:if|when) (?:\w+ ){0,2}not\b")
+_IF_NOT = re.compile(r"\w+(?: \w+){0,9} (?:if|when) (?:\w+ ){0,2}not\b")
 _UNLESS = re.compile(r"\b(?:unless|except (?:if|when))\b")
 _COUNT = re.compile(
     r"\b(?P<how>more than|over|above|exceed(?:s|ed|ing)?|greater than|larger than|higher than|beyond|upwards? of|at least|fewer than|less than|below|under|at most|no more than|not more than|up to)(?: the number)?(?: of)? (?P<n>\w+)\b"
 )
-_OR_MORE = re.compile(r"\b(?P<n>\w+) or more\b")
+_OR_MORE = re.compile(r"\b(?P<n>\w+) or (?:more|fewer|less)\b")
+_SAME_AS = {"more": "at least", "fewer": "at most", "less": "at most"}
 #: "If you did not move more than": so many words before the number.
 _NEGATED = re.compile(r"\b(?:not|never)(?: \w+){1,3} $")
 
@@ -41,9 +45,9 @@ def condition_of(text: str, encoder: TextEncoder | None) -> Reading | None:
     """
     q = trimmed(text)
     case = condition_reader(encoder).read([q], [False])[0]
-    if case is not None and case.meaning == "if_count" and not {0, -1} <= set(ordinals(q)):
-        return None
-    return case
+    # "In the order in which you moved things, one was the third" counts, and has one case.
+    counts = case is not None and case.meaning == "if_count" and not {0, -1}.issuperset(ordinals(q))
+    return None if counts else case
 
 
 def conditional(case: Reading, q: str, deeds: Sequence[Deed]) -> Wish | None:
@@ -80,7 +84,7 @@ def _counted(q: str, number: str) -> re.Match[str]:
 def _is_so(counted: re.Match[str], q: str, n_deeds: int) -> bool:
     """Whether so many things were moved as a condition says; without words that compare, more than its number."""
     n = int(counted["n"]) if counted["n"].isdigit() else NUMBER_OF[counted["n"]]
-    how = counted.groupdict().get("how") or ("at least" if counted[0].endswith(" or more") else "more than")
+    how = counted.groupdict().get("how") or _SAME_AS.get(counted[0].split()[-1], "more than")
     if how == "at least":
         so = n_deeds >= n
     elif how in ("fewer than", "less than", "below", "under"):
@@ -98,7 +102,7 @@ def _first_if_it_holds(q: str, counted: re.Match[str]) -> bool:
     What follows the condition is for its case: "the last; if you moved more than two, the first". What follows it only after an "otherwise" is not:
     "the first if you moved more than two, otherwise the last".
     """
-    ends = [(at, i) for at, i in ordinal_places(q) if i in (0, -1)]
+    ends = [(m.start(), 0 if m["first"] else -1) for m in _ENDS.finditer(q)]
     before = [i for at, i in ends if at < counted.start()]
     after = next(((at, i) for at, i in ends if at >= counted.end()), None)
     unless = _UNLESS.search(q, 0, counted.start()) is not None

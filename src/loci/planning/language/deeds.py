@@ -263,11 +263,6 @@ def ordinal_words(q: str) -> list[str]:
     return [m[0] for m in _ORDINAL.finditer(q)]
 
 
-def ordinal_places(q: str) -> list[tuple[int, int]]:
-    """Where the ordinals of a text stand in it, with their numbers from 0; -1 is the last."""
-    return [(m.start(), ORDINAL_OF[m[0]]) for m in _ORDINAL.finditer(q)]
-
-
 def ordinals(q: str) -> list[int]:
     """Ordinals of a text from 0; -1 is the last."""
     return [ORDINAL_OF[word] for word in ordinal_words(q)]

@@ -248,8 +248,8 @@ def question_wordings(tokens: Sequence[str], refers: bool = False) -> list[Wordi
 #: A request without any of these has one case. Those that have some are many: the examples decide.
 _MAY_BE_CONDITIONAL = re.compile(
     r"\b(?:if|when|whenever|unless|except|save|should (?!be\b|go\b|visit\b|drive\b|find\b)|case|cases|event|provided|providing|assuming|assume|suppose|supposing|supposed|say|given|depend\w*|whether|either|"
-    r"check|had you|had there|(?:did|have|were|was|has) (?:you|there|any\w*|the|your|some\w*|it|at)|otherwise|or|instead|failing|fallback|alternative\w*|lacking|absent|without|"
-    r"(?<!thing )(?<!what )(?<!whatever )(?<!things )(?<!where )(?<!anything )(?<!something )else|being (?:none|no|nothing)|nothing there|condition|no such|more \w+ than|(?:over|than|above) \w+ (?:things|objects|items|deliveries))\b|\b(?:no|not|nothing|any|true|false) [?:]"
+    r"check|had you|had there|otherwise|or|instead|failing|fallback|alternative\w*|lacking|absent|without|"
+    r"(?<!thing )(?<!what )(?<!whatever )(?<!things )(?<!where )(?<!anything )(?<!something )else|being (?:none|no|nothing)|nothing there|condition|no such|(?:more|fewer|less|higher|greater|larger) than|at least|at most|exceed\w*|more \w+ than|(?:over|than|above) \w+ (?:things|objects|items|deliveries))\b|\b(?:no|not|nothing|any|true|false) [?:]|(?:^|[.;:,?!] )(?:did|have|were|was|has) (?:you|there|any\w*|the|your|some\w*|it|at)\b"
 )
 
 
@@ -272,15 +272,24 @@ def condition_wordings(tokens: Sequence[str], refers: bool = False) -> list[Word
         spans = [(p.start, p.end) for p in whole]
         for condition, blank in (
             *((s, "thing") for s in spans),
-            *(((p.start, p.end), "room") for p in simple if p.is_room),
+            *((s, "room") for p in simple for s in _rooms(tokens, p)),
         ):
             for other in spans:
                 if condition[1] <= other[0] or other[1] <= condition[0]:
                     add(**{blank: condition, "place": other})
     for i, t in enumerate(tokens):
-        if t.isdigit() or (t in NUMBER_OF and t != "no"):
+        if t.isdigit() or (t in NUMBER_OF and t != "no" and (t != "one" or tokens[i - 1 : i] == ["than"])):
             add(number=(i, i + 1))
     return list(found.values())
+
+
+def _rooms(tokens: Sequence[str], p: NounPhrase) -> Iterator[tuple[int, int]]:
+    """The room that a name begins with: "the living room earlier today"."""
+    for end in range(p.end, p.start, -1):
+        name = " ".join(t for t in tokens[p.start : end] if t not in DETERMINERS)
+        if is_room_word(name):
+            yield p.start, end
+            return
 
 
 def _purposes(tokens: Sequence[str]) -> Iterator[tuple[int, int]]:
