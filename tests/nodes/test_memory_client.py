@@ -10,6 +10,7 @@ import pytest
 pytest.importorskip("rclpy")
 
 from loci_ros import msg, srv
+from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.node import Node
 from rig import Rig
 
@@ -18,12 +19,12 @@ from loci.nodes.errors import Code
 
 
 class SlowMemory(Node):
-    """Offers `statistics`, and answers only when it is told to."""
+    """Offers `statistics`, and answers the first request only when it is told to."""
 
     def __init__(self, context: object) -> None:
         super().__init__("slow_memory", context=context)
         self.asked, self.over = threading.Event(), threading.Event()
-        self.create_service(srv.Statistics, "statistics", self._answer)
+        self.create_service(srv.Statistics, "statistics", self._answer, callback_group=ReentrantCallbackGroup())
 
     def bring_up(self) -> bool:
         return True
@@ -32,8 +33,9 @@ class SlowMemory(Node):
         self.over.set()
 
     def _answer(self, request: srv.Statistics.Request, response: srv.Statistics.Response) -> srv.Statistics.Response:
-        self.asked.set()
-        self.over.wait(100.0)
+        if not self.asked.is_set():
+            self.asked.set()
+            self.over.wait(100.0)
         return response
 
 
@@ -63,6 +65,12 @@ def test_a_call_under_way_fails_when_the_client_is_closed(slow: SlowMemory) -> N
     asking.join(50.0)
     assert not asking.is_alive()
     assert errors[0].code == Code.UNAVAILABLE and "closed" in str(errors[0])
+
+
+def test_a_memory_is_ready_though_its_first_answer_got_lost(slow: SlowMemory) -> None:
+    with MemoryClient(timeout=100.0) as client:
+        client.wait_until_ready(90.0)
+        assert slow.asked.is_set() and not slow.over.is_set()
 
 
 class LargeMemory(Node):

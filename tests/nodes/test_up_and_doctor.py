@@ -29,6 +29,7 @@ def test_loci_up_starts_a_memory_that_answers_and_stops_cleanly(tmp_path: Path) 
         finally:
             process.send_signal(signal.SIGINT)
             output = process.communicate(timeout=60)[0]
+            print(output)  # shown where the test fails
     assert process.returncode == 0, output
     assert (tmp_path / "memories/home/manifest.json").is_file()
     for name in ("memory", "perception", "planner"):

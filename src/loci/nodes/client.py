@@ -43,6 +43,9 @@ from loci.spatial.cubes import Cubes, NearestVoxels
 
 __all__ = ["KnownRoute", "Located", "MemoryClient", "MemoryServiceError", "RecalledPage"]
 
+#: How long an answer is waited for by who waits for a memory that starts, before it is asked again [s].
+READY_PERIOD = 5.0
+
 
 @dataclass(frozen=True)
 class RecalledPage:
@@ -621,10 +624,12 @@ class MemoryClient:
         """
         deadline = time.monotonic() + timeout
         while True:
+            # A service that has not discovered the client yet drops its answer (rmw_fastrtps waits 100 ms): ask again.
+            left = deadline - time.monotonic()
             try:
-                self._memory.call(srv.Statistics, "statistics", timeout=max(0.1, deadline - time.monotonic()))
+                self._memory.call(srv.Statistics, "statistics", timeout=min(READY_PERIOD, max(0.1, left)))
                 return
-            except MemoryServiceError as error:
+            except (MemoryServiceError, TimeoutError) as error:
                 if time.monotonic() >= deadline:
                     raise TimeoutError(f"the memory was not ready after {timeout:g} s: {error}") from error
                 time.sleep(0.1)
