@@ -600,13 +600,24 @@ class MemoryQuestions:
 
     def place_of(self, o: SceneObject) -> str:
         """Id of the place nearest to an object; empty if there is none in its map."""
-        return self._memories.spatial.graph.view.nearest(o.center, o.map_id)
+        return self.nearest_places((o,))[0]
+
+    def nearest_places(self, objects: Sequence[SceneObject]) -> list[str]:
+        """Ids of the places nearest to many objects; see `place_of`."""
+        graph = self._memories.spatial.graph.view
+        found = [""] * len(objects)
+        for map_id in {o.map_id for o in objects}:
+            chosen = [i for i, o in enumerate(objects) if o.map_id == map_id]
+            for i, place in zip(chosen, graph.nearest_each([objects[i].center for i in chosen], map_id), strict=True):
+                found[i] = place
+        return found
 
     def objects_of_places(self) -> dict[str, list[str]]:
         """{place id: ids of the objects that are nearest to it}: the landmarks of the places."""
         found: dict[str, list[str]] = {}
-        for o in self.objects():
-            found.setdefault(self.place_of(o), []).append(o.id)
+        objects = self.objects()
+        for o, place in zip(objects, self.nearest_places(objects), strict=True):
+            found.setdefault(place, []).append(o.id)
         found.pop("", None)
         return found
 

@@ -73,7 +73,7 @@ def spark_dsg(memory: RobotMemory) -> dict[str, Any]:
     objects = [o for o in memory.objects() if o.map_id == memory.map_id]
     found = memory.rooms_of(objects)
     rooms = {o.id: room.id for o, room in zip(objects, found, strict=True) if room is not None}
-    nearest = {o.id: memory.place_of(o) for o in objects}
+    nearest = dict(zip([o.id for o in objects], memory.nearest_places(objects), strict=True))
     told = {"memory": memory.uuid, "map_id": memory.map_id}
     return scene_graph_dsg(topology, objects, rooms, nearest, memory.carriers(), told)
 

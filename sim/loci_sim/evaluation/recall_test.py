@@ -63,25 +63,97 @@ RECALL_TEST: Mapping[str, Sequence[str]] = {
         "lead me to the original position of the {thing}",
     ),
     "recall_if_moved": (
-        "was {a_thing} among your deliveries? get to it; failing that, the {other} will do",
-        "should your hand have held {a_thing}, that is where I want you, and beside the {other} if not",
-        "stand before {a_thing} of those you relocated; if there is none, before the {other}",
-        "in case {a_thing} changed its place by your doing, lead me there, in any other case to the {other}",
-        "the {other} is your destination unless {a_thing} went through your hand, which you should then approach",
+        "if you carried {a_thing} anywhere today, drive up to it; if you didn't, drive up to the {other}",
+        "go to the {other}, unless you took {a_thing} somewhere else today, because then I'd rather you went to that",
+        (
+            "have you transported {a_thing} today? then park yourself by it. you haven't? then park yourself by "
+            "the {other}"
+        ),
+        "please visit the {other} if you never moved {a_thing} today; if you did move one, visit that one",
+        "I'd like you next to {a_thing} that you moved today or, if you didn't move one, next to the {other}",
+        "if nothing you moved today was {a_thing}, find the {other} for me; if something was, find me that",
+        "you moved {a_thing} today? go there. you didn't? go to the {other}, then",
+        (
+            "think back over the day: if you ever picked up {a_thing} and put it elsewhere, go see it, otherwise "
+            "the {other}"
+        ),
+        (
+            "only go to the {other} if you haven't brought {a_thing} from one place to another today; if you "
+            "have, go to what you brought"
+        ),
+        "it's possible that you shifted {a_thing} earlier today. if so, return to it, and if not, try the {other}",
     ),
     "recall_if_room": (
-        "did the {room} receive anything from you? get to it; failing that, the {other} will do",
-        "should the {room} hold one of your deliveries, that is where I want you, and beside the {other} if not",
-        "stand before what you left in the {room}; if there is nothing, before the {other}",
-        "in case you dropped off an item in the {room}, lead me to it, in any other case to the {other}",
-        "the {other} is your destination unless the {room} was given something by you, which you should then approach",
+        "if you set something down in the {room} today, drive up to it; if you set nothing down there, to the {other}",
+        "please visit the {other} if you put nothing in the {room} today. if you did put something there, visit that",
+        "have you taken anything to the {room} today? if yes, go to what you took there. if no, go to the {other}",
+        (
+            "whatever you brought to the {room} today is what I'd like to see; if you brought nothing there, "
+            "show me the {other}"
+        ),
+        (
+            "suppose one of the things you carried today was put down in the {room}: then go find it, else go "
+            "find the {other}"
+        ),
+        (
+            "go to the {other}, unless you placed an object in the {room} earlier, because then I'd rather you "
+            "went to that"
+        ),
+        "you moved something to the {room} today? go to that thing. you didn't? go to the {other}, then",
+        (
+            "if the {room} was where you put a thing at any time today, take me to that thing, otherwise take me "
+            "to the {other}"
+        ),
+        (
+            "I can't remember if you put something in the {room} today. if you did, go up to it, if not, go up "
+            "to the {other}"
+        ),
+        (
+            "only if nothing was brought to the {room} by you today, find me the {other}; otherwise find me what "
+            "you put there"
+        ),
     ),
     "recall_if_count": (
-        "were there over {number} deliveries today? then the earliest of them is your destination, and the final one if not",
-        "should your hand have held over {number} items, stand before the earliest, and before the latest if not",
-        "count what you relocated: beyond {number}, lead me to what came first of all, up to that to what came at the end",
-        "with over {number} items relocated, the one you began with, or the one you ended with",
-        "your opening delivery if there were over {number} of them, and your closing one if there were not",
+        (
+            "if you carried more than {number} objects today, go to the one you carried first, otherwise to the "
+            "one carried last"
+        ),
+        (
+            "have you moved more than {number} things today? if yes, drive up to the first of them; if no, to "
+            "the last of them"
+        ),
+        (
+            "go to the last thing you moved, unless you moved more than {number} today, because then I'd rather "
+            "see the first"
+        ),
+        (
+            "if you moved {number} things or fewer today, please visit the most recent one; if more, visit the "
+            "very first one"
+        ),
+        (
+            "how many things did you move today? if it's more than {number}, find me the first one, and if it "
+            "isn't, the last one"
+        ),
+        (
+            "it depends on whether you've moved more than {number} things today: if so, go to the first, if not, "
+            "go to the last"
+        ),
+        (
+            "take me to the first thing you moved today if you moved more than {number} altogether, and to the "
+            "last if you didn't"
+        ),
+        (
+            "suppose you carried at most {number} things today: then go to the one you took last. if more, to "
+            "the one taken first"
+        ),
+        (
+            "I lost track of today. if you moved more than {number} things, find the one you took first; if not, "
+            "the last one"
+        ),
+        (
+            "only when you have shifted more than {number} things today, return to the first one; in all other "
+            "cases, the last one"
+        ),
     ),
     "recall_beside": (
         "who keeps the {thing} company since you let go of it? get there",

@@ -23,6 +23,7 @@ from loci.spatial.floors import Floor
 from loci.spatial.frontiers import Frontier
 from loci.spatial.occupancy import OccupancyMap
 from loci.spatial.places import Place, PlaceEdge
+from loci.spatial.regions import Room
 from loci.store.errors import StoreError
 
 
@@ -118,8 +119,8 @@ def topology(memory: RobotMemory, map_frame: str) -> m.Topology:
     rooms = {r.id for r in known.rooms}
     objects_of_place = memory.objects_of_places()
     objects_of_room: dict[str, list[str]] = {}
-    for o in memory.objects():
-        room = memory.room_of(o)
+    objects = memory.objects()
+    for o, room in zip(objects, memory.rooms_of(objects), strict=True):
         if room is not None:
             objects_of_room.setdefault(room.id, []).append(o.id)
     message = m.Topology(header=header(map_frame, memory.newest_stamp_ns), current_place=known.current_place)
@@ -165,11 +166,24 @@ def place_edge(e: PlaceEdge) -> m.PlaceEdge:
     return message
 
 
-def scene_object(
-    memory: RobotMemory, o: SceneObject, map_frame: str, carriers: Mapping[str, tuple[str, bool]]
+def scene_objects(memory: RobotMemory, objects: Sequence[SceneObject], map_frame: str) -> list[m.SceneObject]:
+    """Messages of objects, with place, room, support and snapshot."""
+    carriers, attributes = memory.carriers(o.id for o in objects), memory.attributes()
+    return [
+        _scene_object(memory, o, map_frame, room, place_id, carriers, attributes.get(o.id, ()))
+        for o, room, place_id in zip(objects, memory.rooms_of(objects), memory.nearest_places(objects), strict=True)
+    ]
+
+
+def _scene_object(
+    memory: RobotMemory,
+    o: SceneObject,
+    map_frame: str,
+    room: Room | None,
+    place_id: str,
+    carriers: Mapping[str, tuple[str, bool]],
+    attributes: Sequence[str],
 ) -> m.SceneObject:
-    """Message of an object, with place, room, support and snapshot."""
-    room = memory.room_of(o)
     on, inside = on_or_in(o.id, carriers)
     return m.SceneObject(
         header=header(map_frame, o.last_seen_ns),
@@ -184,8 +198,8 @@ def scene_object(
         first_seen=to_time(o.first_seen_ns),
         last_seen=to_time(o.last_seen_ns),
         colors=list(o.colors),
-        attributes=list(memory.attributes().get(o.id, ())),
-        place=memory.place_of(o),
+        attributes=list(attributes),
+        place=place_id,
         room=room.id if room else "",
         room_name=room.name if room else "",
         on=on,
@@ -243,9 +257,8 @@ def object_change(c: ObjectChange, map_frame: str) -> m.ObjectChange:
 
 def objects(memory: RobotMemory, map_frame: str) -> m.SceneObjectArray:
     """All objects."""
-    carriers = memory.carriers()
     message = m.SceneObjectArray(header=header(map_frame, memory.newest_stamp_ns))
-    message.objects = [scene_object(memory, o, map_frame, carriers) for o in memory.objects()]
+    message.objects = scene_objects(memory, memory.objects(), map_frame)
     return message
 
 

@@ -48,14 +48,13 @@ class SceneMemoryNode(MemoryPart):
                 limit=int(request.limit),
                 offset=int(request.offset),
             )
-            carriers = memory.carriers(o.id for o, _ in found)
-            response.objects = [answers.scene_object(memory, o, frame, carriers) for o, _ in found]
+            response.objects = answers.scene_objects(memory, [o for o, _ in found], frame)
         response.scores = [float(score) for _, score in found]
 
     def _get_object(self, request: Any, response: Any) -> None:
         with self.reading(request) as (memory, frame):
             o = memory.object(request.id)
-            response.object = answers.scene_object(memory, o, frame, memory.carriers((o.id,)))
+            (response.object,) = answers.scene_objects(memory, (o,), frame)
             response.history = [answers.object_pose(p, frame) for p in memory.object_history(o.id)]
             if request.with_image:
                 response.image = to_jpeg(memory.object_image(o.id), frame, o.last_seen_ns)

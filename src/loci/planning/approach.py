@@ -74,20 +74,31 @@ def approach(memory: MemoryReader, body: Body, target: Evidence, tolerance: floa
     return "it did not come in view"
 
 
-def step_back(memory: MemoryReader, body: Body, target: Evidence) -> Generator[Motion, None, bool]:
-    """Drive to an arm's length from an object, on the side from which it was seen best, and face it: from close by, what lies high or low is out of
-    view. Returns whether the robot got there.
+def stand_elsewhere(
+    memory: MemoryReader, body: Body, target: Evidence, stood: list[Point]
+) -> Generator[Motion, None, bool]:
+    """Drive to another point from which a hand may do what it could not do so far, and face the object. Returns whether there is one.
 
-    Args as in `approach`.
+    First to an arm's length from it, on the side from which it was seen best: from close by, what lies high or low is out of view. Then to
+    its other sides: a hand reaches only a part of something large.
+
+    Args:
+        memory, body, target: as in `approach`.
+        stood: where it was tried from; what comes new is added.
     """
     assert target.position is not None
     known = next((o for o in memory.known_objects() if o.id == target.id), None)
-    spot = _next_spot(memory, body, target, _half_extent(known), [], _ARM)
-    if spot is None or body.steps_left <= 0:
-        return False
-    stuck = yield from body.drive(spot, _SPOT_TOLERANCE)
-    yield from body.face(target.position)
-    return not stuck
+    while body.steps_left > 0:
+        first = len(stood) == 1
+        spot = _next_spot(memory, body, target, _half_extent(known), [] if first else stood, _ARM if first else _BESIDE)
+        if spot is None:
+            return False
+        stuck = yield from body.drive(spot, _SPOT_TOLERANCE)
+        stood += [spot, body.position()]
+        if not stuck:
+            yield from body.face(target.position)
+            return True
+    return False
 
 
 def _stands_before(position: Point, target: Evidence, half: float) -> bool:

@@ -170,6 +170,8 @@ class SteppedBody:
 
     def drive(self, goal: Point, tolerance: float = GOAL_TOLERANCE) -> Generator[Motion, None, str]:
         self._sync()
+        # Whoever sends the robot somewhere again means it; what it could not reach is given up by who sends it.
+        self._driver.allow_again()
         for progress in drive_to(self._driver, goal, None, tolerance):
             if progress.outcome == "driving":
                 yield Motion("driving", goal)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from dataclasses import replace
 
-from loci.planning.approach import step_back
+from loci.planning.approach import stand_elsewhere
 from loci.planning.bodies import Handled, Motion
 from loci.planning.candidates import things_called, try_candidates
 from loci.planning.driving import distance
@@ -18,6 +18,8 @@ from loci.planning.revisiting import HAND, held_record, picked_text, placed_text
 from loci.planning.task_context import Outcome, TaskContext
 from loci.query import Evidence
 
+#: Points from which a thing is handled, besides the one that the robot came to.
+_MAX_STANDS = 4
 #: Things on which something in the hand is tried to be put down, before it is taken back.
 _MAX_SURFACES = 2
 #: What is said of a thing with which something was done.
@@ -42,7 +44,7 @@ _STATES: dict[str, str] = {
 
 
 def handle(task: TaskContext, order: Order) -> Generator[Motion, None, Outcome]:
-    """Find a thing and do something with it. What fails is tried from a step farther off, then with the next best thing."""
+    """Find a thing and do something with it. What fails is tried from where else one can stand, then with the next best thing."""
     if not task.body.has_hand:
         return Outcome(False, "this robot has no hand that could do it")
 
@@ -53,7 +55,10 @@ def handle(task: TaskContext, order: Order) -> Generator[Motion, None, Outcome]:
         assert target.position is not None
         carrier = _carrier(target, task.memory)
         handled = task.body.handle(order.verb, target.label, target.position)
-        if not handled.done and (yield from step_back(task.memory, task.body, target)):
+        stood = [task.body.position()]
+        for _ in range(_MAX_STANDS):
+            if handled.done or not (yield from stand_elsewhere(task.memory, task.body, target, stood)):
+                break
             handled = task.body.handle(order.verb, target.label, target.position)
         task.expect_images()
         if not handled.done:

@@ -108,11 +108,9 @@ def _grid(memory: RobotMemory, on: Floor) -> ReportGrid:
 
 def _objects(memory: RobotMemory) -> tuple[ReportObject, ...]:
     supports, by_id = memory.supports(), {o.id: o for o in memory.objects()}
+    here = [o for o in by_id.values() if memory.is_goal(o.map_id)]
     found = []
-    for o in by_id.values():
-        if not memory.is_goal(o.map_id):
-            continue
-        room = memory.room_of(o)
+    for o, room in zip(here, memory.rooms_of(here), strict=True):
         carrier = by_id.get(supports.get(o.id, ""))
         found.append(
             ReportObject(

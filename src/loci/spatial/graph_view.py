@@ -134,10 +134,15 @@ class GraphView:
 
     def nearest(self, position: npt.ArrayLike, map_id: str) -> str:
         """Id of the place of a map nearest to a point (3,) [m]; empty: the map has none."""
+        return self.nearest_each(position, map_id)[0]
+
+    def nearest_each(self, positions: npt.ArrayLike, map_id: str) -> list[str]:
+        """Ids of the places of a map nearest to points (N, 3) [m]; empty ids: the map has none."""
+        points = np.asarray(positions, dtype=np.float64).reshape(-1, 3)
         if map_id not in self._maps:
-            return ""
+            return [""] * len(points)
         indices, tree = self._maps[map_id]
-        return self.places[indices[tree.query(np.asarray(position, dtype=np.float64))[1]]].id
+        return [self.places[i].id for i in indices[tree.query(points)[1]].tolist()]
 
     def within(self, position: npt.ArrayLike, radius: float, map_id: str) -> tuple[str, ...]:
         """Ids of the places of a map within a radius [m] of a point (3,), oldest first."""
