@@ -21,6 +21,8 @@ CLOSE = 0.9
 _BESIDE, _N_DIRECTIONS, _MAX_TRIES = 0.75, 8, 3
 #: What lies high comes in view from farther off only: still within an arm's length of its side [m].
 _ARM = 1.25
+#: To reach far over it the robot stands so far from its side [m], or a little farther.
+_NEAR, _NEAR_TOLERANCE = 0.3, 0.5
 #: Two places from which a thing shows the same side differ by less than this, as seen from it [rad].
 _SAME_SIDE = float(np.radians(60.0))
 #: Metres of way that the side from which it was seen best is worth more than the far side.
@@ -75,25 +77,29 @@ def approach(memory: MemoryReader, body: Body, target: Evidence, tolerance: floa
 
 
 def stand_elsewhere(
-    memory: MemoryReader, body: Body, target: Evidence, stood: list[Point]
+    memory: MemoryReader, body: Body, target: Evidence, stood: list[Point], near: bool
 ) -> Generator[Motion, None, bool]:
     """Drive to another point from which a hand may do what it could not do so far, and face the object. Returns whether there is one.
 
-    First to an arm's length from it, on the side from which it was seen best: from close by, what lies high or low is out of view. Then to
-    its other sides: a hand reaches only a part of something large.
+    First on the side from which the object was seen best, then on its other sides: a hand reaches only a part of something large.
 
     Args:
         memory, body, target: as in `approach`.
         stood: where it was tried from; what comes new is added.
+        near: as near as the robot gets, to reach far over the object. Else first an arm's length away, since what lies high or low is out of
+            view from close by.
     """
     assert target.position is not None
     known = next((o for o in memory.known_objects() if o.id == target.id), None)
     while body.steps_left > 0:
         first = len(stood) == 1
-        spot = _next_spot(memory, body, target, _half_extent(known), [] if first else stood, _ARM if first else _BESIDE)
+        beside = _NEAR if near else _ARM if first else _BESIDE
+        tolerance = _NEAR_TOLERANCE if near else _SPOT_TOLERANCE
+        # The first one may be right before or behind where the robot stands.
+        spot = _next_spot(memory, body, target, _half_extent(known), [] if first else stood[1:], beside, tolerance)
         if spot is None:
             return False
-        stuck = yield from body.drive(spot, _SPOT_TOLERANCE)
+        stuck = yield from body.drive(spot, tolerance)
         stood += [spot, body.position()]
         if not stuck:
             yield from body.face(target.position)
@@ -190,7 +196,13 @@ def _half_extent(known: KnownObject | None) -> float:
 
 
 def _next_spot(
-    memory: MemoryReader, body: Body, target: Evidence, half: float, stood: list[Point], beside: float = _BESIDE
+    memory: MemoryReader,
+    body: Body,
+    target: Evidence,
+    half: float,
+    stood: list[Point],
+    beside: float = _BESIDE,
+    tolerance: float = _SPOT_TOLERANCE,
 ) -> Point | None:
     """A point so far beside a thing [m] where the robot did not stand yet: near by path, and on the side from which it was seen best."""
     assert target.position is not None
@@ -201,7 +213,7 @@ def _next_spot(
     for angle in np.arange(_N_DIRECTIONS) * 2 * np.pi / _N_DIRECTIONS:
         reach = half + beside
         x, y = at[0] + reach * float(np.cos(angle)), at[1] + reach * float(np.sin(angle))
-        path = memory.path_to((x, y, here[2]), here, _SPOT_TOLERANCE, body.stamp_ns)
+        path = memory.path_to((x, y, here[2]), here, tolerance, body.stamp_ns)
         if path.reason or not len(path.points):
             continue
         ex, ey, ez = (float(v) for v in path.points[-1])

@@ -54,15 +54,15 @@ def handle(task: TaskContext, order: Order) -> Generator[Motion, None, Outcome]:
             return looked
         assert target.position is not None
         carrier = _carrier(target, task.memory)
-        handled = task.body.handle(order.verb, target.label, target.position)
-        stood = [task.body.position()]
+        handled = first = task.body.handle(order.verb, target.label, target.position)
+        stood, near = [task.body.position()], order.verb == "place"
         for _ in range(_MAX_STANDS):
-            if handled.done or not (yield from stand_elsewhere(task.memory, task.body, target, stood)):
+            if handled.done or not (yield from stand_elsewhere(task.memory, task.body, target, stood, near)):
                 break
             handled = task.body.handle(order.verb, target.label, target.position)
         task.expect_images()
         if not handled.done:
-            return replace(handled, failure="not done")
+            return replace(first, failure="not done")
         _tell(task, order.verb, target, carrier)
         return handled
 
