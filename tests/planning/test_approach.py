@@ -9,7 +9,7 @@ import pytest
 from grid_world import CELL, GridWorld, Page, walls_of
 from scipy import ndimage
 
-from loci.planning.approach import CLOSE, approach
+from loci.planning.approach import CLOSE, approach, stand_elsewhere
 from loci.planning.bodies import SteppedBody
 from loci.planning.driving import level_distance
 from loci.planning.protocols import KnownObject, KnownPath, Point, StepResult
@@ -173,3 +173,30 @@ def test_stamps_of_an_earlier_session_are_no_sightings() -> None:
 def test_what_cannot_be_reached_is_told() -> None:
     world = WorldWithThing((5.0, 2.0, 0.0))
     assert "unreachable" in go(world, replace(world.thing.evidence, position=(40.0, 40.0, 0.4)))
+
+
+def test_to_reach_far_over_a_thing_the_robot_comes_nearer_than_to_look_at_it() -> None:
+    world = WorldWithThing((5.0, 1.5, 0.0))
+    target = world.thing.evidence
+    assert go(world, target) == ""
+    body = SteppedBody(world, world)
+    body.begin(400)
+
+    def stand(near: bool) -> list[float]:
+        """How far from the thing the robot then stands, time after time."""
+        away: list[float] = []
+        stood = [world.position()]
+        while True:
+            way = stand_elsewhere(world, body, target, stood, near)
+            while True:
+                try:
+                    next(way)
+                except StopIteration as end:
+                    if not end.value:
+                        return away
+                    away.append(level_distance(world.position(), world.center))
+                    break
+
+    near, far = stand(True), stand(False)
+    assert near and far
+    assert near[0] < 0.9 < far[0]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+
 import numpy as np
 import pytest
 from grid_world import APARTMENT, CELL, GridWorld, walls_of
 
+from loci.planning.bodies import SteppedBody
 from loci.planning.driving import DriveProgress, Driver, distance, drive_to, is_at, wrap
 from loci.planning.exploration import explore
 from loci.planning.protocols import Action, KnownPath, Point, StepResult
@@ -19,6 +22,15 @@ def explored() -> GridWorld:
     world = GridWorld(walls_of(APARTMENT, 4), START)
     assert list(explore(world, world))[-1].outcome == "complete"
     return world
+
+
+def ended(way: Generator[object, None, str]) -> str:
+    """What a drive returns."""
+    while True:
+        try:
+            next(way)
+        except StopIteration as end:
+            return str(end.value)
 
 
 def driven(world: GridWorld, goal: Point, facing: float | None = None, max_steps: int = 500) -> list[DriveProgress]:
@@ -56,6 +68,17 @@ def test_a_goal_that_is_not_known_to_be_reachable_is_refused_with_the_reason() -
     world.step("look")
     only = driven(world, FAR_ROOM)
     assert [(p.outcome, p.reason) for p in only] == [("stuck", "unreachable")]
+
+
+def test_the_same_goals_are_driven_to_as_often_as_they_are_wanted(explored: GridWorld) -> None:
+    """What a task has driven before, back and forth, says nothing against a way."""
+    body = SteppedBody(explored, explored)
+    body.begin(10_000)
+    here: Point = explored.position()
+    for _ in range(12):
+        for goal in (FAR_ROOM, here):
+            assert ended(body.drive(goal)) == ""
+    assert body.n_steps > 1000
 
 
 def test_a_drive_ends_with_its_steps(explored: GridWorld) -> None:

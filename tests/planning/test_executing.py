@@ -236,6 +236,32 @@ def test_what_is_out_of_view_from_close_by_is_handled_from_a_step_farther_off(ru
 
 
 @BODIES
+def test_what_the_hand_cannot_do_from_here_it_does_from_another_side(run: Callable[..., Run]) -> None:
+    tried: list[Any] = []
+
+    def hand(verb: str, label: str, position: Any) -> Handled:
+        tried.append(np.subtract(r.world.position()[:2], position[:2]))
+        return Handled(float(tried[-1] @ tried[0]) < 0.0, "its handle is out of reach")
+
+    r = run(TaskWorld([Thing("object/1", "mug", MUG)]), hand=hand)
+    assert r.go("pick up the mug").done, tried
+    assert 2 < len(tried) <= 5
+
+
+@BODIES
+def test_what_the_hand_can_do_from_nowhere_is_given_up_with_the_first_reason(run: Callable[..., Run]) -> None:
+    tried: list[str] = []
+
+    def hand(verb: str, label: str, position: Any) -> Handled:
+        tried.append(verb)
+        return Handled(False, "it is locked" if len(tried) == 1 else "it is not in view")
+
+    outcome = run(TaskWorld([Thing("object/1", "fridge", NEAR_MUG)]), hand=hand).go("open the fridge")
+    assert not outcome.done
+    assert "it is locked" in outcome.reason and len(tried) <= 5
+
+
+@BODIES
 def test_nothing_is_on_it_is_said_after_a_look_from_close_by(run: Callable[..., Run]) -> None:
     class Overlooking(TablePlanner):
         def ask(self, question: str, memory: Any, limit: int = 10, with_images: bool = False) -> Answer:

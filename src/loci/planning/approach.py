@@ -5,7 +5,7 @@ Seen is what the memory has recognised in an image taken from where the robot st
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -95,12 +95,13 @@ def stand_elsewhere(
         first = len(stood) == 1
         beside = _NEAR if near else _ARM if first else _BESIDE
         tolerance = _NEAR_TOLERANCE if near else _SPOT_TOLERANCE
-        # The first one may be right before or behind where the robot stands.
-        spot = _next_spot(memory, body, target, _half_extent(known), [] if first else stood[1:], beside, tolerance)
+        # The first one may be right before or behind where the robot stands, the others are on other sides.
+        tried = [] if first else [bearing(target.position, p) for p in stood[1:]]
+        spot = _next_spot(memory, body, target, _half_extent(known), (), beside, tolerance, tried)
         if spot is None:
             return False
         stuck = yield from body.drive(spot, tolerance)
-        stood += [spot, body.position()]
+        stood.append(spot if stuck else body.position())
         if not stuck:
             yield from body.face(target.position)
             return True
@@ -200,11 +201,13 @@ def _next_spot(
     body: Body,
     target: Evidence,
     half: float,
-    stood: list[Point],
+    stood: Sequence[Point],
     beside: float = _BESIDE,
     tolerance: float = _SPOT_TOLERANCE,
+    tried: Sequence[float] = (),
 ) -> Point | None:
-    """A point so far beside a thing [m] where the robot did not stand yet: near by path, and on the side from which it was seen best."""
+    """A point so far beside a thing [m] where the robot did not stand yet, and on no side [rad] that was tried: near by path, and on the side from
+    which the thing was seen best."""
     assert target.position is not None
     here, at = body.position(), target.position
     T = target.T_map_camera
@@ -218,6 +221,8 @@ def _next_spot(
             continue
         ex, ey, ez = (float(v) for v in path.points[-1])
         if any(level_distance((ex, ey, ez), p) < _SAME_SPOT for p in stood):
+            continue
+        if any(abs(wrap(bearing(at, (ex, ey)) - side)) < _SAME_SIDE for side in tried):
             continue
         cost = path.length
         if seen_from is not None:
