@@ -102,6 +102,34 @@ def test_what_was_carried_away_is_looked_for_elsewhere(run: Callable[..., Run]) 
 
 
 @BODIES
+def test_what_was_carried_away_and_is_known_again_is_tried_where_it_is_now(run: Callable[..., Run]) -> None:
+    """The memory knows the mug again by its id, wherever somebody has carried it."""
+    mug = Thing("object/1", "mug", NEAR_MUG)
+
+    def hand(verb: str, label: str, position: Any) -> Handled:
+        mug.position = MUG
+        return Handled(distance(position, MUG) < 0.1, "no mug is in view")
+
+    r = run(TaskWorld([mug], sight=2.5), hand=hand)
+    outcome = r.go("pick up the mug")
+    assert outcome.done, outcome.reason
+    assert tries(r)[0] == ("object/1", "failed") and tries(r)[-1] == ("object/1", "done")
+
+
+@BODIES
+def test_a_thing_that_never_stays_is_not_chased_for_ever(run: Callable[..., Run]) -> None:
+    cat = Thing("object/1", "cat", NEAR_MUG)
+
+    def hand(verb: str, label: str, position: Any) -> Handled:
+        cat.position = MUG if distance(cat.position, NEAR_MUG) < 0.1 else NEAR_MUG
+        return Handled(False, "no cat is in view")
+
+    r = run(TaskWorld([cat], sight=2.5), hand=hand)
+    assert not r.go("pick up the cat", max_steps=3000).done
+    assert len(tries(r)) <= 3
+
+
+@BODIES
 def test_what_does_not_exist_ends_when_everything_is_explored(run: Callable[..., Run]) -> None:
     r = run(TaskWorld())
     outcome = r.go("find the unicorn")

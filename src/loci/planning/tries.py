@@ -10,8 +10,10 @@ from loci.query import Evidence
 
 #: Things nearer to one another than this are tried as one place [m]: what is seen anew gets a new id.
 _SAME_PLACE = 0.3
-#: So often a place is driven to for one order.
-_TRIES_AT_A_PLACE = 2
+#: A thing that was tried is tried again where it was carried to meanwhile, so far away at least [m]: its box grows while it is seen.
+_CARRIED = 0.6
+#: So often a place is driven to for one order, and a thing wherever it is.
+_TRIES_AT_A_PLACE, _TRIES_OF_A_THING = 2, 3
 
 
 @dataclass
@@ -25,22 +27,26 @@ class Tries:
 
     unreached: dict[str, Evidence] = field(default_factory=dict)
     reasons: list[str] = field(default_factory=list)
-    _rejected: set[str] = field(default_factory=set)
+    _rejected: dict[str, list[Point]] = field(default_factory=dict)  # where each was when it was tried
     _again: set[str] = field(default_factory=set)
     _places: list[Point] = field(default_factory=list)
 
     def add(self, candidate: Evidence, reason: str, *, reached: bool) -> None:
         """A candidate was no success."""
-        self._rejected.add(candidate.id)
+        rejected = self._rejected.setdefault(candidate.id, [])
         self.reasons.append(f"{candidate.name}: {reason}")
         if candidate.position is not None:
+            rejected.append(candidate.position)
             self._places.append(candidate.position)
         if not reached and candidate.id not in self._again:
             self.unreached[candidate.id] = candidate
 
     def is_spent(self, candidate: Evidence) -> bool:
         """Whether it would be the same try again."""
-        if candidate.id in self._rejected or candidate.position is None:
+        if candidate.position is None:
+            return True
+        before = self._rejected.get(candidate.id, ())
+        if len(before) >= _TRIES_OF_A_THING or any(distance(candidate.position, p) < _CARRIED for p in before):
             return True
         near = sum(distance(candidate.position, place) < _SAME_PLACE for place in self._places)
         return near >= _TRIES_AT_A_PLACE
@@ -50,7 +56,8 @@ class Tries:
         if not self.unreached:
             return False
         self._again |= set(self.unreached)
-        self._rejected -= set(self.unreached)
+        for identity in self.unreached:
+            del self._rejected[identity]
         self.unreached = {}
         return True
 
