@@ -1,6 +1,6 @@
 """What the memory is worth to the robot with the offline planner: goals, questions, household and recall, on the test split.
 
-    make bench NAME=tasks            5 homes, whole memory and none: about 100 minutes on two cores
+    make bench NAME=tasks            5 homes, whole memory and none: about 90 minutes on two cores
     make bench NAME=tasks FULL=1     20 homes, all four uses of the memory, at least 200 episodes a figure: over night
 
 Simulator labels and masks are the detector. Homes run side by side, each on a ROS domain of its own. Written to out/bench/tasks.json, with
