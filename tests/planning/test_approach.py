@@ -185,7 +185,7 @@ def test_to_reach_far_over_a_thing_the_robot_comes_nearer_than_to_look_at_it() -
     def stand(near: bool) -> list[float]:
         """How far from the thing the robot then stands, time after time."""
         away: list[float] = []
-        stood = [world.position()]
+        stood: list[Point] = []
         while True:
             way = stand_elsewhere(world, body, target, stood, near)
             while True:

@@ -85,18 +85,18 @@ def stand_elsewhere(
 
     Args:
         memory, body, target: as in `approach`.
-        stood: where it was tried from; what comes new is added.
+        stood: such points that were driven to before; the new one is added.
         near: as near as the robot gets, to reach far over the object. Else first an arm's length away, since what lies high or low is out of
             view from close by.
     """
     assert target.position is not None
     known = next((o for o in memory.known_objects() if o.id == target.id), None)
     while body.steps_left > 0:
-        first = len(stood) == 1
+        first = not stood
         beside = _NEAR if near else _ARM if first else _BESIDE
         tolerance = _NEAR_TOLERANCE if near else _SPOT_TOLERANCE
-        # The first one may be right before or behind where the robot stands, the others are on other sides.
-        tried = [] if first else [bearing(target.position, p) for p in stood[1:]]
+        # The first one may be right before or behind where the robot stands now, the others are on other sides.
+        tried = [bearing(target.position, p) for p in stood]
         spot = _next_spot(memory, body, target, _half_extent(known), (), beside, tolerance, tried)
         if spot is None:
             return False

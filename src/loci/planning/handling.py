@@ -55,7 +55,8 @@ def handle(task: TaskContext, order: Order) -> Generator[Motion, None, Outcome]:
         assert target.position is not None
         carrier = _carrier(target, task.memory)
         handled = first = task.body.handle(order.verb, target.label, target.position)
-        stood, near = [task.body.position()], order.verb == "place"
+        stood: list[Point] = []
+        near = order.verb == "place"
         for _ in range(_MAX_STANDS):
             if handled.done or not (yield from stand_elsewhere(task.memory, task.body, target, stood, near)):
                 break
